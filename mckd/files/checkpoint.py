@@ -1,0 +1,108 @@
+"""Checkpoints: named tensors plus a readable JSON header in one safetensors file.
+
+A folder of checkpoints has a manifest `SHA256SUMS` (check it with `sha256sum -c`). Nothing is
+read from a file whose hash the manifest does not confirm, and nothing is ever unpickled.
+Writing the manifest is the moment at which a checkpoint exists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from mckd.files.atomic import write_atomically
+
+MANIFEST = "SHA256SUMS"
+_HEADER_KEY = "mckd"  # safetensors metadata maps strings to strings; ours is one JSON text
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be trusted or read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """tensors by name, the JSON header, and the SHA-256 of the file they came from."""
+
+    tensors: dict[str, Tensor]
+    header: dict[str, Any]
+    sha256: str
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors named `prefix/...`, without the prefix."""
+        start = f"{prefix}/"
+        return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    """Write one checkpoint and enter it in its folder's manifest. Returns its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    data = safetensors.torch.save(plain, {_HEADER_KEY: json.dumps(header, allow_nan=False)})
+    digest = hashlib.sha256(data).hexdigest()
+    write_atomically(path, data)
+    _write_manifest(path.parent, read_manifest(path.parent) | {path.name: digest})
+    return digest
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint that its folder's manifest confirms.
+
+    Raises:
+        CheckpointError: missing, unlisted, altered, truncated, or with NaN weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path.name}. Train one or fetch it again.")
+    data = path.read_bytes()
+    if data.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path.name} is a Git LFS pointer. Run 'git lfs pull' to fetch it.")
+    digest = hashlib.sha256(data).hexdigest()
+    listed = read_manifest(path.parent).get(path.name)
+    if listed is None:
+        raise CheckpointError(f"{path.name} is not listed in {MANIFEST} beside it; not loaded.")
+    if listed != digest:
+        raise CheckpointError(
+            f"{path.name} differs from its entry in {MANIFEST}: damaged or altered. Fetch it again."
+        )
+    try:
+        tensors = safetensors.torch.load(data)
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER_KEY])
+    except Exception as error:
+        raise CheckpointError(f"{path.name} is not a checkpoint of this project.") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path.name} holds NaN or infinite values in {name}.")
+    return Checkpoint(tensors, header, digest)
+
+
+def forget_checkpoint(path: Path) -> None:
+    """Take a checkpoint out of the manifest, then delete it."""
+    manifest = read_manifest(path.parent)
+    manifest.pop(path.name, None)
+    _write_manifest(path.parent, manifest)
+    path.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """File name to SHA-256; empty where the folder has no manifest."""
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    return {name.lstrip("*"): digest for digest, name in pairs}
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(manifest.items())]
+    write_atomically(folder / MANIFEST, "".join(lines).encode())

@@ -1,0 +1,42 @@
+"""The method of arXiv 2405.07155, without any knowledge of a task.
+
+`equations` holds one pure function per equation, `presence` says which modalities are there,
+`steps` holds the two updates of Algorithm 1.
+"""
+
+from mckd.method.equations import (
+    distillation,
+    encode_available,
+    fill_missing,
+    gate,
+    importance,
+)
+from mckd.method.presence import sample_presence, subsets
+from mckd.method.steps import (
+    Batch,
+    MethodOptions,
+    MissingModalityNetwork,
+    NonFiniteLossError,
+    TrainingLosses,
+    meta_step,
+    predict,
+    training_step,
+)
+
+__all__ = [
+    "Batch",
+    "MethodOptions",
+    "MissingModalityNetwork",
+    "NonFiniteLossError",
+    "TrainingLosses",
+    "distillation",
+    "encode_available",
+    "fill_missing",
+    "gate",
+    "importance",
+    "meta_step",
+    "predict",
+    "sample_presence",
+    "subsets",
+    "training_step",
+]

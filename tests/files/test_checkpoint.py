@@ -1,0 +1,99 @@
+import hashlib
+import pickle
+import subprocess
+
+import pytest
+import torch
+
+from mckd.files.checkpoint import (
+    CheckpointError,
+    forget_checkpoint,
+    load_checkpoint,
+    read_manifest,
+    save_checkpoint,
+)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, {"network/w": torch.arange(3.0), "iwv": torch.ones(2)}, {"epochs": 3})
+    return path
+
+
+def test_round_trip(saved):
+    checkpoint = load_checkpoint(saved)
+    assert checkpoint.header == {"epochs": 3}
+    assert checkpoint.part("network")["w"].tolist() == [0.0, 1.0, 2.0]
+    assert checkpoint.sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()
+
+
+def test_manifest_is_what_sha256sum_reads(saved):
+    save_checkpoint(saved.with_name("b.safetensors"), {"x": torch.zeros(1)}, {})
+    check = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=saved.parent, capture_output=True, text=True
+    )
+    assert check.returncode == 0, check.stdout
+    assert check.stdout.count("OK") == 2
+
+
+def test_one_changed_byte_is_refused(saved):
+    data = bytearray(saved.read_bytes())
+    data[-1] ^= 1
+    saved.write_bytes(data)
+    with pytest.raises(CheckpointError, match="damaged or altered"):
+        load_checkpoint(saved)
+
+
+def test_unlisted_file_is_refused(saved):
+    (saved.parent / "SHA256SUMS").unlink()
+    with pytest.raises(CheckpointError, match="not listed"):
+        load_checkpoint(saved)
+
+
+def list_in_manifest(path, data: bytes) -> None:
+    path.write_bytes(data)
+    line = f"{hashlib.sha256(data).hexdigest()}  {path.name}\n"
+    (path.parent / "SHA256SUMS").write_text(line)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+@pytest.mark.parametrize("data", [pickle.dumps(Bomb()), b"", b"\xff" * 64, b"\x08" + b"\0" * 20])
+def test_other_formats_are_refused_and_never_unpickled(tmp_path, data):
+    path = tmp_path / "x.safetensors"
+    list_in_manifest(path, data)
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_lfs_pointer_says_what_to_run(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(CheckpointError, match="git lfs pull"):
+        load_checkpoint(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(CheckpointError, match="no checkpoint x"):
+        load_checkpoint(tmp_path / "x.safetensors")
+
+
+def test_nan_weights_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {"w": torch.tensor([1.0, float("nan")])}, {})
+    with pytest.raises(CheckpointError, match="NaN or infinite values in w"):
+        load_checkpoint(path)
+
+
+def test_forgetting_removes_file_and_entry(saved):
+    forget_checkpoint(saved)
+    assert read_manifest(saved.parent) == {}
+    assert not saved.exists()
+
+
+def test_no_temporary_file_is_left(saved):
+    assert sorted(f.name for f in saved.parent.iterdir()) == ["SHA256SUMS", "a.safetensors"]

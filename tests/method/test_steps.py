@@ -1,0 +1,214 @@
+"""Which numbers each step may change, and what the hypergradient is."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mckd.method import (
+    Batch,
+    MethodOptions,
+    MissingModalityNetwork,
+    NonFiniteLossError,
+    encode_available,
+    importance,
+    meta_step,
+    predict,
+    training_step,
+)
+from mckd.method.steps import inner_loss
+
+
+class Toy(MissingModalityNetwork):
+    modalities = ("a", "b")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 3)) for _ in self.modalities
+        )
+        self.head = nn.Linear(6, 2)
+
+    def encode(self, inputs, present):
+        return (encode_available(list(self.encoders), inputs, present),)
+
+    def decode(self, features):
+        return self.head(features[0].flatten(1))
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Toy()
+
+
+def batch(seed: int = 1, present: torch.Tensor | None = None) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    x = tuple(torch.randn(6, 2, generator=generator) for _ in range(2))
+    y = torch.randint(2, (6,), generator=generator)
+    everything = torch.ones(6, 2, dtype=torch.bool)
+    return Batch(x, everything if present is None else present, y)
+
+
+def state(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t.clone() for name, t in network.state_dict().items()}
+
+
+def raw_vector() -> torch.Tensor:
+    return torch.tensor([0.3, 0.1], requires_grad=True)
+
+
+def test_training_step_changes_the_network_only(network):
+    v, before = raw_vector(), state(network)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    training_step(network, v, optimizer, batch(), F.cross_entropy, MethodOptions(), step=0)
+    assert v.grad is None
+    assert v.tolist() == pytest.approx([0.3, 0.1])
+    for name, p in network.named_parameters():
+        assert not torch.equal(p, before[name]), name
+
+
+def test_training_step_reports_the_terms_of_eq_4(network):
+    options = MethodOptions(alpha=0.5)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    losses = training_step(
+        network, raw_vector(), optimizer, batch(), F.cross_entropy, options, step=0
+    )
+    assert losses.total == pytest.approx(losses.task + 0.5 * losses.distillation)
+    assert losses.distillation > 0
+
+
+@pytest.mark.parametrize("meta_gradient", ["gating", "unrolled"])
+def test_meta_step_changes_v_only(network, meta_gradient):
+    v, before = raw_vector(), state(network)
+    optimizer = torch.optim.Adam([v], lr=0.01)
+    options = MethodOptions(meta_gradient=meta_gradient)
+    meta_step(
+        network, v, optimizer, batch(), F.cross_entropy, options,
+        step=0, inner_batch=batch(2), inner_lr=0.1,
+    )  # fmt: skip
+    assert v.tolist() != pytest.approx([0.3, 0.1])
+    for name, t in network.state_dict().items():  # running statistics included
+        assert torch.equal(t, before[name]), name
+    assert all(p.grad is None for p in network.parameters())
+    assert network.training
+
+
+def test_unrolled_gradient_equals_finite_differences(network):
+    network = network.double()
+    as_double = [Batch(tuple(x.double() for x in b.inputs), b.present, b.target)
+                 for b in (batch(1), batch(2))]  # fmt: skip
+    outer, inner = as_double
+    options, lr = MethodOptions(alpha=1.0, meta_gradient="unrolled", p=2), 0.3
+
+    def outer_loss(v: torch.Tensor) -> float:
+        """Eq. 3 by brute force: really take the inner step on a copy, then evaluate it."""
+        copy = Toy().double()
+        copy.load_state_dict(network.state_dict())
+        copy.eval()
+        total, _, _ = inner_loss(copy, importance(v), inner, F.cross_entropy, options)
+        total.backward()
+        with torch.no_grad():
+            for p in copy.parameters():
+                p -= lr * p.grad
+        return F.cross_entropy(predict(copy, outer.inputs, outer.present), outer.target).item()
+
+    v = torch.tensor([0.3, 0.1], dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.SGD([v], lr=1.0)
+    meta_step(
+        network, v, optimizer, outer, F.cross_entropy, options,
+        step=0, inner_batch=inner, inner_lr=lr,
+    )  # fmt: skip
+    moved = torch.tensor([0.3, 0.1], dtype=torch.double) - v.detach()
+    eps = 1e-5
+    for m in range(2):
+        d = torch.zeros(2, dtype=torch.double)
+        d[m] = eps
+        start = torch.tensor([0.3, 0.1], dtype=torch.double)
+        numeric = (outer_loss(start + d) - outer_loss(start - d)) / (2 * eps)
+        assert moved[m].item() == pytest.approx(numeric, rel=1e-4, abs=1e-9)
+
+
+def test_gating_prefers_the_modality_that_carries_the_label(network):
+    """Modality a decides the label, b is noise: after some meta steps a weighs more."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randint(2, (256,), generator=generator)
+    a = torch.stack([y * 2.0 - 1, 1 - y * 2.0], 1) + 0.1 * torch.randn(256, 2, generator=generator)
+    b = torch.randn(256, 2, generator=generator)
+    data = Batch((a, b), torch.ones(256, 2, dtype=torch.bool), y)
+    v = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    iwv_optimizer = torch.optim.Adam([v], lr=0.05)
+    for step in range(60):
+        training_step(network, v, optimizer, data, F.cross_entropy, MethodOptions(), step=step)
+        meta_step(network, v, iwv_optimizer, data, F.cross_entropy, MethodOptions(), step=step)
+    assert importance(v)[0].item() > 0.7
+
+
+@pytest.mark.parametrize("meta_gradient", ["gating", "unrolled"])
+def test_nan_in_an_absent_slot_changes_no_bit(meta_gradient):
+    present = torch.tensor([[1, 0], [0, 1], [1, 1], [1, 0], [1, 1], [0, 1]]).bool()
+
+    def after(filler: float) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        network, v, data = Toy(), raw_vector(), batch(present=present)
+        for m, x in enumerate(data.inputs):
+            x[~present[:, m]] = filler
+        options = MethodOptions(meta_gradient=meta_gradient)
+        training_step(
+            network, v, torch.optim.Adam(network.parameters()), data, F.cross_entropy, options,
+            step=0,
+        )  # fmt: skip
+        meta_step(
+            network, v, torch.optim.Adam([v], lr=0.1), data, F.cross_entropy, options,
+            step=0, inner_batch=data, inner_lr=0.1,
+        )  # fmt: skip
+        return {**state(network), "v": v.detach(), "y": predict(network, data.inputs, present)}
+
+    clean, dirty = after(0.0), after(float("nan"))
+    for name in clean:
+        assert torch.equal(clean[name], dirty[name]), name
+
+
+def test_a_modality_nobody_has_leaves_its_encoder_alone(network):
+    before = state(network)
+    only_a = torch.tensor([[True, False]] * 6)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    training_step(
+        network, raw_vector(), optimizer, batch(present=only_a), F.cross_entropy, MethodOptions(),
+        step=0,
+    )  # fmt: skip
+    for name, t in network.state_dict().items():
+        assert torch.equal(t, before[name]) == name.startswith("encoders.1."), name
+
+
+@pytest.mark.parametrize("step_function", [training_step, meta_step])
+def test_non_finite_loss_stops_and_names_the_step(network, step_function):
+    data, v, before = batch(), raw_vector(), state(network)
+    data.inputs[0][0] = float("inf")
+    network.eval()  # so that even running statistics could not move
+    parameters = [v] if step_function is meta_step else network.parameters()
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    with pytest.raises(NonFiniteLossError, match="at step 41"):
+        step_function(network, v, optimizer, data, F.cross_entropy, MethodOptions(), step=41)
+    for name, t in network.state_dict().items():
+        assert torch.equal(t, before[name]), name
+    assert v.tolist() == pytest.approx([0.3, 0.1])
+
+
+def test_unrolled_needs_an_inner_batch(network):
+    v = raw_vector()
+    with pytest.raises(ValueError, match="inner_batch"):
+        meta_step(
+            network, v, torch.optim.Adam([v]), batch(), F.cross_entropy,
+            MethodOptions(meta_gradient="unrolled"), step=0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"p": 3}, {"normalisation": "x"}, {"meta_gradient": "x"}, {"gating_scale": "x"},
+              {"drop": "x"}],
+)  # fmt: skip
+def test_options_name_their_choices(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be one of"):
+        MethodOptions(**wrong)
