@@ -70,7 +70,7 @@ class MethodOptions:
     meta_gradient: `gating`, the code's surrogate for Eq. 3; `unrolled`, the gradient through
         one inner update as Eq. 3 and 4 are written.
     gating_scale: `one` (the code) or `modalities` (weights average 1); for `gating` only.
-    drop: modalities dropped per `sample` or per `batch` (the code).
+    drop: modalities dropped per `sample`, per `batch` (the code) or `never` (upper bounds).
     warmup_steps: steps with everything that is available, before dropping starts.
     """
 
@@ -89,7 +89,7 @@ class MethodOptions:
             "normalisation": ("softmax", "sigmoid", "relu"),
             "meta_gradient": ("gating", "unrolled"),
             "gating_scale": ("one", "modalities"),
-            "drop": ("sample", "batch"),
+            "drop": ("sample", "batch", "never"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:

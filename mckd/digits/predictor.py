@@ -1,0 +1,157 @@
+"""Recognise a digit from a picture, a spoken word, or both.
+
+Each input is encoded once (`see`, `hear`); deciding for any subset of them is then nearly free
+(`decide`), as one model serves them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mckd.digits.data import MODALITIES
+from mckd.digits.drawing import prepare_picture
+from mckd.digits.network import NETWORKS
+from mckd.digits.sound import find_voice, log_mel, mfcc
+from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.method import MissingModalityNetwork, importance
+from mckd.method.steps import fill_all
+
+Floats = npt.NDArray[np.floating[Any]]
+Sound = tuple[npt.NDArray[Any], int]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as the network read it: picture (28, 28) in 0..1, white on black."""
+
+    picture: Floats
+    features: Tensor
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A word as the network read it.
+
+    wave (8000,) at 8 kHz; log_mel (40, 80); mfcc (20, 80); start_s and end_s, where the word lies
+    in the recording; words, how many the recording seems to hold (the loudest was used).
+    """
+
+    wave: Floats
+    log_mel: Floats
+    mfcc: Floats
+    start_s: float
+    end_s: float
+    words: int
+    features: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """label 0..9, probabilities (10,) that sum to 1, present: the modalities it rests on."""
+
+    label: int
+    probabilities: Floats
+    present: frozenset[str]
+
+
+class DigitClassifier:
+    """The app's model. Safe to share between threads: nothing is kept between calls."""
+
+    def __init__(self, network: MissingModalityNetwork, iwv: Tensor, about: dict[str, Any]) -> None:
+        self._network = network.eval()
+        self.about = about
+        self.importance = dict(zip(network.modalities, iwv.tolist(), strict=True))
+
+    @classmethod
+    def load(cls, path: Path | str) -> DigitClassifier:
+        """Load a checkpoint that the manifest beside it confirms.
+
+        Raises:
+            CheckpointError: missing, damaged, or made for another network.
+        """
+        path = Path(path)
+        checkpoint = load_checkpoint(path)
+        header = checkpoint.header
+        if header.get("network") != "studio" or tuple(header["modalities"]) != MODALITIES:
+            raise CheckpointError(f"{path.name} does not hold a network that the app can use.")
+        network = NETWORKS["studio"]()
+        try:
+            network.load_state_dict(checkpoint.part("network"))
+        except RuntimeError as error:
+            raise CheckpointError(f"{path.name} does not fit this version's network.") from error
+        iwv = importance(checkpoint.tensors["iwv"], header["normalisation"])
+        return cls(network, iwv, header | {"sha256": checkpoint.sha256})
+
+    def see(self, image: npt.NDArray[Any]) -> Seen:
+        """Encode a picture: uint8 (H, W), (H, W, 3) or (H, W, 4), dark on light or light on dark.
+
+        Raises:
+            ValueError: nothing is drawn, or the array is no picture.
+        """
+        picture = prepare_picture(image)
+        return Seen(picture, self._encode("visual", torch.from_numpy(picture)[None, None]))
+
+    def hear(self, sound: Sound) -> Heard:
+        """Encode a spoken word: (samples (n,) or (n, channels), sampling rate in Hz).
+
+        Raises:
+            ValueError: silence, too short, too long, or no sound at all.
+        """
+        voice = find_voice(*sound)
+        spectrogram = log_mel(torch.from_numpy(voice.window)[None])
+        return Heard(
+            wave=voice.window,
+            log_mel=spectrogram[0, 0].numpy(),
+            mfcc=mfcc(spectrogram)[0].numpy(),
+            start_s=voice.start_s,
+            end_s=voice.end_s,
+            words=voice.words,
+            features=self._encode("audio", spectrogram),
+        )
+
+    @torch.inference_mode()
+    def decide(self, seen: Seen | None = None, heard: Heard | None = None) -> Prediction:
+        """Decide from what is there; a missing feature is filled by Eq. 2.
+
+        Raises:
+            ValueError: neither is given.
+        """
+        given = {"visual": seen, "audio": heard}
+        features = [x.features if x else None for x in given.values()]
+        available = [f for f in features if f is not None]
+        if not available:
+            raise ValueError("Draw a digit or say one: at least one of the two is needed.")
+        blank = torch.zeros_like(available[0])
+        stacked = torch.stack([blank if f is None else f for f in features], 1)
+        present = torch.tensor([[f is not None for f in features]])
+        logits = self._network.decode(fill_all((stacked,), present))
+        probabilities = logits.double().softmax(1)[0].numpy()
+        names = frozenset(name for name, x in given.items() if x is not None)
+        return Prediction(int(probabilities.argmax()), probabilities, names)
+
+    def predict(
+        self, image: npt.NDArray[Any] | None = None, audio: Sound | None = None
+    ) -> Prediction:
+        """`see`, `hear` and `decide` in one call.
+
+        Raises:
+            ValueError: both are None, the picture is blank, or the sound is silent.
+        """
+        seen = None if image is None else self.see(image)
+        heard = None if audio is None else self.hear(audio)
+        return self.decide(seen, heard)
+
+    @torch.inference_mode()
+    def _encode(self, modality: str, x: Tensor) -> Tensor:
+        """The feature (1, C) of one input; the other modality's slot is never read."""
+        names = self._network.modalities
+        present = torch.tensor([[name == modality for name in names]])
+        (features,) = self._network.encode([x] * len(names), present)
+        return features[:, names.index(modality)]

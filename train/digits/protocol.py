@@ -1,0 +1,146 @@
+"""The paper's Audiovision-MNIST protocol (Table 2) as a task for the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mckd.digits.data import (
+    MODALITIES,
+    Pairs,
+    Split,
+    keep_rate,
+    paper_mfcc,
+    read_wave,
+    split_pairs,
+    whole_clip_mfcc,
+)
+from mckd.digits.network import NETWORKS
+from mckd.method import Batch, MissingModalityNetwork, predict, subsets
+from mckd.method.presence import presence_mask
+from train.digits.settings import DigitSettings
+from train.task import epoch_order
+
+_TRAIN, _META = 1, 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """inputs: one (n, 1, height, width) per modality; present (n, M) bool; labels (n,)."""
+
+    inputs: tuple[Tensor, ...]
+    present: Tensor
+    labels: Tensor
+
+    def __getitem__(self, rows: Tensor) -> Part:
+        return Part(tuple(x[rows] for x in self.inputs), self.present[rows], self.labels[rows])
+
+
+class PaperTask:
+    """900 training, 150 validation and 450 test pairs; a modality kept at a rate in training."""
+
+    def __init__(self, settings: DigitSettings, folder: Path) -> None:
+        self.settings = settings
+        self._name = "paper" if settings.system in ("mckd", "upper-bound") else settings.system
+        split, tensors = _load(Path(folder), settings.features)
+        columns = [MODALITIES.index(m) for m in self.network().modalities]
+        train, self._validation, self._test = (_columns(part, columns) for part in tensors)
+        self._train = _keep_rates(train, split.train, columns, settings)
+        self.steps_per_epoch = -(-len(self._train.labels) // settings.batch_size)
+        self.header: dict[str, Any] = {"network": self._name, "features": settings.features}
+        self.provenance = _provenance(split)
+
+    def network(self) -> MissingModalityNetwork:
+        return NETWORKS[self._name]()
+
+    def training_batch(self, step: int, rank: int, world: int) -> Batch:
+        return self._batch(self._train, step, rank, world, _TRAIN)
+
+    def meta_batch(self, step: int, rank: int, world: int) -> Batch:
+        return self._batch(self._validation, step, rank, world, _META)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target)
+
+    def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
+        return accuracy(network, self._validation)
+
+    def test(self, network: MissingModalityNetwork) -> dict[str, float]:
+        return accuracy(network, self._test)
+
+    def _batch(self, part: Part, step: int, rank: int, world: int, stream: int) -> Batch:
+        settings = self.settings
+        rows = epoch_order(len(part.labels), step, settings.batch_size, settings.seed, stream)
+        mine = part[rows[rank::world]]
+        return Batch(mine.inputs, mine.present, mine.labels)
+
+
+def accuracy(network: MissingModalityNetwork, part: Part) -> dict[str, float]:
+    """Share of right answers for every subset of the network's modalities."""
+    device = next(network.parameters()).device
+    inputs = [x.to(device) for x in part.inputs]
+    scores = {}
+    for subset in subsets(network.modalities):
+        present = presence_mask(subset, network.modalities, len(part.labels), device)
+        right = predict(network, inputs, present).argmax(1).cpu() == part.labels
+        scores[subset_name(subset)] = right.double().mean().item()
+    return scores
+
+
+def subset_name(subset: frozenset[str]) -> str:
+    """visual, audio or both."""
+    return next(iter(subset)) if len(subset) == 1 else "both"
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, features: str) -> tuple[Split, tuple[Part, Part, Part]]:
+    """The split and its parts as tensors; kept, as the tables train on them a hundred times."""
+    split = split_pairs(folder)
+    mfcc = paper_mfcc if features == "paper" else whole_clip_mfcc
+    parts = [split.train, split.validation, split.test]
+    train, validation, test = (_tensors(part, mfcc) for part in parts)
+    return split, (train, validation, test)
+
+
+def _tensors(pairs: Pairs, mfcc: Any) -> Part:
+    images = torch.from_numpy(pairs.images).float()[:, None] / 255
+    sounds = [torch.from_numpy(mfcc(read_wave(r.path)[0])) for r in pairs.recordings]
+    everything = torch.ones(len(pairs), len(MODALITIES), dtype=torch.bool)
+    return Part((images, torch.stack(sounds)[:, None]), everything, torch.from_numpy(pairs.labels))
+
+
+def _columns(part: Part, columns: Sequence[int]) -> Part:
+    """Only some modalities."""
+    inputs = tuple(part.inputs[c] for c in columns)
+    return Part(inputs, part.present[:, list(columns)], part.labels)
+
+
+def _keep_rates(part: Part, pairs: Pairs, columns: Sequence[int], settings: DigitSettings) -> Part:
+    """Lower a modality to its rate; rows that are left with nothing go."""
+    rates = {"visual": settings.visual_rate, "audio": settings.audio_rate}
+    present = part.present.clone()
+    for place, column in enumerate(columns):
+        rate = rates[MODALITIES[column]]
+        if rate < 1:
+            present[:, place] = torch.from_numpy(keep_rate(pairs, rate, settings.seed))
+    lowered = Part(part.inputs, present, part.labels)
+    return lowered[present.any(1).nonzero().squeeze(1)]
+
+
+def _provenance(split: Split) -> dict[str, Any]:
+    """Which pictures and speakers the run saw; indices are positions in the idx file."""
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    speakers = sorted({r.speaker for part in parts.values() for r in part.recordings})
+    return {
+        "data": "Audiovision-MNIST protocol (SMIL; MCKD Sec. 4)",
+        "speakers": speakers,
+        "pairs": {name: len(part) for name, part in parts.items()},
+        "image_index": {name: part.image_index.tolist() for name, part in parts.items()},
+    }

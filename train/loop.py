@@ -1,0 +1,353 @@
+"""The training loop: Algorithm 1 around any task, resumable to the bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import platform
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+import mckd
+from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.method import Batch, importance, meta_step, sample_presence, training_step
+from train.settings import TrainSettings
+from train.state import TrainingState
+from train.task import Task, generator
+from train.workers import Workers
+
+RECORDS_PER_EPOCH = 4
+CHECKPOINT_SECONDS = 30.0
+_NETWORK_STREAM, _DROP_STREAM = 101, 102
+
+
+def train(
+    task: Task,
+    settings: TrainSettings,
+    run: RunFolder,
+    workers: Workers,
+    *,
+    name: str,
+    preset: str,
+    command: str,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+    observers: Sequence[Callable[[dict[str, Any]], None]] = (),
+) -> str:
+    """Train until the end or until asked to stop (SIGTERM, Ctrl-C). Returns the final state.
+
+    Raises:
+        RunError: the run is being trained elsewhere, or exists and `resume` is not given, or was
+            started with other settings.
+    """
+    with run.hold() if workers.is_first else nullcontext():
+        config = {
+            "task": name,
+            "preset": preset,
+            "command": command,
+            "modalities": list(task.network().modalities),
+            "config": dataclasses.asdict(settings),
+            "versions": _versions(),
+            "provenance": task.provenance,
+        }
+        if workers.is_first:
+            _check(run, config, resume)
+            if not resume:
+                run.write_config(config)
+        session = _Session(task, settings, run, workers, name, say, observers)
+        try:
+            return session.run_to_end(resume)
+        except Exception as error:
+            session.report("failed", message=str(error))
+            raise
+
+
+def lr_factor(settings: TrainSettings, step: int, steps: int, steps_per_epoch: int) -> float:
+    """The learning rate at `step` as a share of `settings.lr`."""
+    rise = int(settings.lr_warmup * steps)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    progress = (step - rise) / max(1, steps - rise)
+    if settings.schedule == "step":
+        return 0.9 ** (step // steps_per_epoch // 20)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.schedule == "poly":
+        return (1 - progress) ** 0.9
+    return 1.0
+
+
+class _Session:
+    """One process's work on one run, from start or resume to the end."""
+
+    def __init__(
+        self,
+        task: Task,
+        settings: TrainSettings,
+        run: RunFolder,
+        workers: Workers,
+        name: str,
+        say: Callable[[str], None],
+        observers: Sequence[Callable[[dict[str, Any]], None]],
+    ) -> None:
+        self.task, self.settings, self.run, self.workers = task, settings, run, workers
+        self.name, self.say, self.observers = name, say, observers
+        self.steps = settings.epochs * task.steps_per_epoch
+        torch.manual_seed(settings.seed)
+        self.state = TrainingState(task.network(), settings, workers.device)
+        self.stop_asked = False
+        self.started = time.monotonic()
+        self.first_step = 0
+        self.seconds_before = 0.0
+
+    def run_to_end(self, resume: bool) -> str:
+        if resume:
+            self._resume()
+        previous = {s: signal.signal(s, self._ask_stop) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            return self._loop()
+        finally:
+            for which, handler in previous.items():
+                signal.signal(which, handler)
+
+    def _loop(self) -> str:
+        state, task, settings = self.state, self.task, self.settings
+        record_every = max(1, task.steps_per_epoch // RECORDS_PER_EPOCH)
+        validate_every = settings.validate_every * task.steps_per_epoch
+        since_record = _Means()
+        last_saved = time.monotonic()
+        self.report("running", message="")
+
+        while state.step < self.steps:
+            step = state.step
+            lr = settings.lr * lr_factor(settings, step, self.steps, task.steps_per_epoch)
+            for group in state.optimizer.param_groups:
+                group["lr"] = lr
+
+            batch = self._training_batch(step)
+            losses = training_step(
+                state.network,
+                state.v,
+                state.optimizer,
+                batch,
+                task.loss,
+                settings.method,
+                step=step,
+                autocast=self._autocast(),
+                synchronise=self._finish_gradients,
+            )
+            since_record.add(
+                loss=losses.total, task_loss=losses.task, distillation_loss=losses.distillation
+            )
+            if settings.meta_every and (step + 1) % settings.meta_every == 0:
+                meta_batch = task.meta_batch(
+                    step // settings.meta_every, self.workers.rank, self.workers.world
+                ).to(self.workers.device)
+                meta_loss = meta_step(
+                    state.network,
+                    state.v,
+                    state.iwv_optimizer,
+                    meta_batch,
+                    task.loss,
+                    settings.method,
+                    step=step,
+                    inner_batch=batch,
+                    inner_lr=lr,
+                    autocast=self._autocast(),
+                    synchronise=self.workers.average,
+                )
+                since_record.add(meta_loss=meta_loss)
+            state.step += 1
+            state.update_average(settings.ema)
+
+            at_end = state.step == self.steps
+            validating = state.step % validate_every == 0 or at_end
+            if state.step % record_every == 0 or validating:
+                samples = settings.batch_size * since_record.count("loss")
+                self._record(since_record.take(), lr, samples, validating)
+            stopping = self.workers.any(self.stop_asked)
+            if stopping or at_end or time.monotonic() - last_saved > CHECKPOINT_SECONDS:
+                self._save()
+                last_saved = time.monotonic()
+            if stopping and not at_end:
+                self.report("stopped", message="Stopped on request; --resume goes on from here.")
+                return "stopped"
+
+        self._finish()
+        return "finished"
+
+    def report(self, state: str, message: str) -> None:
+        """Write status.json and tell the time left."""
+        if not self.workers.is_first:
+            return
+        done = self.state.step - self.first_step
+        elapsed = time.monotonic() - self.started
+        left = self.steps - self.state.step
+        eta_s = elapsed / done * left if state == "running" and done else None
+        self.run.write_status(
+            state=state, step=self.state.step, steps=self.steps, eta_s=eta_s, message=message
+        )
+
+    def _training_batch(self, step: int) -> Batch:
+        """The step's batch with modalities dropped; also seeds what the step draws (dropout)."""
+        settings, rank = self.settings, self.workers.rank
+        torch.manual_seed(generator(settings.seed, _NETWORK_STREAM, step, rank).initial_seed())
+        batch = self.task.training_batch(step, rank, self.workers.world)
+        drop = settings.method.drop
+        if drop != "never" and step >= settings.method.warmup_steps:
+            drawn = generator(settings.seed, _DROP_STREAM, step, rank)
+            present = sample_presence(batch.present, drawn, drop)
+            batch = dataclasses.replace(batch, present=present)
+        return batch.to(self.workers.device)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        kind = self.workers.device.type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16)
+
+    def _finish_gradients(self, gradients: Sequence[torch.Tensor]) -> None:
+        """Average over the processes, then shorten to `clip_norm`."""
+        self.workers.average(gradients)
+        if self.settings.clip_norm:
+            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
+            scale = (self.settings.clip_norm / (norm + 1e-6)).clamp(max=1.0)
+            for g in gradients:
+                g.mul_(scale)
+
+    def _record(self, means: dict[str, float], lr: float, samples: int, validating: bool) -> None:
+        if not self.workers.is_first:
+            return
+        state = self.state
+        elapsed = time.monotonic() - self.started
+        row: dict[str, Any] = {
+            "step": state.step,
+            "epoch": round(state.step / self.task.steps_per_epoch, 3),
+            "time_s": round(self.seconds_before + elapsed, 3),
+            **means,
+            "iwv": self._weights(),
+            "lr": lr,
+            "iwv_lr": self.settings.iwv_lr,
+            "samples_per_s": round(samples / max(1e-6, elapsed - self._last_record_s), 1),
+        }
+        if validating:
+            row["validation"] = self.task.validate(state.final)
+            self.say(self._line(row))
+        self._last_record_s = time.monotonic() - self.started
+        self.run.append(row)
+        for observe in self.observers:
+            observe(row)
+        self.report("running", message="")
+
+    _last_record_s = 0.0
+
+    def _line(self, row: dict[str, Any]) -> str:
+        done = self.state.step - self.first_step
+        left = (time.monotonic() - self.started) / done * (self.steps - self.state.step)
+        scores = "  ".join(f"{k} {v:.4f}" for k, v in row["validation"].items())
+        weights = "  ".join(f"{k} {v:.3f}" for k, v in row["iwv"].items())
+        return (
+            f"epoch {row['epoch']:g}/{self.settings.epochs}  loss {row['loss']:.4f}  "
+            f"validation: {scores}  IWV: {weights}  "
+            f"{row['samples_per_s']:.0f} samples/s  {clock(left)} left"
+        )
+
+    def _weights(self) -> dict[str, float]:
+        w = importance(self.state.v.detach(), self.settings.method.normalisation)
+        return dict(zip(self.state.network.modalities, w.tolist(), strict=True))
+
+    def _save(self) -> None:
+        if self.workers.is_first:
+            self.state.save(self.run.checkpoint_path(self.state.step))
+            self.run.keep_newest_checkpoints()
+
+    def _resume(self) -> None:
+        latest = self.run.latest_checkpoint()
+        if latest is not None:
+            self.state.load(latest)
+        if self.workers.is_first:
+            self.run.rewind(self.state.step)
+        rows, _ = self.run.records()
+        self.seconds_before = rows[-1]["time_s"] if rows else 0.0
+        self.first_step = self.state.step
+
+    def _finish(self) -> None:
+        if not self.workers.is_first:
+            return
+        metrics = {
+            "validation": self.task.validate(self.state.final),
+            "test": self.task.test(self.state.final),
+        }
+        header = {
+            "task": self.name,
+            **self.task.header,
+            "modalities": list(self.state.network.modalities),
+            "normalisation": self.settings.method.normalisation,
+            "settings": dataclasses.asdict(self.settings),
+            "metrics": metrics,
+            "provenance": self.task.provenance,
+            "versions": _versions(),
+        }
+        self.state.save_model(self.run.checkpoints / MODEL, header)
+        scores = "  ".join(f"{k} {v:.4f}" for k, v in metrics["test"].items())
+        self.report("finished", message=f"Test: {scores}")
+        self.say(f"Finished. Test: {scores}")
+
+    def _ask_stop(self, *_: object) -> None:
+        self.stop_asked = True
+
+
+class _Means:
+    """Means of named values since the last `take`."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+
+    def add(self, **values: float) -> None:
+        for name, value in values.items():
+            self.values.setdefault(name, []).append(value)
+
+    def count(self, name: str) -> int:
+        return len(self.values.get(name, []))
+
+    def take(self) -> dict[str, float]:
+        means = {name: sum(v) / len(v) for name, v in self.values.items()}
+        self.values = {}
+        return means
+
+
+def clock(seconds: float) -> str:
+    """75 -> 1:15."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _check(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
+    saved = run.config()
+    if saved and not resume:
+        raise RunError(
+            f"The run {run.name} exists. Continue it with --resume, or choose another --out."
+        )
+    if resume and not saved:
+        raise RunError(f"There is no run {run.name} to resume. Start it without --resume.")
+    if resume:
+        theirs, ours = saved.get("config", {}), config["config"]
+        changed = [k for k in ours if theirs.get(k) != ours[k]]
+        if saved.get("task") != config["task"] or changed:
+            what = changed[0] if changed else "task"
+            raise RunError(
+                f"The run {run.name} was started with another {what}. Resume it with the command "
+                f"it was started with and --resume: {saved.get('command', '')}"
+            )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "mckd": mckd.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

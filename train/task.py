@@ -1,0 +1,65 @@
+"""What the training loop asks of a task. The loop knows no task by name."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mckd.method import Batch, MissingModalityNetwork
+
+Row = TypeVar("Row")
+
+
+class Task(Protocol):
+    """Data, network, loss and scores of one run.
+
+    Batches are functions of the step alone (and of the seed), so that a resumed run sees what an
+    uninterrupted one would have seen. `present` in them says what the data has; the loop drops
+    modalities on top of that.
+    """
+
+    steps_per_epoch: int
+    provenance: dict[str, Any]
+    header: dict[str, Any]
+    """What a checkpoint needs to rebuild the network: its name and options."""
+
+    def network(self) -> MissingModalityNetwork: ...
+
+    def training_batch(self, step: int, rank: int, world: int) -> Batch:
+        """This process's share of the batch at `step`."""
+        ...
+
+    def meta_batch(self, step: int, rank: int, world: int) -> Batch:
+        """This process's share of a meta-validation batch; never from the test part."""
+        ...
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor: ...
+
+    def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
+        """Score per subset on the validation part."""
+        ...
+
+    def test(self, network: MissingModalityNetwork) -> dict[str, float]:
+        """Score per subset on the test part. Called once, at the end; nothing is chosen by it."""
+        ...
+
+
+def generator(*key: int) -> torch.Generator:
+    """A torch generator that is a function of the key, independent between keys."""
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> 1))
+
+
+def epoch_order(count: int, step: int, batch_size: int, seed: int, stream: int) -> Tensor:
+    """The rows of batch `step` when `count` rows are dealt anew each epoch, (batch_size,).
+
+    The last batch of an epoch is filled up from its start, so that all batches are equal.
+    """
+    per_epoch = -(-count // batch_size)
+    epoch, place = divmod(step, per_epoch)
+    order = torch.randperm(count, generator=generator(seed, stream, epoch))
+    rows = torch.arange(place * batch_size, (place + 1) * batch_size) % count
+    return order[rows]
