@@ -13,6 +13,7 @@ from typing import Any
 from mckd.files.checkpoint import CheckpointError
 from mckd.files.runs import RunError, RunFolder
 from mckd.method import NonFiniteLossError
+from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
@@ -24,6 +25,7 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in TASKS.items():
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
+    table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.action(arguments))

@@ -44,15 +44,20 @@ class Part:
 
 
 class PaperTask:
-    """900 training, 150 validation and 450 test pairs; a modality kept at a rate in training."""
+    """900 training, 150 validation and 450 test pairs; a modality kept at a rate in training.
 
-    def __init__(self, settings: DigitSettings, folder: Path) -> None:
+    alone: train the same network on this modality only (an ablation of the tables).
+    """
+
+    def __init__(self, settings: DigitSettings, folder: Path, alone: str = "") -> None:
         self.settings = settings
         self._name = "paper" if settings.system in ("mckd", "upper-bound") else settings.system
         split, tensors = _load(Path(folder), settings.features)
         columns = [MODALITIES.index(m) for m in self.network().modalities]
         train, self._validation, self._test = (_columns(part, columns) for part in tensors)
         self._train = _keep_rates(train, split.train, columns, settings)
+        if alone:
+            self._train.present[:] = torch.tensor([m == alone for m in self.network().modalities])
         self.steps_per_epoch = -(-len(self._train.labels) // settings.batch_size)
         self.header: dict[str, Any] = {"network": self._name, "features": settings.features}
         self.provenance = _provenance(split)
