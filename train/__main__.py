@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mckd.files.checkpoint import CheckpointError
-from mckd.files.runs import RunError, RunFolder
-from mckd.method import NonFiniteLossError
+from mckd.files.runs import RunFolder
 from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
@@ -23,13 +21,16 @@ TASKS = {"digits": "train.digits.run"}
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    data = commands.add_parser("data", help="fetch or make data to train on")
+    data_commands = data.add_subparsers(dest="what", required=True)
     for name, module in TASKS.items():
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
+        importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.action(arguments))
-    except (SettingsError, RunError, CheckpointError, NonFiniteLossError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import platform
 import signal
 import time
@@ -22,7 +23,7 @@ from train.task import Task, generator
 from train.workers import Workers
 
 RECORDS_PER_EPOCH = 4
-CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SECONDS = float(os.environ.get("MCKD_CHECKPOINT_SECONDS", "30"))
 _NETWORK_STREAM, _DROP_STREAM = 101, 102
 
 
@@ -100,6 +101,7 @@ class _Session:
         self.steps = settings.epochs * task.steps_per_epoch
         torch.manual_seed(settings.seed)
         self.state = TrainingState(task.network(), settings, workers.device)
+        self.since_record = _Means()
         self.stop_asked = False
         self.started = time.monotonic()
         self.first_step = 0
@@ -119,7 +121,7 @@ class _Session:
         state, task, settings = self.state, self.task, self.settings
         record_every = max(1, task.steps_per_epoch // RECORDS_PER_EPOCH)
         validate_every = settings.validate_every * task.steps_per_epoch
-        since_record = _Means()
+        since_record = self.since_record
         last_saved = time.monotonic()
         self.report("running", message="")
 
@@ -261,13 +263,16 @@ class _Session:
 
     def _save(self) -> None:
         if self.workers.is_first:
-            self.state.save(self.run.checkpoint_path(self.state.step))
+            self.state.save(
+                self.run.checkpoint_path(self.state.step),
+                {"since_record": self.since_record.values},
+            )
             self.run.keep_newest_checkpoints()
 
     def _resume(self) -> None:
         latest = self.run.latest_checkpoint()
         if latest is not None:
-            self.state.load(latest)
+            self.since_record.values = self.state.load(latest)["since_record"]
         if self.workers.is_first:
             self.run.rewind(self.state.step)
         rows, _ = self.run.records()

@@ -51,7 +51,7 @@ class TrainingState:
             else:
                 mean.copy_(value)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, header: Mapping[str, Any]) -> None:
         tensors = {
             **_named("network", self.network.state_dict()),
             **_named("average", self.average.state_dict() if self.average else {}),
@@ -59,9 +59,10 @@ class TrainingState:
             **_optimizer_tensors("iwv_optimizer", self.iwv_optimizer),
             "iwv": self.v,
         }
-        save_checkpoint(path, tensors, {"step": self.step})
+        save_checkpoint(path, tensors, {"step": self.step, **header})
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path) -> dict[str, Any]:
+        """Take over a checkpoint; returns its header."""
         checkpoint = load_checkpoint(path)
         self.step = checkpoint.header["step"]
         self.network.load_state_dict(checkpoint.part("network"))
@@ -71,6 +72,7 @@ class TrainingState:
             self.v.copy_(checkpoint.tensors["iwv"])
         _load_optimizer(self.optimizer, checkpoint.part("optimizer"))
         _load_optimizer(self.iwv_optimizer, checkpoint.part("iwv_optimizer"))
+        return checkpoint.header
 
     def save_model(self, path: Path, header: Mapping[str, Any]) -> str:
         """What prediction needs, and nothing else. Returns the file's SHA-256."""

@@ -17,7 +17,6 @@ import gzip
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,14 +114,17 @@ def read_recordings(folder: Path) -> list[Recording]:
     return sorted(found)
 
 
-def split_pairs(folder: Path, speakers: Sequence[str] = PAPER_SPEAKERS) -> Split:
-    """Read `folder` and pair it as the paper does.
+def split_pairs(folder: Path) -> Split:
+    """Read `folder` and pair it as the paper does: its three speakers, or all if they are absent.
 
     Raises:
         DataError: a digit lacks recordings or pictures.
     """
     for_training, for_test = read_pictures(folder)
-    recordings = [r for r in read_recordings(folder) if r.speaker in speakers]
+    recordings = read_recordings(folder)
+    present = {r.speaker for r in recordings}
+    speakers = PAPER_SPEAKERS if present.issuperset(PAPER_SPEAKERS) else sorted(present)
+    recordings = [r for r in recordings if r.speaker in speakers]
     parts: dict[str, list[tuple[int, Recording, Pictures]]] = {"train": [], "val": [], "test": []}
     for digit in range(10):
         of_digit = [r for r in recordings if r.digit == digit]

@@ -114,6 +114,8 @@ class StudioNetwork(DigitNetwork):
             {"visual": PictureEncoder(self.width), "audio": VoiceEncoder(self.width)},
             head=_head([2 * self.width, self.width], dropout=[0.3]),
         )
+        # On CPUs with bfloat16 this layout makes training several times faster.
+        self.to(memory_format=torch.channels_last)
 
 
 class PictureEncoder(nn.Sequential):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from train.digits.protocol import PaperTask
 from train.digits.settings import PRESETS, DigitSettings, as_system
@@ -13,7 +14,7 @@ from train.task import Task
 BUNDLED = Path(__file__).parents[2] / "assets" / "digits"
 
 KIND = DigitSettings
-__all__ = ["BUNDLED", "KIND", "PRESETS", "add_flags", "resolve", "task"]
+__all__ = ["BUNDLED", "KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data_commands(commands: Any) -> None:
+    """`python -m train data ...`: where this task's data comes from."""
+    avmnist = commands.add_parser("avmnist", help="download Audiovision-MNIST (about 30 MB)")
+    avmnist.add_argument("--out", type=Path, default=Path("data/avmnist"))
+    avmnist.set_defaults(action=_fetch)
+    voices = commands.add_parser("voices", help="synthesise voices with espeak-ng (and flite)")
+    voices.add_argument("--out", type=Path, default=Path("data/voices"))
+    voices.add_argument("--speakers", type=int, default=400)
+    voices.add_argument("--seed", type=int, default=0)
+    voices.set_defaults(action=_synthesise)
+    synthetic = commands.add_parser("synthetic", help="make the bundled synthetic set anew")
+    synthetic.add_argument("--out", type=Path, required=True)
+    synthetic.add_argument("--seed", type=int, default=0)
+    synthetic.set_defaults(action=_make_synthetic)
+
+
 def resolve(settings: DigitSettings) -> DigitSettings:
     return as_system(settings)
 
@@ -42,3 +59,26 @@ def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     if settings.system != "mckd":
         raise SettingsError("--system other than mckd goes with --network paper.")
     return StudioTask(settings, arguments.data, arguments.voices)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from train.digits.download import fetch_avmnist
+
+    fetch_avmnist(arguments.out)
+    return 0
+
+
+def _synthesise(arguments: argparse.Namespace) -> int:
+    from train.digits.voices import synthesise
+
+    count = synthesise(arguments.out / "recordings", arguments.seed, arguments.speakers)
+    print(f"{count} synthesised recordings.")
+    return 0
+
+
+def _make_synthetic(arguments: argparse.Namespace) -> int:
+    from train.digits.synthetic import make_synthetic
+
+    count = make_synthetic(arguments.out, arguments.seed)
+    print(f"{count} synthetic pictures and recordings.")
+    return 0

@@ -53,10 +53,14 @@ def paper() -> DigitSettings:
 
 
 def studio() -> DigitSettings:
-    """The app's model: pictures and voices of any pairing, strongly augmented."""
+    """The app's model: any picture with any voice of its digit, both strongly changed.
+
+    1,200 steps of 128: about 8 minutes on one CPU core with bfloat16 instructions.
+    """
     return DigitSettings(
         network="studio",
-        epochs=60,
+        bf16=True,
+        epochs=48,
         batch_size=128,
         optimizer="adamw",
         lr=3e-3,
@@ -66,14 +70,14 @@ def studio() -> DigitSettings:
         clip_norm=2.0,
         ema=0.997,
         meta_every=10,
-        validate_every=5,
+        validate_every=2,
         method=MethodOptions(gating_scale="modalities"),
     )
 
 
 def smoke() -> DigitSettings:
-    """A look at a run: the paper's protocol for 12 epochs; seconds on a CPU."""
-    return DigitSettings(epochs=12, batch_size=16)
+    """A look at a run: the paper's protocol, shorter and faster; half a minute on a CPU."""
+    return DigitSettings(epochs=30, batch_size=16, lr=3e-3, weight_decay=1e-4)
 
 
 def as_system(settings: DigitSettings) -> DigitSettings:

@@ -1,0 +1,226 @@
+"""The loop on a small task of its own: what a run leaves behind, and that it can be killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.method import NonFiniteLossError
+from train.digits.protocol import PaperTask
+from train.digits.run import BUNDLED
+from train.digits.settings import PRESETS
+from train.loop import clock, lr_factor, train
+from train.settings import TrainSettings, override
+from train.workers import join_workers
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_here(folder, task=None, resume=False, **changes):
+    settings = override(PRESETS["smoke"](), {"epochs": 2, "audio_rate": 0.5} | changes)
+    task = task or PaperTask(settings, BUNDLED)
+    with join_workers() as workers:
+        return train(
+            task,
+            settings,
+            RunFolder(folder),
+            workers,
+            name="digits",
+            preset="smoke",
+            command="python -m train digits --preset smoke",
+            resume=resume,
+            say=lambda line: None,
+        )
+
+
+def command(folder, *more, epochs=4):
+    words = ["-m", "train", "digits", "--preset", "smoke", "--epochs", str(epochs)]
+    return [sys.executable, *words, "--ema", "0.9", "--threads", "1", "--out", str(folder), *more]
+
+
+def weights(folder):
+    checkpoint = load_checkpoint(Path(folder) / "checkpoints" / MODEL)
+    return checkpoint.tensors
+
+
+def assert_same_weights(a, b):
+    for name, tensor in weights(a).items():
+        assert torch.equal(tensor, weights(b)[name]), name
+
+
+def stable(row):
+    """A record without what the clock decides."""
+    return {k: v for k, v in row.items() if k not in ("time_s", "samples_per_s")}
+
+
+class TestWhatARunLeavesBehind:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def run(tmp_path_factory):
+        folder = tmp_path_factory.mktemp("runs") / "one"
+        assert run_here(folder) == "finished"
+        return RunFolder(folder)
+
+    def test_config_holds_every_setting_and_which_pictures(self, run):
+        config = run.config()
+        assert config["config"]["method"]["alpha"] == 0.1
+        assert config["modalities"] == ["visual", "audio"]
+        assert len(config["provenance"]["image_index"]["train"]) > 0
+
+    def test_records_are_complete(self, run):
+        rows, _ = run.records()
+        assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
+        for row in rows:
+            assert sum(row["iwv"].values()) == pytest.approx(1.0)
+            assert row["loss"] == pytest.approx(
+                row["task_loss"] + 0.1 * row["distillation_loss"], rel=1e-4
+            )
+        assert set(rows[-1]["validation"]) == {"visual", "audio", "both"}
+        assert any("meta_loss" in row for row in rows)
+
+    def test_status_says_finished(self, run):
+        status = run.status()
+        assert (status["state"], status["step"]) == ("finished", status["steps"])
+        assert "Test:" in status["message"]
+
+    def test_the_model_says_what_it_is_and_saw(self, run):
+        header = load_checkpoint(run.checkpoints / MODEL).header
+        assert header["network"] == "paper"
+        assert set(header["metrics"]["test"]) == {"visual", "audio", "both"}
+        assert header["provenance"]["speakers"]
+
+    def test_starting_it_again_is_refused(self, run):
+        with pytest.raises(RunError, match="--resume"):
+            run_here(run.path)
+
+    def test_resuming_with_other_settings_is_refused(self, run):
+        with pytest.raises(RunError, match="another seed"):
+            run_here(run.path, resume=True, seed=5)
+
+    def test_resuming_nothing_is_refused(self, tmp_path):
+        with pytest.raises(RunError, match="no run"):
+            run_here(tmp_path / "none", resume=True)
+
+
+def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run_here(tmp_path / name, seed=seed, epochs=1)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    differs = [
+        not torch.equal(t, weights(tmp_path / "c")[n]) for n, t in weights(tmp_path / "a").items()
+    ]
+    assert any(differs)
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path, monkeypatch):
+    """kill -9 twice, then resume: same weights and records as a run that nobody disturbed."""
+    environment = os.environ | {"MCKD_CHECKPOINT_SECONDS": "0.3"}
+    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    broken, resume = tmp_path / "broken", []
+    for records in (3, 9):
+        process = subprocess.Popen(
+            command(broken, *resume), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        )
+        wait_for(lambda n=records: len(RunFolder(broken).records()[0]) >= n, process)
+        process.kill()
+        process.wait()
+        assert RunFolder(broken).status()["state"] == "stopped"
+        resume = ["--resume"]
+    subprocess.run(command(broken, "--resume"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert_same_weights(tmp_path / "whole", broken)
+    whole, _ = RunFolder(tmp_path / "whole").records()
+    mended, _ = RunFolder(broken).records()
+    assert [stable(r) for r in mended] == [stable(r) for r in whole]
+
+
+def test_stopping_saves_and_resuming_ends_alike(tmp_path):
+    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(tmp_path / "a"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    wait_for(lambda: RunFolder(tmp_path / "a").records()[0], process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 3
+    status = RunFolder(tmp_path / "a").status()
+    assert status["state"] == "stopped"
+    assert 0 < status["step"] < status["steps"]
+    subprocess.run(
+        command(tmp_path / "a", "--resume"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
+    assert_same_weights(tmp_path / "whole", tmp_path / "a")
+
+
+def test_two_processes_train_one_model(tmp_path):
+    """torchrun on gloo: finishes, learns, and only one process writes."""
+    words = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "train"]
+    words += ["digits", "--preset", "smoke", "--epochs", "6", "--threads", "1"]
+    subprocess.run(
+        [sys.executable, *words, "--out", str(tmp_path / "two")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=110,
+    )
+    rows, _ = RunFolder(tmp_path / "two").records()
+    assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
+    assert rows[-1]["task_loss"] < 0.8 * rows[0]["task_loss"]
+
+
+def test_a_non_finite_loss_ends_the_run_as_failed(tmp_path):
+    class Broken(PaperTask):
+        def loss(self, output, target):
+            return super().loss(output, target) * float("nan")
+
+    settings = override(PRESETS["smoke"](), {"epochs": 2, "audio_rate": 0.5})
+    with pytest.raises(NonFiniteLossError, match="at step 0"):
+        run_here(tmp_path / "a", task=Broken(settings, BUNDLED))
+    status = RunFolder(tmp_path / "a").status()
+    assert status["state"] == "failed"
+    assert "at step 0" in status["message"]
+
+
+def test_errors_of_the_command_are_one_line(tmp_path):
+    done = subprocess.run(
+        command(tmp_path / "a", "--data", str(tmp_path)), cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert "python -m train data avmnist" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_schedules():
+    def factors(**changes):
+        settings = TrainSettings(epochs=60, **changes)
+        return [round(lr_factor(settings, step, 600, 10), 4) for step in (0, 199, 200, 300, 599)]
+
+    assert factors(schedule="constant") == [1, 1, 1, 1, 1]
+    assert factors(schedule="step") == [1, 1, 0.9, 0.9, 0.81]
+    assert factors(schedule="cosine")[3] == 0.5
+    assert factors(schedule="poly")[3] == round(0.5**0.9, 4)
+    assert factors(schedule="cosine", lr_warmup=0.5)[0] == round(1 / 301, 4)
+    assert factors(schedule="cosine", lr_warmup=0.5)[3] == 1.0
+
+
+def test_clock():
+    assert [clock(s) for s in (5, 75, 3700)] == ["0:05", "1:15", "1:01:40"]
+
+
+def wait_for(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the trainer ended early"
+        assert time.monotonic() < end, "the trainer wrote nothing"
+        time.sleep(0.02)
+
+
+def test_records_are_json_lines(tmp_path):
+    run_here(tmp_path / "a", epochs=1)
+    for line in (tmp_path / "a" / "records.jsonl").read_text().splitlines():
+        json.loads(line)
