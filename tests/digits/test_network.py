@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from mckd.digits.network import (
+    NETWORKS,
+    LeNetEncoder,
+    SoundNetEncoder,
+    StudioNetwork,
+    UnimodalNetwork,
+)
+
+SHAPES = {"paper": (20, 20), "studio": (40, 80), "audio-only": (20, 20)}
+
+
+def inputs_of(name, network, batch=3):
+    shapes = {"visual": (28, 28), "audio": SHAPES.get(name)}
+    return [torch.rand(batch, 1, *shapes[m]) for m in network.modalities]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ten_logits_per_sample(name):
+    network = NETWORKS[name]().eval()
+    inputs = inputs_of(name, network)
+    present = torch.ones(3, len(inputs), dtype=torch.bool)
+    assert network(inputs, present).shape == (3, 10)
+
+
+def test_smil_encoders_have_the_widths_of_their_code():
+    assert LeNetEncoder().eval()(torch.rand(2, 1, 28, 28)).shape == (2, 160)
+    assert SoundNetEncoder().eval()(torch.rand(2, 1, 20, 20)).shape == (2, 320)
+
+
+@pytest.mark.parametrize("name", ["paper", "studio"])
+@pytest.mark.parametrize("absent", [0, 1])
+def test_an_absent_input_is_never_read(name, absent):
+    network = NETWORKS[name]().eval()
+    inputs = inputs_of(name, network)
+    present = torch.ones(3, 2, dtype=torch.bool)
+    present[:, absent] = False
+    expected = network(inputs, present)
+    inputs[absent] = torch.full_like(inputs[absent], float("nan"))
+    assert torch.equal(network(inputs, present), expected)
+
+
+def test_the_app_s_network_fits_in_two_megabytes():
+    assert sum(t.numel() * t.element_size() for t in StudioNetwork().state_dict().values()) < 2e6
+
+
+def test_unknown_modality():
+    with pytest.raises(ValueError, match="Known: visual, audio"):
+        UnimodalNetwork("smell")
