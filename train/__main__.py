@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.runs import RunFolder
+from train import bench
 from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
@@ -27,6 +28,7 @@ def main(argv: list[str]) -> int:
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
         importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
+    bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.action(arguments))
