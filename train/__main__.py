@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.runs import RunFolder
-from train import bench
+from train import bench, bundle
 from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
         importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
+    bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.action(arguments))

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from mckd.files.atomic import write_atomically
+from mckd.files.manifest import MANIFEST, enter, read_manifest
 
-MANIFEST = "SHA256SUMS"
 _HEADER_KEY = "mckd"  # safetensors metadata maps strings to strings; ours is one JSON text
 
 
@@ -49,7 +49,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[s
     data = safetensors.torch.save(plain, {_HEADER_KEY: json.dumps(header, allow_nan=False)})
     digest = hashlib.sha256(data).hexdigest()
     write_atomically(path, data)
-    _write_manifest(path.parent, read_manifest(path.parent) | {path.name: digest})
+    enter(path, digest)
     return digest
 
 
@@ -83,26 +83,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path.name} holds NaN or infinite values in {name}.")
     return Checkpoint(tensors, header, digest)
-
-
-def forget_checkpoint(path: Path) -> None:
-    """Take a checkpoint out of the manifest, then delete it."""
-    manifest = read_manifest(path.parent)
-    manifest.pop(path.name, None)
-    _write_manifest(path.parent, manifest)
-    path.unlink(missing_ok=True)
-
-
-def read_manifest(folder: Path) -> dict[str, str]:
-    """File name to SHA-256; empty where the folder has no manifest."""
-    path = Path(folder) / MANIFEST
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {name.lstrip("*"): digest for digest, name in pairs}
-
-
-def _write_manifest(folder: Path, manifest: Mapping[str, str]) -> None:
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(manifest.items())]
-    write_atomically(folder / MANIFEST, "".join(lines).encode())

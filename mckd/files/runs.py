@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mckd.files.atomic import write_atomically
-from mckd.files.checkpoint import forget_checkpoint, read_manifest
+from mckd.files.manifest import forget, read_manifest
 
 MODEL = "model.safetensors"
 
@@ -141,7 +141,7 @@ class RunFolder:
     def keep_newest_checkpoints(self, count: int = 2) -> None:
         steps = sorted(n for n in read_manifest(self.checkpoints) if n.startswith("step-"))
         for name in steps[:-count]:
-            forget_checkpoint(self.checkpoints / name)
+            forget(self.checkpoints / name)
 
 
 def list_runs(root: Path | str) -> list[RunFolder]:

@@ -5,13 +5,8 @@ import subprocess
 import pytest
 import torch
 
-from mckd.files.checkpoint import (
-    CheckpointError,
-    forget_checkpoint,
-    load_checkpoint,
-    read_manifest,
-    save_checkpoint,
-)
+from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from mckd.files.manifest import forget, read_manifest
 
 
 @pytest.fixture
@@ -90,7 +85,7 @@ def test_nan_weights_are_refused(tmp_path):
 
 
 def test_forgetting_removes_file_and_entry(saved):
-    forget_checkpoint(saved)
+    forget(saved)
     assert read_manifest(saved.parent) == {}
     assert not saved.exists()
 

@@ -41,7 +41,7 @@ def test_a_speaker_left_out_is_tested_and_nothing_else():
     settings = override(PRESETS["studio"](), {"leave_out": SPEAKERS[0]})
     task = StudioTask(settings, BUNDLED, None)
     assert task.provenance["speakers"] == [SPEAKERS[1]]
-    assert sum(task.provenance["recordings"]) == 100
+    assert sum(task.provenance["recordings"].values()) == 100
     assert set(task.test(task.network())) == {
         "visual", "audio", "both", "audio_snr_10dB", "left_out",
     }  # fmt: skip

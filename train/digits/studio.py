@@ -29,6 +29,7 @@ REAL_SHARE = 0.625
 LABEL_SMOOTHING = 0.1
 NOISE_SNR_DB = 10.0
 _TRAIN, _META, _NOISE = 1, 2, 3
+_PARTS = ("train", "validation", "test")
 
 
 class StudioTask:
@@ -58,13 +59,21 @@ class StudioTask:
         self._test = _pair(self._pictures[2], self._voices[2])
         self._noisy = _by_label(*_voice_tensors(parts[2], NOISE_SNR_DB))
         self._left_out = _by_label(*_voice_tensors(left_out)) if left_out else None
-        self.header: dict[str, Any] = {"network": "studio"}
+        speakers = sorted({r.speaker for r in known})
+        machines = len({r.speaker for r in synthesised})
+        self.header: dict[str, Any] = {
+            "network": "studio",
+            "data": f"{len(pictures[0].labels):,} MNIST pictures, {len(parts[0]):,} recordings of "
+            f"{len(speakers)} speakers (Free Spoken Digit Dataset)"
+            + (f" and {machines} synthesised voices" if machines else ""),
+        }
         self.provenance: dict[str, Any] = {
-            "pictures": [len(part.labels) for part in pictures],
-            "recordings": [len(part) for part in parts],
-            "speakers": sorted({r.speaker for r in known}),
+            "data": self.header["data"],
+            "pictures": dict(zip(_PARTS, (len(p.labels) for p in pictures), strict=True)),
+            "recordings": dict(zip(_PARTS, (len(p) for p in parts), strict=True)),
+            "speakers": speakers,
             "left_out": settings.leave_out,
-            "synthesised_voices": len({r.speaker for r in synthesised}),
+            "synthesised_voices": machines,
             "synthesised_recordings": len(synthesised),
         }
 

@@ -1,0 +1,91 @@
+"""The rules of the house: who may import whom, and what the README promises."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
+UI_ROOMS = ("mckd/studio/page.py", "mckd/studio/tabs/", "mckd/studio/widgets/")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module imported anywhere in a file, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def uses(path: Path, package: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for name in imports(path))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+class TestImports:
+    def test_go_one_way(self, path):
+        name = name_of(path)
+        if name.startswith("mckd/"):
+            assert not uses(path, "train")
+            assert not uses(path, "app")
+        if name.startswith("mckd/method/"):
+            for room in ("mckd.digits", "mckd.files", "mckd.studio"):
+                assert not uses(path, room)
+        if name.startswith(("mckd/digits/", "mckd/files/")):
+            assert not uses(path, "mckd.studio")
+        if name.startswith("train/"):
+            assert not uses(path, "mckd.studio")
+
+    def test_gradio_stays_in_the_ui_rooms(self, path):
+        assert not uses(path, "gradio") or name_of(path).startswith(UI_ROOMS)
+
+    def test_no_torch_in_the_app_and_its_tabs(self, path):
+        if name_of(path).startswith(("app.py", *UI_ROOMS)):
+            assert not uses(path, "torch")
+
+    def test_nothing_unpickles(self, path):
+        source = path.read_text(encoding="utf-8")
+        assert not uses(path, "pickle")
+        assert not re.search(r"(?<!safetensors\.)torch\.load\(", source)
+
+
+def test_the_page_needs_no_heavy_import():
+    """app.py serves before torch, librosa, scipy or matplotlib are imported."""
+    code = (
+        "import sys; from pathlib import Path; from mckd.studio import page; "
+        "from mckd.studio.services import Services; "
+        "page.build(Services.open(Path('.'), data=None, runs=None)); "
+        "print([m for m in ('torch', 'librosa', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+class TestReadme:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    def test_the_space_s_gradio_is_the_pinned_one(self):
+        pin = re.search(r"^gradio==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M)[1]
+        assert f"sdk_version: {pin}\n" in self.text
+
+    def test_the_picture_and_named_rooms_exist(self):
+        assert (ROOT / re.search(r"!\[.*?\]\((.*?)\)", self.text)[1]).is_file()
+        tree = re.search(r"## How it is built\n\n```\n(.*?)```", self.text, re.S)[1]
+        for line in tree.splitlines():
+            assert (ROOT / line.split()[0]).exists(), line
+
+    def test_its_short_description_fits_a_space(self):
+        assert len(re.search(r"^short_description: (.*)$", self.text, re.M)[1]) <= 60
