@@ -31,6 +31,7 @@ class TrainSettings:
     clip_norm: longest gradient allowed; 0 is no limit.
     ema: decay of the moving average of the weights that is evaluated and kept; 0 is none.
     meta_every: training steps between two meta steps; 0 leaves the IWV as it starts.
+    iwv_lr, iwv_weight_decay: of the IWV's Adam, the released code's values.
     bf16: bfloat16 autocast, on GPUs and CPUs that have it.
     validate_every: epochs between two validations.
     """
@@ -47,7 +48,7 @@ class TrainSettings:
     ema: float = 0.0
     meta_every: int = 6
     iwv_lr: float = 1e-2
-    iwv_weight_decay: float = 1e-2
+    iwv_weight_decay: float = 5e-4
     bf16: bool = False
     validate_every: int = 1
     method: MethodOptions = field(default_factory=MethodOptions)

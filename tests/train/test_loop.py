@@ -120,6 +120,30 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
     assert any(differs)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"meta_gradient": "unrolled"},
+        {"gating_scale": "modalities"},
+        {"p": 2},
+        {"normalisation": "sigmoid"},
+        {"normalisation": "relu"},
+        {"detach_teacher": False},
+        {"drop": "batch"},
+        {"warmup_steps": 5},
+        {"optimizer": "sgd", "lr": 1e-3, "schedule": "poly", "clip_norm": 1.0},
+        {"bf16": True},
+        {"meta_every": 0},
+    ],
+    ids=str,
+)
+def test_every_option_trains(tmp_path, option):
+    assert run_here(tmp_path / "a", epochs=4, **option) == "finished"
+    rows, _ = RunFolder(tmp_path / "a").records()
+    first, last = rows[0]["iwv"]["visual"], rows[-1]["iwv"]["visual"]
+    assert (first == last) == (option.get("meta_every") == 0)
+
+
 def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path, monkeypatch):
     """kill -9 twice, then resume: same weights and records as a run that nobody disturbed."""
     environment = os.environ | {"MCKD_CHECKPOINT_SECONDS": "0.3"}

@@ -70,6 +70,7 @@ def studio() -> DigitSettings:
         clip_norm=2.0,
         ema=0.997,
         meta_every=10,
+        iwv_weight_decay=1e-2,
         validate_every=2,
         method=MethodOptions(gating_scale="modalities"),
     )

@@ -21,6 +21,7 @@ from scipy.stats import ttest_rel
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunFolder
+from mckd.method import importance
 from train.digits.protocol import PaperTask
 from train.digits.settings import as_system, paper
 from train.loop import clock, train
@@ -59,6 +60,10 @@ class Cell:
     changes: dict[str, Any] = field(hash=False)
     bound: str = ""
     like: str = ""
+
+    @property
+    def learns_weights(self) -> bool:
+        return bool(self.bound) and not {"meta_every", "alone"} & set(self.changes)
 
 
 def cells() -> list[Cell]:
@@ -101,13 +106,14 @@ def make_table(arguments: argparse.Namespace) -> int:
     bench = _Bench(arguments)
     decay = {row.title: bench.choose_decay(row) for row in rows if row.like in ("", row.title)}
     scores: dict[str, list[float]] = {}
+    weights: dict[str, list[float]] = {}
     for done, row in enumerate(rows):
         seeds = range(arguments.seeds)
         chosen = decay[row.like or row.title]
         scores[row.title] = [bench.metrics(row, chosen, s)["test"][row.tested] * 100 for s in seeds]
         mean, sd = np.mean(scores[row.title]), np.std(scores[row.title], ddof=1)
         print(f"[{done + 1}/{len(rows)}] {row.title}: {mean:.2f} +- {sd:.2f}", flush=True)
-    _write(arguments.out, rows, decay, scores, arguments)
+    _write(arguments.out, rows, decay, scores, weights, arguments)
     return 0
 
 
@@ -136,8 +142,11 @@ class _Bench:
         model = run.checkpoints / MODEL
         if not model.is_file():
             self._train(row, decay, seed, run)
-        metrics: dict[str, dict[str, float]] = load_checkpoint(model).header["metrics"]
-        return metrics
+        checkpoint = load_checkpoint(model)
+        metrics: dict[str, dict[str, float]] = checkpoint.header["metrics"]
+        names = checkpoint.header["modalities"]
+        w = importance(checkpoint.tensors["iwv"], checkpoint.header["normalisation"]).tolist()
+        return metrics | {"iwv": dict(zip(names, w, strict=True))}
 
     def _train(self, row: Cell, decay: float, seed: int, run: RunFolder) -> None:
         changes = dict(row.changes)
@@ -174,9 +183,20 @@ def _write(
     rows: Iterable[Cell],
     decay: dict[str, float],
     scores: dict[str, list[float]],
+    weights: dict[str, list[float]],
     arguments: argparse.Namespace,
 ) -> None:
-    header = ["system", "tested on", "mean", "sd", "over its bound", "p", "paper", "weight decay"]
+    header = [
+        "system",
+        "tested on",
+        "mean",
+        "sd",
+        "over its bound",
+        "p",
+        "paper",
+        "visual weight",
+        "decay",
+    ]
     lines = []
     for row in rows:
         mine = np.array(scores[row.title])
@@ -185,7 +205,7 @@ def _write(
             bound = np.array(scores[row.bound])
             gain = f"{(mine - bound).mean():+.2f}"
             p = f"{ttest_rel(mine, bound, alternative='greater').pvalue:.2g}"
-        known = PAPER.get(row.title)
+        known, w = PAPER.get(row.title), weights.get(row.title)
         lines.append(
             [
                 row.title,
@@ -195,6 +215,7 @@ def _write(
                 gain,
                 p,
                 "" if known is None else f"{known:.2f}",
+                f"{np.mean(w):.2f} +- {np.std(w, ddof=1):.2f}" if w else "",
                 f"{decay[row.like or row.title]:g}",
             ]
         )
@@ -202,7 +223,8 @@ def _write(
         csv.writer(file).writerows([header, *lines])
     text = [
         f"Test accuracy in per cent, {arguments.seeds} seeds, MFCC variant `{arguments.features}`. "
-        "p: one-sided paired t-test over seeds against the lower bound of the tested modality.",
+        "p: one-sided paired t-test over seeds against the lower bound of the tested modality. "
+        "Visual weight: the IWV's visual component at the end of training.",
         "",
         "| " + " | ".join(header) + " |",
         "|" + "---|" * len(header),
