@@ -55,10 +55,10 @@ class StudioTask:
         self._voices = [_by_label(*_voice_tensors(part)) for part in parts]
         synthesised = read_recordings(voices) if voices else []
         self._synthesised = _by_label(*_voice_tensors(synthesised)) if synthesised else None
-        self._validation = _pair(self._pictures[1], self._voices[1])
-        self._test = _pair(self._pictures[2], self._voices[2])
-        self._noisy = _by_label(*_voice_tensors(parts[2], NOISE_SNR_DB))
-        self._left_out = _by_label(*_voice_tensors(left_out)) if left_out else None
+        self._validation = _Exam(self._pictures[1], self._voices[1])
+        self._test = _Exam(self._pictures[2], self._voices[2])
+        self._noisy = _voices_only(_by_label(*_voice_tensors(parts[2], NOISE_SNR_DB)))
+        self._left_out = _voices_only(_by_label(*_voice_tensors(left_out))) if left_out else None
         speakers = sorted({r.speaker for r in known})
         machines = len({r.speaker for r in synthesised})
         self.header: dict[str, Any] = {
@@ -91,13 +91,13 @@ class StudioTask:
         return F.cross_entropy(output, target, label_smoothing=LABEL_SMOOTHING)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return self._scores(network, self._validation)
+        return self._validation.scores(network)
 
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
-        scores = self._scores(network, self._test)
-        scores["audio_snr_10dB"] = self._scores(network, _alone(self._noisy))["audio"]
+        scores = self._test.scores(network)
+        scores["audio_snr_10dB"] = accuracy(network, self._noisy)["audio"]
         if self._left_out is not None:
-            scores["left_out"] = self._scores(network, _alone(self._left_out))["audio"]
+            scores["left_out"] = accuracy(network, self._left_out)["audio"]
         return scores
 
     def _batch(self, step: int, rank: int, world: int, part: int, stream: int) -> Batch:
@@ -113,8 +113,21 @@ class StudioTask:
         inputs = (_changed_pictures(drawn, g), _changed_voices(spoken, g))
         return Batch(inputs, torch.ones(count, 2, dtype=torch.bool), labels)
 
-    def _scores(self, network: MissingModalityNetwork, part: Part) -> dict[str, float]:
-        return accuracy(network, part)
+
+class _Exam:
+    """Each picture alone, each voice alone, each once; and both in pairs."""
+
+    def __init__(self, pictures: list[Tensor], waves: list[Tensor]) -> None:
+        self._pairs = _pair(pictures, waves)
+        self._pictures = _pair(pictures, [torch.zeros(1, WINDOW_SAMPLES)] * 10)
+        self._voices = _voices_only(waves)
+
+    def scores(self, network: MissingModalityNetwork) -> dict[str, float]:
+        return {
+            "visual": accuracy(network, self._pictures)["visual"],
+            "audio": accuracy(network, self._voices)["audio"],
+            "both": accuracy(network, self._pairs)["both"],
+        }
 
 
 def _changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:
@@ -211,7 +224,6 @@ def _pair(pictures: list[Tensor], waves: list[Tensor]) -> Part:
     return Part((torch.cat(seen), log_mel(torch.cat(heard))), present, labels)
 
 
-def _alone(waves: list[Tensor]) -> Part:
-    """Voices without pictures."""
-    blank = [torch.zeros(len(w), 1, 28, 28) for w in waves]
-    return _pair(blank, waves)
+def _voices_only(waves: list[Tensor]) -> Part:
+    """Voices with blank pictures that nobody is to look at."""
+    return _pair([torch.zeros(1, 1, 28, 28)] * 10, waves)
