@@ -1,0 +1,118 @@
+"""The page around the tabs: theme, header, research banner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.services import Services
+from mckd.studio.tabs import digits, training
+
+TITLE = "MCKD Studio"
+HEADER = """
+<header class="mk-header">
+  <div class="mk-mark" aria-hidden="true"><i></i><i></i><i></i></div>
+  <div><h1>MCKD Studio</h1>
+  <p>Learning and deciding from several modalities when some of them are missing</p></div>
+  <p class="mk-banner" role="note"><strong>Research software.</strong> Not a medical device.</p>
+</header>
+"""
+
+
+def build(services: Services) -> gr.Blocks:
+    """The whole page, ready to launch with `**look()`."""
+    page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=(600, 1800))
+    with page:
+        gr.HTML(HEADER, elem_id="header", apply_default_css=False)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Digits", id="digits"):
+                digits.build(services)
+            with gr.Tab("Training", id="training"):
+                training.build(services)
+    return page
+
+
+def look() -> dict[str, Any]:
+    """What `launch` needs to make the page look like ours; no font or file comes from a network."""
+    return {"theme": _theme(), "css_paths": [Path(__file__).parent / "theme.css"]}
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's own components in the colours of theme.css, which switch with light and dark."""
+    weights = (400, 700)  # the 600 that Gradio ships holds only some of the letters
+    theme = gr.themes.Base(
+        font=(gr.themes.LocalFont("IBM Plex Sans", weights), "system-ui", "sans-serif"),
+        font_mono=(gr.themes.LocalFont("IBM Plex Mono", weights), "ui-monospace", "monospace"),
+    )
+    colours = {
+        "body_background_fill": "page",
+        "body_text_color": "ink",
+        "body_text_color_subdued": "ink-3",
+        "background_fill_primary": "surface",
+        "background_fill_secondary": "sunken",
+        "block_background_fill": "surface",
+        "block_border_color": "line",
+        "block_info_text_color": "ink-3",
+        "block_label_background_fill": "surface",
+        "block_label_border_color": "line",
+        "block_label_text_color": "ink-2",
+        "block_title_text_color": "ink-2",
+        "border_color_primary": "line",
+        "border_color_accent": "accent",
+        "button_primary_background_fill": "accent",
+        "button_primary_background_fill_hover": "accent-strong",
+        "button_primary_border_color": "accent",
+        "button_primary_text_color": "on-accent",
+        "button_secondary_background_fill": "surface",
+        "button_secondary_background_fill_hover": "sunken",
+        "button_secondary_border_color": "line-strong",
+        "button_secondary_text_color": "ink",
+        "checkbox_background_color": "surface",
+        "checkbox_background_color_selected": "accent",
+        "checkbox_border_color": "line-strong",
+        "checkbox_border_color_focus": "focus",
+        "checkbox_border_color_selected": "accent",
+        "checkbox_label_background_fill": "surface",
+        "checkbox_label_background_fill_hover": "sunken",
+        "checkbox_label_background_fill_selected": "accent-soft",
+        "checkbox_label_border_color": "line",
+        "checkbox_label_border_color_selected": "accent",
+        "checkbox_label_text_color": "ink",
+        "checkbox_label_text_color_selected": "ink",
+        "color_accent_soft": "accent-soft",
+        "error_background_fill": "bad-soft",
+        "error_border_color": "bad",
+        "error_text_color": "bad",
+        "input_background_fill": "surface",
+        "input_border_color": "line-strong",
+        "input_border_color_focus": "focus",
+        "input_placeholder_color": "ink-3",
+        "link_text_color": "accent",
+        "panel_background_fill": "surface",
+        "panel_border_color": "line",
+        "slider_color": "accent",
+        "table_border_color": "line",
+        "table_even_background_fill": "surface",
+        "table_odd_background_fill": "page",
+        "table_text_color": "ink",
+    }
+    both: dict[str, Any] = {}
+    for name, colour in colours.items():
+        both[name] = both[f"{name}_dark"] = f"var(--mk-{colour})"
+    return theme.set(
+        **both,
+        color_accent="var(--mk-accent)",
+        block_radius="10px",
+        block_shadow="none",
+        block_title_text_weight="600",
+        button_large_radius="6px",
+        button_medium_radius="6px",
+        button_small_radius="6px",
+        button_primary_shadow="none",
+        button_secondary_shadow="none",
+        container_radius="10px",
+        input_radius="6px",
+        layout_gap="16px",
+    )

@@ -1,0 +1,66 @@
+"""The Digits tab: draw a digit, say it, or both, and watch what the model makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.services import Services
+from mckd.studio.services.digits import Desk
+from mckd.studio.widgets.examples import examples
+from mckd.studio.widgets.pad import pad
+from mckd.studio.widgets.verdict import verdict
+from mckd.studio.widgets.voice import voice
+
+# Answers take milliseconds: no queue, no spinner, and while one is on its way only the newest
+# input waits.
+AT_ONCE: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "api_visibility": "private",
+}
+BOTH_ON = "() => [true, true]"  # runs in the browser
+
+
+def build(services: Services) -> None:
+    digits = services.digits
+
+    def on_draw(desk: Desk, picture: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        digits.draw(desk, picture)
+        return digits.answer(desk, picture_on, voice_on)
+
+    def on_speak(desk: Desk, sound: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        digits.speak(desk, sound)
+        return digits.answer(desk, picture_on, voice_on)
+
+    def on_toggle(desk: Desk, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        return digits.answer(desk, picture_on, voice_on)
+
+    def sound(name: str) -> str:
+        return digits.example_sound(name)
+
+    desk = gr.State(Desk())  # each visitor gets a fresh one
+    chosen = examples(digits.examples(), sound, elem_id="digit-examples")
+    with gr.Row(elem_id="digits", equal_height=False):
+        with gr.Column(elem_classes="mk-inputs", min_width=300):
+            with gr.Column(elem_classes="mk-card", elem_id="picture-card"):
+                picture_on = gr.Checkbox(
+                    True, label="Picture present", elem_classes="mk-switch", elem_id="picture-on"
+                )
+                drawing = pad(elem_id="pad")
+            with gr.Column(elem_classes="mk-card", elem_id="voice-card"):
+                voice_on = gr.Checkbox(
+                    True, label="Voice present", elem_classes="mk-switch", elem_id="voice-on"
+                )
+                recording = voice(elem_id="voice")
+        with gr.Column(elem_classes="mk-card mk-result", min_width=320):
+            result = verdict(elem_id="verdict")
+
+    switches = [picture_on, voice_on]
+    drawing.input(on_draw, [desk, drawing, *switches], result, **AT_ONCE)
+    recording.input(on_speak, [desk, recording, *switches], result, **AT_ONCE)
+    for event in (picture_on.change, voice_on.change, result.again):
+        event(on_toggle, [desk, *switches], result, **AT_ONCE)
+    chosen.select(None, None, switches, js=BOTH_ON, api_visibility="private")

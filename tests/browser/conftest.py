@@ -1,0 +1,167 @@
+"""A real app in its own process and a real Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+EXAMPLES = ROOT / "assets" / "digits" / "examples"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Studio:
+    """A running app."""
+
+    url: str
+    port: int
+    runs: Path
+    process: subprocess.Popen[bytes]
+    seconds_to_page: float
+    log: Path = field(repr=False)
+
+
+def start_studio(folder: Path, *arguments: str, root: Path = ROOT) -> Studio:
+    """`python app.py` of the project in `root`, waited for until its page answers."""
+    port, runs, log = free_port(), folder / "runs", folder / "app.log"
+    command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs), *arguments]
+    environment = {k: v for k, v in os.environ.items() if k != "SPACE_ID"}
+    started = time.monotonic()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}/"
+    while time.monotonic() - started < 60:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as page:
+                page.read()
+            return Studio(url, port, runs, process, time.monotonic() - started, log)
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"the app did not start:\n{log.read_text()}")
+
+
+def stop_studio(studio: Studio) -> None:
+    studio.process.terminate()
+    try:
+        studio.process.wait(10)
+    except subprocess.TimeoutExpired:
+        studio.process.kill()
+        studio.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    running = start_studio(tmp_path_factory.mktemp("studio"))
+    yield running
+    stop_studio(running)
+
+
+@pytest.fixture(scope="session")
+def spoken_three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the fake microphone plays, in a loop: a word, then a long pause, at 48 kHz."""
+    rate, word = wavfile.read(EXAMPLES / "spoken.wav")
+    loud = resample_poly(word.astype(np.float64), 48_000, rate)
+    wave = np.concatenate([np.zeros(24_000), loud, np.zeros(96_000)])
+    path = tmp_path_factory.mktemp("microphone") / "three.wav"
+    wavfile.write(path, 48_000, np.clip(wave, -32_767, 32_767).astype(np.int16))
+    return path
+
+
+@pytest.fixture(scope="session")
+def launch(spoken_three: Path) -> Iterator[Callable[..., Any]]:
+    """Start Chromium: `launch(microphone="allowed" | "denied" | "none", *flags)`."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    started = []
+    microphones = {
+        "allowed": [
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={spoken_three}",
+        ],
+        "denied": ["--use-fake-device-for-media-stream"],
+        "none": [],
+    }
+    with sync_api.sync_playwright() as playwright:
+
+        def start(*flags: str, microphone: str = "allowed") -> Any:
+            arguments = ["--no-sandbox", *microphones[microphone], *flags]
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+            started.append(browser)
+            return browser
+
+        yield start
+        for browser in started:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Any]) -> Any:
+    return launch()
+
+
+@dataclass
+class Watch:
+    """What a page must not do: complain in the console, or reach beyond this machine."""
+
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def over(self, page: Any) -> None:
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._console)
+        page.on("request", self._request)
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _request(self, request: Any) -> None:
+        own = ("http://127.0.0.1:", "data:", "blob:")
+        if not request.url.startswith(own):
+            self.foreign.append(request.url)
+
+
+@pytest.fixture
+def page(browser: Any, studio: Studio) -> Iterator[Any]:
+    """The studio's page, microphone allowed. Fails the test on console errors, foreign requests."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, permissions=["microphone"]
+    )
+    context.set_default_timeout(20_000)
+    opened, watch = context.new_page(), Watch()
+    watch.over(opened)
+    opened.goto(studio.url)
+    yield opened
+    context.close()
+    assert watch.foreign == []
+    assert watch.complaints == []
