@@ -192,7 +192,12 @@ class _Session:
         left = self.steps - self.state.step
         eta_s = elapsed / done * left if state == "running" and done else None
         self.run.write_status(
-            state=state, step=self.state.step, steps=self.steps, eta_s=eta_s, message=message
+            state=state,
+            step=self.state.step,
+            steps=self.steps,
+            eta_s=eta_s,
+            message=message,
+            pid=os.getpid(),
         )
 
     def _training_batch(self, step: int) -> Batch:

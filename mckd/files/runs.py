@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from mckd.files.atomic import write_atomically
 from mckd.files.manifest import forget, read_manifest
 
 MODEL = "model.safetensors"
+_PATIENCE_S = 2.0
 
 
 class RunError(RuntimeError):
@@ -100,21 +103,26 @@ class RunFolder:
 
     # Writing (the trainer) ------------------------------------------------------------------
 
-    def hold(self) -> FileLock:
-        """The lock that says this process trains here; use it as a context manager.
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Say that this process trains here, until the block ends or the process dies.
 
         Raises:
             RunError: another process trains here.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=0)
+            # Readers probe the lock for an instant; a trainer keeps it.
+            self._lock.acquire(timeout=_PATIENCE_S)
         except Timeout:
             raise RunError(
                 f"The run {self.name} is already being trained by another process. "
                 "Wait for it, stop it, or choose another --out."
             ) from None
-        return self._lock
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def write_config(self, config: dict[str, Any]) -> None:
         text = json.dumps(config, indent=2, allow_nan=False)

@@ -10,6 +10,7 @@ import gradio as gr
 from mckd.studio.services import Services
 from mckd.studio.tabs import digits, training
 
+HERE = Path(__file__).parent
 TITLE = "MCKD Studio"
 HEADER = """
 <header class="mk-header">
@@ -36,7 +37,7 @@ def build(services: Services) -> gr.Blocks:
 
 def look() -> dict[str, Any]:
     """What `launch` needs to make the page look like ours; no font or file comes from a network."""
-    return {"theme": _theme(), "css_paths": [Path(__file__).parent / "theme.css"]}
+    return {"theme": _theme(), "css_paths": [HERE / "theme.css", HERE / "tabs" / "training.css"]}
 
 
 def _theme() -> gr.themes.Base:

@@ -45,8 +45,14 @@ def holder(run):
 
 def test_the_lock_tells_life_and_refuses_a_second_trainer(run, holder):
     assert run.is_alive()
-    with pytest.raises(RunError, match="already being trained"):
-        run.hold()
+    with pytest.raises(RunError, match="already being trained"), run.hold():
+        pass
+
+
+def test_the_lock_is_free_again_after_the_block(run):
+    with run.hold():
+        assert run.is_alive()
+    assert not run.is_alive()
 
 
 def test_kill_9_frees_the_lock_and_is_reported(run, holder):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from scipy.stats import ttest_rel
 
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import load_checkpoint
-from mckd.files.runs import MODEL, RunFolder
+from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import importance
 from train.digits.protocol import PaperTask
 from train.digits.settings import as_system, paper
@@ -92,100 +94,116 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of Audiovision-MNIST")
     parser.add_argument("--out", type=Path, required=True, help="folder of the table and its runs")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=paper().epochs)
     parser.add_argument("--features", default="paper", choices=("paper", "mfcc"))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="runs trained side by side")
     parser.set_defaults(action=make_table)
 
 
 def make_table(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write table.csv and table.md."""
-    import torch
-
-    torch.set_num_threads(arguments.threads)
     rows = cells()
-    bench = _Bench(arguments)
-    decay = {row.title: bench.choose_decay(row) for row in rows if row.like in ("", row.title)}
-    scores: dict[str, list[float]] = {}
-    weights: dict[str, list[float]] = {}
-    for done, row in enumerate(rows):
-        seeds = range(arguments.seeds)
-        chosen = decay[row.like or row.title]
-        scores[row.title] = [bench.metrics(row, chosen, s)["test"][row.tested] * 100 for s in seeds]
-        mean, sd = np.mean(scores[row.title]), np.std(scores[row.title], ddof=1)
-        print(f"[{done + 1}/{len(rows)}] {row.title}: {mean:.2f} +- {sd:.2f}", flush=True)
-    _write(arguments.out, rows, decay, scores, weights, arguments)
+    selected = [row for row in rows if row.like in ("", row.title)]
+    first, seeds = range(min(SELECTION_SEEDS, arguments.seeds)), range(arguments.seeds)
+    _train_missing(arguments, [(r, d, s) for r in selected for d in WEIGHT_DECAYS for s in first])
+    decay = {row.title: _choose_decay(arguments.out, row, first) for row in selected}
+    chosen = {row.title: decay[row.like or row.title] for row in rows}
+    _train_missing(arguments, [(row, chosen[row.title], s) for row in rows for s in seeds])
+    results = {
+        row.title: [_result(_run_of(arguments.out, row, chosen[row.title], s)) for s in seeds]
+        for row in rows
+    }
+    _write(arguments, rows, chosen, results)
     return 0
 
 
-class _Bench:
-    """Trains one run per (cell, weight decay, seed), or reads it where it is finished."""
+Job = tuple[Cell, float, int]
+"""A cell, its weight decay, a seed."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.started, self.trained = time.monotonic(), 0
 
-    def choose_decay(self, row: Cell) -> float:
-        """The weight decay with the best mean validation accuracy over the first seeds."""
-        seeds = range(min(SELECTION_SEEDS, self.arguments.seeds))
-        means = {
-            d: np.mean([self.metrics(row, d, s)["validation"][row.tested] for s in seeds])
-            for d in WEIGHT_DECAYS
-        }
-        best = max(means, key=lambda d: means[d])
-        listed = ", ".join(f"{d:g}: {m:.4f}" for d, m in means.items())
-        print(f"{row.title}: weight decay {best:g} (validation {listed})", flush=True)
-        return best
+def _run_of(out: Path, row: Cell, decay: float, seed: int) -> RunFolder:
+    words = "".join(c if c.isalnum() else "-" for c in row.title.lower())
+    return RunFolder(out / "runs" / f"{words}-wd{decay:g}-seed{seed}")
 
-    def metrics(self, row: Cell, decay: float, seed: int) -> dict[str, dict[str, float]]:
-        words = "".join(c if c.isalnum() else "-" for c in row.title.lower())
-        run = RunFolder(self.arguments.out / "runs" / f"{words}-wd{decay:g}-seed{seed}")
-        model = run.checkpoints / MODEL
-        if not model.is_file():
-            self._train(row, decay, seed, run)
-        checkpoint = load_checkpoint(model)
-        metrics: dict[str, dict[str, float]] = checkpoint.header["metrics"]
-        names = checkpoint.header["modalities"]
-        w = importance(checkpoint.tensors["iwv"], checkpoint.header["normalisation"]).tolist()
-        return metrics | {"iwv": dict(zip(names, w, strict=True))}
 
-    def _train(self, row: Cell, decay: float, seed: int, run: RunFolder) -> None:
-        changes = dict(row.changes)
-        alone = changes.pop("alone", "")
-        common = {
-            "seed": seed,
-            "weight_decay": decay,
-            "features": self.arguments.features,
-            "validate_every": paper().epochs,
-        }
-        settings = as_system(override(paper(), common | changes))
-        task = PaperTask(settings, self.arguments.data, alone=alone)
-        with join_workers() as workers:
-            state = train(
-                task,
-                settings,
-                run,
-                workers,
-                name="digits",
-                preset="paper",
-                command="python -m train table",
-                resume=bool(run.config()),
-                say=lambda line: None,
-            )
-        if state != "finished":
-            raise KeyboardInterrupt
-        self.trained += 1
-        each = (time.monotonic() - self.started) / self.trained
-        print(f"  {run.name} ({each:.0f} s a run, {clock(each * self.trained)} so far)", flush=True)
+def _result(run: RunFolder) -> dict[str, dict[str, float]]:
+    """Validation and test accuracy per subset, and the IWV, of a finished run."""
+    checkpoint = load_checkpoint(run.checkpoints / MODEL)
+    names = checkpoint.header["modalities"]
+    w = importance(checkpoint.tensors["iwv"], checkpoint.header["normalisation"]).tolist()
+    return {**checkpoint.header["metrics"], "iwv": dict(zip(names, w, strict=True))}
+
+
+def _choose_decay(out: Path, row: Cell, seeds: Sequence[int]) -> float:
+    """The weight decay with the best mean validation accuracy."""
+    means = {
+        d: np.mean([_result(_run_of(out, row, d, s))["validation"][row.tested] for s in seeds])
+        for d in WEIGHT_DECAYS
+    }
+    best = max(means, key=lambda d: means[d])
+    listed = ", ".join(f"{d:g}: {m:.4f}" for d, m in means.items())
+    print(f"{row.title}: weight decay {best:g} (validation {listed})", flush=True)
+    return best
+
+
+def _train_missing(arguments: argparse.Namespace, jobs: Iterable[Job]) -> None:
+    missing = [
+        job for job in jobs if not (_run_of(arguments.out, *job).checkpoints / MODEL).is_file()
+    ]
+    started = time.monotonic()
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(_train, arguments, job) for job in missing]
+        for done, future in enumerate(as_completed(pending), start=1):
+            name = future.result()
+            left = (time.monotonic() - started) / done * (len(missing) - done)
+            print(f"[{done}/{len(missing)}] {name}, {clock(left)} left", flush=True)
+
+
+def _train(arguments: argparse.Namespace, job: Job) -> str:
+    """Train one run in a process of the pool; returns its name."""
+    import torch
+
+    torch.set_num_threads(1)
+    row, decay, seed = job
+    run = _run_of(arguments.out, row, decay, seed)
+    changes = dict(row.changes)
+    alone = changes.pop("alone", "")
+    common = {
+        "seed": seed,
+        "weight_decay": decay,
+        "features": arguments.features,
+        "epochs": arguments.epochs,
+        "validate_every": arguments.epochs,
+    }
+    settings = as_system(override(paper(), common | changes))
+    task = PaperTask(settings, arguments.data, alone=alone)
+    with join_workers() as workers:
+        state = train(
+            task,
+            settings,
+            run,
+            workers,
+            name="digits",
+            preset="paper",
+            command="python -m train table",
+            resume=bool(run.config()),
+            say=lambda line: None,
+        )
+    if state != "finished":
+        raise RunError("The table was stopped. Run the same command to go on.")
+    return run.name
 
 
 def _write(
-    out: Path,
+    arguments: argparse.Namespace,
     rows: Iterable[Cell],
     decay: dict[str, float],
-    scores: dict[str, list[float]],
-    weights: dict[str, list[float]],
-    arguments: argparse.Namespace,
+    results: dict[str, list[dict[str, dict[str, float]]]],
 ) -> None:
+    scores = {
+        row.title: np.array([r["test"][row.tested] * 100 for r in results[row.title]])
+        for row in rows
+    }
     header = [
         "system",
         "tested on",
@@ -199,13 +217,14 @@ def _write(
     ]
     lines = []
     for row in rows:
-        mine = np.array(scores[row.title])
+        mine = scores[row.title]
         gain, p = "", ""
         if row.bound:
-            bound = np.array(scores[row.bound])
+            bound = scores[row.bound]
             gain = f"{(mine - bound).mean():+.2f}"
             p = f"{ttest_rel(mine, bound, alternative='greater').pvalue:.2g}"
-        known, w = PAPER.get(row.title), weights.get(row.title)
+        known = PAPER.get(row.title)
+        w = [r["iwv"]["visual"] for r in results[row.title]] if row.learns_weights else []
         lines.append(
             [
                 row.title,
@@ -216,10 +235,10 @@ def _write(
                 p,
                 "" if known is None else f"{known:.2f}",
                 f"{np.mean(w):.2f} +- {np.std(w, ddof=1):.2f}" if w else "",
-                f"{decay[row.like or row.title]:g}",
+                f"{decay[row.title]:g}",
             ]
         )
-    with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
+    with (arguments.out / "table.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *lines])
     text = [
         f"Test accuracy in per cent, {arguments.seeds} seeds, MFCC variant `{arguments.features}`. "
@@ -231,5 +250,5 @@ def _write(
         *("| " + " | ".join(line) + " |" for line in lines),
         "",
     ]
-    write_atomically(out / "table.md", "\n".join(text).encode())
+    write_atomically(arguments.out / "table.md", "\n".join(text).encode())
     print("\n".join(text))

@@ -1,0 +1,639 @@
+"""Training runs as the studio sees them: start, stop, resume, list and read.
+
+A run is one process (`python -m train ...`) and one folder, `runs/NAME/`, that the process writes.
+The folder is the whole interface: nothing here imports torch or gradio, and a run started from a
+shell looks the same as one started from the browser. The process has a session of its own, so it
+outlives the app; whether it lives is asked of the folder's lock, never guessed from a process id.
+
+Everything a browser sends is a name to be looked up (a run in the list, a row of `TASKS`), never a
+path or a piece of a command.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mckd.files.atomic import write_atomically
+from mckd.files.runs import RunFolder
+
+MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
+MAX_SERIES = 32  # names read from one record's "iwv" or "validation"
+LONGEST_LIST = 12  # entries of a list shown among a run's facts
+LOG_NAME = "train.log"
+RECORDS_NAME = "records.jsonl"
+RESUMABLE = {"stopped", "failed"}
+STOPPED_CODE = 3  # what `python -m train` returns when it was asked to stop
+
+
+# --- What can be trained: one table, read by the form, the command and the curves -----------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of a radio group: what is stored, what is shown, one sentence that explains it."""
+
+    key: str
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of `python -m train`. A second task is one more entry in `TASKS`."""
+
+    key: str
+    label: str
+    presets: tuple[Choice, ...]
+    scarce: tuple[Choice, ...]  # modalities that may be rare; key K becomes the flag --K-rate
+    rates: tuple[float, ...]
+    modalities: tuple[Choice, ...]  # names used in records.jsonl, with the words people read
+    data_note: str
+
+
+TASKS: dict[str, Task] = {
+    task.key: task
+    for task in (
+        Task(
+            key="digits",
+            label="Digits: picture and voice",
+            presets=(
+                Choice(
+                    "smoke",
+                    "Smoke test",
+                    "30 short epochs, about half a minute. Shows how a run goes; no good scores.",
+                ),
+                Choice(
+                    "paper",
+                    "Paper",
+                    "The paper's protocol and its small networks: about a minute.",
+                ),
+                Choice(
+                    "studio",
+                    "Studio",
+                    "The network behind the Digits tab, with strong augmentation: some 10 minutes.",
+                ),
+            ),
+            scarce=(
+                Choice("audio", "Voice is rare"),
+                Choice("visual", "Picture is rare"),
+            ),
+            rates=(0.05, 0.10, 0.15, 0.20),
+            modalities=(
+                Choice("visual", "Picture"),
+                Choice("audio", "Voice"),
+                Choice("both", "Both"),
+            ),
+            data_note="a small synthetic set made by this project",
+        ),
+    )
+}
+COMPLETE = "none"  # the choice "nothing is missing"
+SMALL_SET, GIVEN_FOLDER = "bundled", "given"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form holds. Values come from a browser, so nothing here is trusted yet."""
+
+    task: str = "digits"
+    preset: str = "smoke"
+    scarce: str = "audio"
+    rate: float = 0.10
+    seed: int | float | None = 0
+    epochs: int | float | None = 0
+    data: str = SMALL_SET
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder in the list. `id` is the only thing a browser may send back."""
+
+    id: str
+    label: str
+    path: Path
+    bundled: bool = False
+
+
+class Training:
+    """Start, stop, resume, list and read training runs under one project root."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        runs: Path | None = None,
+        data: Path | None = None,
+        closed: str | None = None,
+    ) -> None:
+        """`data` is the folder given when the app was started (`--data`), if any.
+
+        `closed` is a sentence that says why training is off; None where it is on.
+        """
+        self.root = Path(root).resolve()
+        self.runs_folder = Path(runs).resolve() if runs else self.root / "runs"
+        self.data = Path(data).resolve() if data else None
+        self.closed = space_sentence() if closed is None else closed
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starting = threading.Lock()
+        self._asking = threading.Lock()
+        self._exporting = threading.Lock()
+        self._exports = tempfile.TemporaryDirectory(prefix="mckd-records-")  # gone with the app
+
+    # --- Listing ---------------------------------------------------------------------------------
+
+    def runs(self) -> list[Run]:
+        """Own runs, newest first, then the bundled ones. Folders that vanish are left out."""
+        found: list[tuple[float, Run]] = []
+        for path in self._children_of(self.runs_folder):
+            try:
+                started = (path / "config.json").stat().st_mtime
+            except OSError:
+                try:
+                    started = path.stat().st_mtime
+                except OSError:
+                    continue
+            found.append((started, Run(path.name, path.name, path)))
+        found.sort(key=lambda item: (item[0], item[1].id), reverse=True)
+        return [run for _, run in found] + self._bundled()
+
+    def find(self, run_id: object) -> Run | None:
+        """The run of that id, or None. Ids are matched against the list, never joined to a path."""
+        if not isinstance(run_id, str):
+            return None
+        for run in self._bundled():
+            if run.id == run_id:
+                return run
+        for path in self._children_of(self.runs_folder):
+            if path.name == run_id:
+                return Run(path.name, path.name, path)
+        return None
+
+    def live(self) -> str | None:
+        """The id of the run that is training now, whoever started it, or None."""
+        for name, child in list(self._children.items()):
+            if child.poll() is None and (self.runs_folder / name).is_dir():
+                return name
+        for path in self._children_of(self.runs_folder):
+            if (path / "status.json").exists() and self._status(path).get("alive"):
+                return path.name
+        return None
+
+    def attach(self) -> str | None:
+        """The run a freshly opened page shows: the live one, else the last, else the bundled."""
+        live = self.live()
+        if live is not None:
+            return live
+        everything = self.runs()
+        return everything[0].id if everything else None
+
+    def _bundled(self) -> list[Run]:
+        found = []
+        for task in TASKS.values():
+            path = self.root / "checkpoints" / f"{task.key}-run"
+            if (path / RECORDS_NAME).is_file():
+                run_id = f"bundled:{task.key}"  # the colon keeps it apart from folder names
+                label = f"Bundled: the {task.key} run that came with the app"
+                found.append(Run(run_id, label, path, bundled=True))
+        return found
+
+    @staticmethod
+    def _children_of(folder: Path) -> list[Path]:
+        try:
+            with os.scandir(folder) as entries:
+                return [Path(e.path) for e in entries if _NAME.fullmatch(e.name) and e.is_dir()]
+        except OSError:
+            return []
+
+    # --- Commands --------------------------------------------------------------------------------
+
+    def arguments(self, choices: Choices, name: str) -> list[str]:
+        """The words after `python` that train `choices` into runs/`name`. ValueError in words."""
+        task = TASKS.get(choices.task) if isinstance(choices.task, str) else None
+        if task is None:
+            raise ValueError(f"There is no such task. Choose one of: {', '.join(TASKS)}.")
+        if choices.preset not in [preset.key for preset in task.presets]:
+            presets = ", ".join(preset.key for preset in task.presets)
+            raise ValueError(f"There is no such preset. Choose one of: {presets}.")
+        words = ["-m", "train", task.key, "--preset", choices.preset]
+        if choices.scarce != COMPLETE:
+            if choices.scarce not in [modality.key for modality in task.scarce]:
+                raise ValueError("Choose which modality is rare, or that none is.")
+            if not isinstance(choices.rate, (int, float)) or choices.rate not in task.rates:
+                shown = ", ".join(f"{rate:.0%}" for rate in task.rates)
+                raise ValueError(f"Choose how much of it is left: {shown}.")
+            words += [f"--{choices.scarce}-rate", f"{choices.rate:.2f}"]
+        words += ["--seed", str(_whole(choices.seed, "The seed", 0, 2**31 - 1))]
+        if choices.epochs:  # 0 or nothing: the preset's own
+            words += ["--epochs", str(_whole(choices.epochs, "Epochs", 1, 10_000))]
+        if choices.data == GIVEN_FOLDER:
+            if self.data is None:
+                raise ValueError("The app was started without --data, so only the bundled set is.")
+            words += ["--data", self._shown(self.data)]
+        elif choices.data != SMALL_SET:
+            raise ValueError("Choose one of the data sources in the list.")
+        return [*words, "--out", self._shown(self.runs_folder / _checked_name(name))]
+
+    def command(self, choices: Choices, name: str | None = None) -> str:
+        """The same as one line for a shell in the project root."""
+        return "python " + shlex.join(self.arguments(choices, name or new_name(choices)))
+
+    def _shown(self, path: Path) -> str:
+        """Relative to the project root where that is shorter to read; both mean the same folder."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    # --- Processes -------------------------------------------------------------------------------
+
+    def start(self, choices: Choices) -> str:
+        """Launch a run and return its id. Refused, in words, while another run is live."""
+        self._refuse_where_closed()
+        with self._starting:
+            self._refuse_second()
+            name = new_name(choices)
+            self.arguments(choices, name)  # complains before a folder exists
+            name = self._make_folder(name)
+            self._launch(name, self.arguments(choices, name))
+        return name
+
+    def resume(self, run_id: object) -> str:
+        """Launch the run's own command again with --resume."""
+        self._refuse_where_closed()
+        with self._starting:
+            self._refuse_second()
+            run = self.find(run_id)
+            if run is None or run.bundled:
+                raise ValueError("That run is not here any more, so it cannot be resumed.")
+            self._launch(run.id, [*self._saved_arguments(run), "--resume"])
+        return run.id
+
+    def stop(self, run_id: object) -> None:
+        """Ask the run to save a checkpoint and end. Returns at once; the status tells when."""
+        self._refuse_where_closed()
+        run = self.find(run_id)
+        if run is None or run.bundled:
+            raise ValueError("That run is not here any more.")
+        child = self._children.get(run.id)
+        if child is not None and child.poll() is None:
+            child.terminate()
+            return
+        status = self._status(run.path)
+        pid = status.get("pid")
+        if not status.get("alive"):
+            raise ValueError("That run has already ended.")
+        if not isinstance(pid, int) or pid <= 1 or pid == os.getpid():
+            raise ValueError("The run does not say which process it is, so it cannot be stopped.")
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            raise ValueError("That run has already ended.") from None
+        except PermissionError:
+            raise ValueError("That run belongs to another user of this computer.") from None
+
+    def _refuse_where_closed(self) -> None:
+        if self.closed:
+            raise ValueError(self.closed)
+
+    def _refuse_second(self) -> None:
+        live = self.live()
+        if live is not None:
+            raise ValueError(f"{live} is training now. Stop it first, or wait until it ends.")
+
+    def _make_folder(self, name: str) -> str:
+        """Create runs/`name`, with a number after it where that name is taken."""
+        self.runs_folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100):
+            candidate = name if number == 1 else f"{name}-{number}"
+            try:
+                (self.runs_folder / candidate).mkdir()
+                return candidate
+            except FileExistsError:
+                continue
+        raise ValueError("Could not find a free name for the run. Please try again.")
+
+    def _launch(self, name: str, words: list[str]) -> None:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with (self.runs_folder / name / LOG_NAME).open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=self.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[name] = child
+        threading.Thread(target=child.wait, name=f"reap {name}", daemon=True).start()
+
+    def _saved_arguments(self, run: Run) -> list[str]:
+        """The words of the command in the run's config.json, checked flag by flag."""
+        config = _config(run.path)
+        try:
+            words = shlex.split(str(config.get("command", "")))
+        except ValueError:
+            words = []
+        if "-m" in words:
+            words = words[words.index("-m") :]
+        if len(words) < 3 or words[:2] != ["-m", "train"] or words[2] not in TASKS:
+            raise ValueError("The run left no command behind, so it cannot be resumed. Start anew.")
+        kept, position = words[:3], 3
+        while position < len(words):
+            flag, _, value = words[position].partition("=")
+            position += 1
+            if not _FLAG.fullmatch(flag):
+                raise ValueError("The run's saved command is damaged. Start a new run.")
+            if not value and position < len(words) and not words[position].startswith("--"):
+                value, position = words[position], position + 1
+            if flag in ("--resume", "--out"):
+                continue
+            kept += [flag, value] if value else [flag]
+        return [*kept, "--out", self._shown(run.path)]
+
+    # --- Reading ---------------------------------------------------------------------------------
+
+    def state(self, run_id: object) -> dict[str, Any]:
+        """Where a run stands.
+
+        state: none, gone, starting, running, stopped, failed or finished; plus step, steps, eta_s,
+        message, can_stop and can_resume. Never raises for what a folder may hold.
+        """
+        run = self.find(run_id)
+        if run is None:
+            state = "none" if not run_id else "gone"
+            return {"state": state, "message": "", "can_stop": False, "can_resume": False}
+        child = self._children.get(run.id)
+        here = child is not None and child.poll() is None
+        status = self._status(run.path)
+        if run.bundled:
+            status["state"] = "finished"
+        elif not status.get("alive") and not here:
+            status = self._status(run.path)  # it may have ended between its state and its lock
+        alive = bool(status.get("alive")) or here
+        state, message = _judge(status, alive, child)
+        if state == "failed" and not message:
+            message = self._last_words(run.path)
+        return {
+            "state": state,
+            "message": self._without_paths(message),
+            "step": _number(status.get("step")),
+            "steps": _number(status.get("steps")),
+            "eta_s": _number(status.get("eta_s")) if alive else None,
+            "can_stop": alive and not self.closed,
+            "can_resume": not (alive or run.bundled or self.closed)
+            and state in RESUMABLE
+            and bool(_config(run.path).get("command")),
+        }
+
+    def since(self, run_id: object, cursor: object = None) -> dict[str, Any]:
+        """Rows written after `cursor`, the run's state, and the cursor to send next time.
+
+        `reset` is true where the rows start anew: no cursor yet, or the file under it was replaced
+        (a cursor is a byte offset and a checksum of the bytes before it).
+        """
+        run = self.find(run_id)
+        state = self.state(run_id)
+        if run is None:
+            return {"rows": [], "cursor": None, "reset": False, "status": state}
+        offset = _open_cursor(run.path / RECORDS_NAME, cursor)
+        try:
+            records, end = RunFolder(run.path).records(offset)
+        except (OSError, ValueError):
+            records, end = [], offset
+        rows = [row for row in map(tidy_row, records) if row is not None]
+        return {
+            "rows": thin(rows, MAX_POINTS),
+            "cursor": _seal_cursor(run.path / RECORDS_NAME, end),
+            "reset": offset == 0,
+            "status": state,
+        }
+
+    def facts(self, run_id: object) -> list[tuple[str, str]]:
+        """The run's configuration as (name, value) pairs in plain words, most useful first."""
+        run = self.find(run_id)
+        if run is None:
+            return []
+        config = _config(run.path)
+        task = TASKS.get(str(config.get("task", "")))
+        facts = [
+            ("Run", run.label),
+            ("Task", task.label if task else str(config.get("task", ""))),
+            ("Preset", str(config.get("preset", ""))),
+            ("Command", str(config.get("command", ""))),
+        ]
+        for part in ("config", "provenance", "versions"):
+            facts += [(_words(name), value) for name, value in _flatten(config.get(part))]
+        return [(name, self._without_paths(value)) for name, value in facts if value != ""]
+
+    def export(self, run_id: object, kind: str) -> Path:
+        """The run's records as a file to download: `kind` is "csv" or "jsonl"."""
+        run = self.find(run_id)
+        if run is None:
+            raise ValueError("That run is not here any more.")
+        if kind not in ("csv", "jsonl"):
+            raise ValueError("Records come as csv or jsonl.")
+        records, _ = RunFolder(run.path).records(0)
+        if not records:
+            raise ValueError("This run has not written a record yet.")
+        if kind == "jsonl":
+            text = "".join(json.dumps(record) + "\n" for record in records)
+        else:
+            text = _as_csv(records)
+        target = Path(self._exports.name) / f"{run.id.replace(':', '-')}.{kind}"
+        with self._exporting:
+            write_atomically(target, text.encode())
+        return target
+
+    def _status(self, path: Path) -> dict[str, Any]:
+        """status.json and whether its lock is taken. Asked by one thread at a time: asking takes
+        the lock for a moment, which a second thread would mistake for a living trainer."""
+        with self._asking:
+            try:
+                return RunFolder(path).status()
+            except (OSError, ValueError):
+                return {}
+
+    def _last_words(self, path: Path) -> str:
+        """The last sentence of train.log, where an error of the command line or of Python stands"""
+        try:
+            with (path / LOG_NAME).open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
+                lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        except OSError:
+            lines = []
+        said = lines[-1].strip().removeprefix("Error: ")[:300] if lines else ""
+        return said or "It left no message behind."
+
+    def _without_paths(self, text: str) -> str:
+        return text.replace(f"{self.root}{os.sep}", "").replace(str(self.root), ".")
+
+
+# --- Pure pieces ----------------------------------------------------------------------------------
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FLAG = re.compile(r"--[a-z][a-z0-9-]*")
+_CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
+_LOSSES = ("task_loss", "distillation_loss", "meta_loss")
+_PLAIN = ("epoch", "time_s", "samples_per_s", *_LOSSES)
+
+
+def space_sentence() -> str:
+    """Why training is off on a Hugging Face Space, or nothing where this is not one."""
+    if not os.environ.get("SPACE_ID"):
+        return ""
+    return (
+        "Training is off here because every visitor shares this computer. "
+        "Clone the project, run `python app.py` on your own machine, and this form is live."
+    )
+
+
+def new_name(choices: Choices, now: datetime | None = None) -> str:
+    """A folder name from checked choices and the time: digits-smoke-20260131-142500."""
+    moment = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
+    return f"{choices.task}-{choices.preset}-{moment}"
+
+
+def tidy_row(record: object) -> dict[str, Any] | None:
+    """One record as the browser gets it: known keys, five digits, and None for what is not finite.
+
+    A record without a step is no record.
+    """
+    if not isinstance(record, dict):
+        return None
+    step = _number(record.get("step"))
+    if step is None:
+        return None
+    row: dict[str, Any] = {"step": int(step)}
+    row |= {key: _number(record[key]) for key in _PLAIN if key in record}
+    for part in ("iwv", "validation"):
+        values = record.get(part)
+        if isinstance(values, dict) and values:
+            row[part] = {str(k)[:40]: _number(v) for k, v in list(values.items())[:MAX_SERIES]}
+    return row
+
+
+def thin(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """At most `limit` rows, evenly spaced, keeping the ends and, where they fit, validations."""
+    if len(rows) <= limit:
+        return rows
+    marked = [i for i, row in enumerate(rows) if "validation" in row]
+    keep = set(_evenly(marked, limit // 2)) | {0, len(rows) - 1}
+    keep |= set(_evenly(range(len(rows)), limit - len(keep)))
+    return [rows[i] for i in sorted(keep)]
+
+
+def _evenly(items: Iterable[int], count: int) -> list[int]:
+    pool = list(items)
+    if len(pool) <= count:
+        return pool
+    return [pool[round(i * (len(pool) - 1) / (count - 1))] for i in range(count)]
+
+
+def _judge(
+    status: dict[str, Any], alive: bool, child: subprocess.Popen[bytes] | None
+) -> tuple[str, str]:
+    """The state shown and its message, from status.json, the lock and the process we may own."""
+    said = status.get("state")
+    message = str(status.get("message") or "")
+    if alive:
+        # A resumed run still shows its old status until the trainer has loaded its checkpoint.
+        return ("running", message) if said == "running" else ("starting", "")
+    code = child.poll() if child is not None else None
+    if code is not None and code > 0 and code != STOPPED_CODE and said != "failed":
+        return "failed", ""  # it ended before it could say so in status.json
+    if said in ("finished", "stopped", "failed"):
+        return str(said), message
+    if code in (-signal.SIGTERM, -signal.SIGINT):
+        return "stopped", "Stopped before the first step."
+    return "failed", message
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        return RunFolder(path).config()
+    except (OSError, ValueError):
+        return {}
+
+
+def _number(value: object) -> float | int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.5g}")
+
+
+def _whole(value: object, what: str, low: int, high: int) -> int:
+    number = _number(value)
+    if number is None or number != int(number) or not low <= number <= high:
+        raise ValueError(f"{what} must be a whole number from {low} to {high}.")
+    return int(number)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("Run names are letters, digits, dots, dashes and underscores.")
+    return name
+
+
+def _open_cursor(path: Path, cursor: object) -> int:
+    """The byte offset a cursor stands for; 0 where it is none of ours or the file was replaced."""
+    match = _CURSOR.fullmatch(cursor) if isinstance(cursor, str) else None
+    if match is None:
+        return 0
+    offset = int(match[1])
+    return offset if _seal_cursor(path, offset) == cursor else 0
+
+
+def _seal_cursor(path: Path, offset: int) -> str:
+    start = max(0, offset - 128)
+    try:
+        with path.open("rb") as records:
+            records.seek(start)
+            before = records.read(offset - start)
+    except OSError:
+        before = b""
+    return f"{offset}:{zlib.crc32(before)}"
+
+
+def _flatten(value: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested dictionaries as dotted names and short texts: {"a": {"b": 1}} -> [("a.b", "1")]."""
+    if isinstance(value, dict):
+        pairs = []
+        for key, inner in list(value.items())[:200]:
+            pairs += _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+        return pairs
+    if value is None:
+        return [(prefix, "")] if prefix else []
+    if isinstance(value, (list, tuple)):
+        shown = ", ".join(map(str, value[:LONGEST_LIST]))
+        more = f" \u2026 ({len(value)} in all)" if len(value) > LONGEST_LIST else ""
+        return [(prefix, shown[:500] + more)]
+    return [(prefix, str(value)[:500])]
+
+
+def _as_csv(records: list[dict[str, Any]]) -> str:
+    """One column per number, nested names joined by dots, in the order they first appear."""
+    flat = [dict(_flatten(record)) for record in records]
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, list(dict.fromkeys(k for row in flat for k in row)), restval="")
+    writer.writeheader()
+    writer.writerows(flat)
+    return out.getvalue()
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace(".", ": ")

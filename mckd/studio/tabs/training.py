@@ -1,0 +1,316 @@
+"""The Training tab: start, stop and resume a run, watch it live, replay it, take its records home.
+
+Handlers are plain functions over `Training` (mckd/studio/services/training.py); `build` lays the
+tab out and wires them. What a browser sends is looked up, never trusted.
+"""
+
+from __future__ import annotations
+
+import html
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.services.training import (
+    COMPLETE,
+    GIVEN_FOLDER,
+    MAX_POINTS,
+    SMALL_SET,
+    TASKS,
+    Choices,
+    Task,
+    Training,
+)
+from mckd.studio.widgets.curves import curves, point_at
+
+FIRST = next(iter(TASKS.values()))
+
+
+# --- Handlers -------------------------------------------------------------------------------------
+
+
+def explain_preset(task_key: str, preset: str) -> Any:
+    """Put the sentence on what the preset costs under its name."""
+    task = TASKS.get(task_key, FIRST)
+    return gr.Radio(info=next((c.note for c in task.presets if c.key == preset), ""))
+
+
+def show_command(training: Training, *form: Any) -> str:
+    """The shell line for the form as it stands, or what is wrong with it."""
+    try:
+        return training.command(Choices(*form))
+    except ValueError as problem:
+        return f"# {problem}"
+
+
+def choose_task(task_key: str) -> tuple[Any, ...]:
+    """The presets, rare modalities and rates of another task."""
+    task = TASKS.get(task_key, FIRST)
+    return (
+        gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key),
+        gr.Radio(choices=_scarce(task), value=task.scarce[0].key),
+        gr.Radio(choices=_rates(task), value=task.rates[1]),
+    )
+
+
+def choose_scarce(scarce: str) -> Any:
+    """The rate has no meaning where nothing is missing."""
+    return gr.Radio(interactive=scarce != COMPLETE)
+
+
+def start_run(training: Training, *form: Any) -> tuple[Any, ...]:
+    """Launch the run of the form; show its command and the run itself."""
+    try:
+        run_id = training.start(Choices(*form))
+    except ValueError as problem:
+        gr.Warning(str(problem), title="Not started")
+        return (gr.skip(), *show_run(training, training.live() or training.attach()))
+    return (training.command(Choices(*form), run_id), *show_run(training, run_id))
+
+
+def stop_run(training: Training, run_id: str | None) -> Any:
+    """Ask the run to save a checkpoint and end; the curves tell when it has."""
+    try:
+        training.stop(run_id)
+    except ValueError as problem:
+        gr.Warning(str(problem), title="Not stopped")
+        return gr.skip()
+    return gr.Button("Stopping\u2026", interactive=False)
+
+
+def resume_run(training: Training, run_id: str | None) -> tuple[Any, ...]:
+    """Go on from the run's last checkpoint."""
+    try:
+        training.resume(run_id)
+    except ValueError as problem:
+        gr.Warning(str(problem), title="Not resumed")
+    return show_run(training, run_id)
+
+
+def attach(training: Training) -> tuple[Any, ...]:
+    """The live run, else the last, else the bundled one: for a page that opens, and for one that
+    hears of a run started in a shell or in another browser."""
+    return show_run(training, training.attach())
+
+
+def show_run(training: Training, run_id: str | None) -> tuple[Any, ...]:
+    """Point the curves at a run and refresh what stands around them."""
+    return (point_at(run_id), *refresh(training, run_id))
+
+
+def refresh(training: Training, run_id: str | None) -> tuple[Any, ...]:
+    """Run list, buttons and facts of a run; the curves look after themselves."""
+    runs = [(run.label, run.id) for run in training.runs()]
+    known = training.find(run_id) is not None
+    state = training.state(run_id)
+    idle = training.live() is None and not training.closed
+    return (
+        gr.Dropdown(choices=runs, value=run_id if known else None),
+        gr.Button(interactive=idle),
+        gr.Button("Stop", interactive=state["can_stop"]),
+        gr.Button(interactive=idle and state["can_resume"]),
+        gr.Button(interactive=known),
+        gr.Button(interactive=known),
+        facts_table(training.facts(run_id)),
+    )
+
+
+def export(training: Training, kind: str, run_id: str | None) -> str | None:
+    """Write the records as they are at this moment, for the browser to fetch."""
+    try:
+        return str(training.export(run_id, kind))
+    except (ValueError, OSError) as problem:
+        gr.Warning(str(problem), title="No download")
+        return None
+
+
+def facts_table(facts: list[tuple[str, str]]) -> str:
+    """Escaped rows: everything in a run folder is text here, whoever wrote it."""
+    if not facts:
+        return "<p>No run is chosen.</p>"
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in facts
+    )
+    return f"<table class='mckd-facts'><tbody>{rows}</tbody></table>"
+
+
+# --- Layout and wiring ----------------------------------------------------------------------------
+
+
+def build(services: Any) -> None:
+    """Lay the tab out inside the current `gr.Blocks` and wire it to `services.training`."""
+    training: Training = services.training
+    open_here = not training.closed
+
+    with gr.Row(elem_id="training", equal_height=False):
+        with gr.Column(scale=4, min_width=320, elem_classes="mk-card"):
+            if training.closed:
+                gr.Markdown(training.closed, elem_id="training-closed")
+            task = gr.Radio(
+                _pairs(TASKS.values()), value=FIRST.key, label="Task", visible=len(TASKS) > 1
+            )
+            preset = gr.Radio(
+                _pairs(FIRST.presets),
+                value=FIRST.presets[0].key,
+                label="Preset",
+                info=FIRST.presets[0].note,
+                interactive=open_here,
+                elem_id="training-preset",
+            )
+            scarce = gr.Radio(
+                _scarce(FIRST),
+                value=FIRST.scarce[0].key,
+                label="What is missing in training",
+                interactive=open_here,
+                elem_id="training-scarce",
+            )
+            rate = gr.Radio(
+                _rates(FIRST),
+                value=FIRST.rates[1],
+                label="Examples that still have it",
+                interactive=open_here,
+                elem_id="training-rate",
+            )
+            with gr.Row():
+                seed = gr.Number(
+                    0,
+                    label="Seed",
+                    precision=0,
+                    minimum=0,
+                    min_width=120,
+                    interactive=open_here,
+                    elem_id="training-seed",
+                )
+                epochs = gr.Number(
+                    0,
+                    label="Epochs (0: preset's)",
+                    precision=0,
+                    minimum=0,
+                    min_width=120,
+                    interactive=open_here,
+                    elem_id="training-epochs",
+                )
+            data = gr.Radio(
+                _sources(training),
+                value=GIVEN_FOLDER if training.data else SMALL_SET,
+                label="Data",
+                interactive=open_here,
+                elem_id="training-data",
+            )
+            form: list[Any] = [task, preset, scarce, rate, seed, epochs, data]
+            with gr.Row(elem_id="training-buttons"):
+                start = gr.Button(
+                    "Start",
+                    variant="primary",
+                    interactive=open_here,
+                    min_width=90,
+                    elem_id="training-start",
+                )
+                stop = gr.Button(
+                    "Stop",
+                    variant="stop",
+                    interactive=False,
+                    min_width=90,
+                    elem_id="training-stop",
+                )
+                resume = gr.Button(
+                    "Resume", interactive=False, min_width=90, elem_id="training-resume"
+                )
+            command = gr.Code(
+                show_command(training, *(part.value for part in form)),
+                language=None,
+                label="The same in a shell",
+                interactive=False,
+                lines=3,
+                wrap_lines=True,
+                show_line_numbers=False,
+                buttons=["copy"],
+                elem_id="training-command",
+            )
+        with gr.Column(scale=8, min_width=340, elem_classes="mk-card"):
+            runs = gr.Dropdown([], label="Run", elem_id="training-run", filterable=False)
+            shown = _curves(training)
+            with gr.Row():
+                to_csv = gr.Button("Download CSV", size="sm", min_width=120)
+                to_jsonl = gr.Button("Download JSONL", size="sm", min_width=120)
+            csv_file = gr.DownloadButton(visible="hidden", elem_id="training-csv")
+            jsonl_file = gr.DownloadButton(visible="hidden", elem_id="training-jsonl")
+            with gr.Accordion("Configuration of this run", open=False, elem_id="training-facts"):
+                facts = gr.HTML(apply_default_css=False)
+
+    page: Any = gr.context.Context.root_block
+    around = [runs, start, stop, resume, to_csv, to_jsonl, facts]
+    view = [shown, *around]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    light: dict[str, Any] = {**quiet, "queue": False}
+
+    task.input(choose_task, task, [preset, scarce, rate], **light)
+    gr.on([task.change, preset.change], explain_preset, [task, preset], preset, **light)
+    scarce.change(choose_scarce, scarce, rate, **light)
+    # One listener for opening and changing: a slow first answer cannot overwrite a later one.
+    gr.on(
+        [page.load, *(part.change for part in form)], partial(show_command, training), form,
+        command, trigger_mode="always_last", **light,
+    )  # fmt: skip
+    start.click(partial(start_run, training), form, [command, *view], **quiet).success(
+        None, None, None, js=LOOK_AT_CURVES
+    )
+    stop.click(partial(stop_run, training), runs, stop, **quiet)
+    resume.click(partial(resume_run, training), runs, view, **quiet)
+    runs.input(partial(show_run, training), runs, view, **quiet)
+    shown.settled(partial(refresh, training), runs, around, **quiet)
+    shown.appeared(partial(attach, training), None, view, **quiet)
+    for button, file, kind in ((to_csv, csv_file, "csv"), (to_jsonl, jsonl_file, "jsonl")):
+        button.click(partial(export, training, kind), runs, file, **quiet).success(
+            None, None, None, js=FETCH.replace("ID", str(file.elem_id))
+        )
+    page.load(partial(attach, training), None, view, **quiet)
+
+
+def _curves(training: Training) -> gr.HTML:
+    def since(request: Any) -> dict[str, Any]:
+        asked = request if isinstance(request, dict) else {}
+        return training.since(asked.get("run"), asked.get("cursor"))
+
+    def live(request: Any) -> dict[str, Any]:
+        return {"live": training.live()}
+
+    names = {
+        modality.key: {"label": modality.label, "colour": modality.key}
+        for task in TASKS.values()
+        for modality in task.modalities
+    }
+    return curves(since, live, names, MAX_POINTS, elem_id="training-curves")
+
+
+def _pairs(choices: Any) -> list[tuple[str, str]]:
+    return [(choice.label, choice.key) for choice in choices]
+
+
+def _scarce(task: Task) -> list[tuple[str, str]]:
+    return [*_pairs(task.scarce), ("Nothing", COMPLETE)]
+
+
+def _rates(task: Task) -> list[tuple[str, float]]:
+    return [(f"{rate:.0%}", rate) for rate in task.rates]
+
+
+def _sources(training: Training) -> list[tuple[str, str]]:
+    sources = [(f"Bundled: {FIRST.data_note}", SMALL_SET)]
+    if training.data:
+        sources.append((f"Folder given at start: {training.data.name}", GIVEN_FOLDER))
+    return sources
+
+
+LOOK_AT_CURVES = """() => {
+  const curves = document.getElementById("training-curves");
+  if (curves && window.innerWidth < 900) curves.scrollIntoView({ behavior: "smooth" });
+}"""
+
+FETCH = """() => setTimeout(() => {
+  const box = document.getElementById("ID");
+  const link = box && (box.matches("a, button") ? box : box.querySelector("a, button"));
+  if (link) link.click();
+}, 100)"""

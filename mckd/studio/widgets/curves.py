@@ -1,0 +1,43 @@
+"""Live training curves: importance weights, losses and validation accuracy over one x axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import widget
+
+Reply = dict[str, Any]
+_shown = itertools.count(1)
+
+
+def curves(
+    since: Callable[[Any], Reply],
+    live: Callable[[Any], Reply],
+    names: dict[str, dict[str, str]],
+    max_rows: int,
+    **kwargs: Any,
+) -> gr.HTML:
+    """Its value is `point_at(run)`.
+
+    The browser asks the server function `since({"run", "cursor"})` once a second for the rows
+    written after its cursor, and only while the run is live and the curves are on screen;
+    otherwise it asks `live({})` now and then whether a run was started elsewhere. Both are called
+    outside the queue: keep them cheap. It fires `settled` (`run`, `state`) when a run changes its
+    state and `appeared` (`run`) when another run went live.
+
+    `names` maps a modality or subset, as records.jsonl spells it, to `{"label", "colour"}`, where
+    colour C is the CSS variable --series-C of curves.css.
+    """
+    return widget(
+        "curves", names=names, max_rows=max_rows, server_functions=[since, live], **kwargs
+    )
+
+
+def point_at(run: str | None) -> dict[str, Any]:
+    """The value that shows a run; the serial number makes the browser look again even if it is
+    the same one."""
+    return {"run": run, "at": next(_shown)}

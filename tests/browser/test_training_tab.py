@@ -1,0 +1,342 @@
+"""The Training tab in a real browser, over a real trainer: start, watch, reload, stop, replay."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Studio
+
+pytestmark = pytest.mark.timeout(300)
+SLOW_MS = 90_000  # a trainer imports torch on a busy machine
+LONG = "400"  # epochs that no test waits for
+
+
+class Tab:
+    """The Training tab of one page, by what a person can see of it."""
+
+    def __init__(self, page: Any) -> None:
+        page.get_by_role("tab", name="Training").click()
+        self.page = page
+        self.curves = page.locator("#training-curves .curves")
+        self.curves.wait_for()
+        self.start = page.locator("#training-start")
+        self.stop = page.locator("#training-stop")
+        self.resume = page.locator("#training-resume")
+        self.command = page.locator("#training-command")
+
+    def get(self, name: str) -> str:
+        return self.curves.get_attribute(f"data-{name}") or ""
+
+    @property
+    def points(self) -> int:
+        return int(self.get("points"))
+
+    def until(self, true: Callable[[], Any], what: str, seconds: float = SLOW_MS / 1000) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            state = (self.get("state"), self.points, self.page.locator(".note").inner_text())
+            assert time.monotonic() < end, f"{what}: not so within {seconds} s; curves: {state}"
+            self.page.wait_for_timeout(100)
+
+    def until_state(self, *states: str) -> None:
+        self.until(lambda: self.get("state") in states, f"state {' or '.join(states)}")
+
+    def begin(self, epochs: str) -> str:
+        """Start a run of that many epochs; returns its id once the curves show it."""
+        expect(self.start).to_be_enabled(timeout=SLOW_MS)
+        self.until(lambda: self.get("run"), "some run")
+        before = self.get("run")
+        self.page.locator("#training-epochs input").fill(epochs)
+        expect(self.command).to_contain_text(f"--epochs {epochs}")
+        self.start.click()
+        self.until(lambda: self.get("run") != before, "another run")
+        return self.get("run")
+
+    def end(self) -> None:
+        """Stop whatever is live and wait for it."""
+        if self.get("state") in ("starting", "running"):
+            expect(self.stop).to_be_enabled(timeout=SLOW_MS)
+            self.stop.click()
+            self.until_state("stopped", "finished", "failed")
+
+    def value(self, series: str) -> float:
+        found = self.page.locator(f".key[data-series='{series}']").get_attribute("data-value")
+        return float(found or "nan")
+
+    def where(self) -> str:
+        return str(self.page.locator("#training-curves .where").inner_text())
+
+    def spot(self, panel: str, x: float) -> tuple[float, float]:
+        """A point in a panel, by the share of its width."""
+        canvas = self.page.locator(f".panel[data-panel={panel}] canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        return box["x"] + x * box["width"], box["y"] + box["height"] / 2
+
+    def drag(self, panel: str, start: float, end: float) -> None:
+        self.page.mouse.move(*self.spot(panel, start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.spot(panel, end), steps=5)
+        self.page.mouse.up()
+
+
+@pytest.fixture
+def tab(finished_run: str, page: Any) -> Iterator[Tab]:
+    """The tab of a fresh page; a finished run is in its list already."""
+    opened = Tab(page)
+    yield opened
+    opened.end()
+
+
+@pytest.fixture(scope="module")
+def finished_run(studio: Studio) -> str:
+    """A finished run in the studio's list, written as a trainer writes it."""
+    folder = studio.runs / "a-finished-run"
+    folder.mkdir(parents=True)
+    with (folder / "records.jsonl").open("w") as records:
+        for step in range(1, 201):
+            share = 0.5 + 0.1 * step / 200
+            row: dict[str, Any] = {"step": step, "epoch": step / 20, "time_s": step / 10}
+            row |= {"task_loss": 2 / step, "distillation_loss": 0.1 / step}
+            row["iwv"] = {"visual": share, "audio": 1 - share}
+            if step % 20 == 0:
+                row["validation"] = {"visual": 0.9, "audio": 0.7, "both": 0.95}
+            if step == 100:
+                row["task_loss"] = None
+            records.write(json.dumps(row) + "\n")
+    (folder / "status.json").write_text(
+        json.dumps({"state": "finished", "step": 200, "steps": 200, "message": ""})
+    )
+    (folder / "config.json").write_text(
+        json.dumps({"task": "digits", "preset": "smoke", "note": "<img src=x onerror=alert(1)>"})
+    )
+    return folder.name
+
+
+def choose(tab: Tab, run: str) -> None:
+    tab.until(lambda: tab.get("run"), "some run")
+    if tab.get("run") != run:
+        tab.page.locator("#training-run input").click()
+        tab.page.get_by_role("option", name=run).click()
+    tab.until(lambda: tab.get("run") == run and tab.points == 200, "the finished run")
+
+
+def test_two_epochs_are_trained_and_drawn(tab: Tab) -> None:
+    run = tab.begin("2")
+    assert run.startswith("digits-smoke-")
+    expect(tab.command).to_contain_text(f"--out {run}" if "/" in run else run)
+    expect(tab.start).to_be_disabled()
+    tab.until_state("running", "finished")
+    tab.until_state("finished")
+    assert tab.points >= 2
+    assert tab.value("iwv.visual") + tab.value("iwv.audio") == pytest.approx(1, abs=1e-3)
+    expect(tab.page.locator(".note")).to_contain_text("Test")
+    expect(tab.start).to_be_enabled()
+    expect(tab.stop).to_be_disabled()
+
+
+def test_a_live_run_survives_zoom_reload_a_second_browser_stop_and_resume(
+    tab: Tab, browser: Any, studio: Studio
+) -> None:
+    page = tab.page
+    run = tab.begin(LONG)
+    tab.until(lambda: tab.points >= 6, "six points")
+    assert tab.get("state") == "running"
+
+    tab.drag("loss", 0.2, 0.5)
+    tab.until(lambda: tab.get("zoom"), "a zoom")
+    zoom, points = tab.get("zoom"), tab.points
+    tab.until(lambda: tab.points > points, "more points")
+    assert tab.get("zoom") == zoom
+    page.mouse.dblclick(*tab.spot("loss", 0.4))
+    tab.until(lambda: not tab.get("zoom"), "the whole run")
+    assert tab.value("iwv.visual") + tab.value("iwv.audio") == pytest.approx(1, abs=1e-3)
+
+    page.reload()
+    again = Tab(page)
+    again.until(lambda: again.get("run") == run and again.points > points, "the same run")
+    assert again.get("state") == "running"
+    expect(again.start).to_be_disabled()
+
+    other = browser.new_context().new_page()
+    other.goto(studio.url)
+    second = Tab(other)
+    second.until(lambda: second.get("run") == run and second.points > points, "the same run")
+
+    expect(again.stop).to_be_enabled()
+    again.stop.click()
+    again.until_state("stopped")
+    second.until_state("stopped")
+    other.context.close()
+    expect(again.resume).to_be_enabled()
+    points = again.points
+    again.resume.click()
+    again.until(lambda: again.get("state") == "running" and again.points > points, "new points")
+    assert again.get("run") == run
+
+
+def test_a_run_from_a_shell_appears(tab: Tab, studio: Studio, finished_run: str) -> None:
+    """A page that shows a finished run notices that another one went live."""
+    choose(tab, finished_run)
+    other = tab.page.context.new_page()
+    other.goto(studio.url)
+    starter = Tab(other)
+    run = starter.begin(LONG)
+    tab.until(lambda: tab.get("run") == run, "the live run")
+    starter.end()
+    other.close()
+    tab.until_state("stopped")
+
+
+def test_replay_plays_pauses_and_can_be_scrubbed(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    page, replay = tab.page, tab.page.locator("[data-act=replay]")
+    assert "step 200" in tab.where()
+    replay.click()
+    tab.until(lambda: 2 < int(tab.where().split()[1]) < 150, "a step in between", 10)
+    replay.click()
+    expect(replay).to_have_text("Go on")
+    page.wait_for_timeout(100)
+    held = tab.where()
+    page.wait_for_timeout(500)
+    assert tab.where() == held
+    scrub = page.locator(".scrub")
+    scrub.fill("500")
+    tab.until(lambda: "step 100 " in tab.where(), "the middle")
+    assert tab.value("iwv.visual") == pytest.approx(0.55, abs=0.002)
+    scrub.fill("950")
+    replay.click()
+    tab.until(lambda: "step 200" in tab.where(), "the end")
+    expect(replay).to_have_text("Replay")
+
+
+def test_the_keyboard_reads_out_and_zooms(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    page = tab.page
+    page.locator("#training-curves .charts").focus()
+    page.keyboard.press("Home")
+    tab.until(lambda: "step 1 " in tab.where(), "the first row")
+    page.keyboard.press("ArrowRight")
+    tab.until(lambda: "step 2 " in tab.where(), "the second row")
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+ArrowLeft")
+    tab.until(lambda: "step 190 " in tab.where(), "ten rows before the end")
+    page.keyboard.press("+")
+    tab.until(lambda: tab.get("zoom"), "a zoom")
+    expect(page.locator("#training-curves .spoken")).to_contain_text("Picture 0.595")
+    page.keyboard.press("0")
+    tab.until(lambda: not tab.get("zoom"), "the whole run")
+
+
+def test_the_wheel_zooms_only_once_the_curves_were_clicked(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    tab.page.mouse.move(*tab.spot("iwv", 0.5))
+    tab.page.mouse.wheel(0, -200)
+    tab.page.wait_for_timeout(300)
+    assert not tab.get("zoom")
+    tab.page.mouse.click(*tab.spot("iwv", 0.5))
+    tab.page.mouse.wheel(0, -200)
+    tab.until(lambda: tab.get("zoom"), "a zoom")
+
+
+def test_series_can_be_hidden_and_the_axis_changed(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    key = tab.page.locator(".key[data-series=task_loss]")
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "false")
+    tab.drag("iwv", 0.3, 0.6)
+    tab.until(lambda: tab.get("zoom"), "a zoom")
+    in_steps = [float(x) for x in tab.get("zoom").split(":")]
+    tab.page.get_by_role("button", name="Epochs").click()
+    tab.until(lambda: float(tab.get("zoom").split(":")[1]) < 20, "epochs")
+    in_epochs = [float(x) for x in tab.get("zoom").split(":")]
+    assert in_epochs == pytest.approx([x / 20 for x in in_steps], abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("button", "end"), [("Download CSV", ".csv"), ("Download JSONL", ".jsonl")]
+)
+def test_records_are_downloaded(tab: Tab, finished_run: str, button: str, end: str) -> None:
+    choose(tab, finished_run)
+    with tab.page.expect_download() as waiting:
+        tab.page.get_by_role("button", name=button).click()
+    assert waiting.value.suggested_filename == finished_run + end
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert len(lines) == 200 + (end == ".csv")
+
+
+def test_what_a_run_folder_says_is_text(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    tab.page.get_by_text("Configuration of this run").click()
+    expect(tab.page.locator("#training-facts table")).to_contain_text("smoke")
+    assert tab.page.locator("#training-facts img").count() == 0
+
+
+def test_an_idle_tab_asks_little_and_a_hidden_one_nothing(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    asked: list[str] = []
+    tab.page.on("request", lambda r: asked.append(r.url) if "component_server" in r.url else None)
+    tab.page.wait_for_timeout(6000)
+    assert len(asked) <= 2
+    tab.page.get_by_role("tab", name="Digits").click()
+    tab.page.wait_for_timeout(500)
+    asked.clear()
+    tab.page.wait_for_timeout(6000)
+    assert asked == []
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_it_fits_a_phone(tab: Tab, finished_run: str, width: int) -> None:
+    choose(tab, finished_run)
+    tab.page.set_viewport_size({"width": width, "height": 844})
+    tab.page.wait_for_timeout(300)
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def ask(studio: Studio, function: str, data: Any) -> Any:
+    """Call a server function of the curves directly, as any client can."""
+    with urllib.request.urlopen(studio.url + "config", timeout=10) as reply:
+        components = json.load(reply)["components"]
+    curves = next(c for c in components if c["props"].get("elem_id") == "training-curves")
+    body = {"data": data, "component_id": curves["id"], "fn_name": function, "session_hash": "x"}
+    request = urllib.request.Request(
+        studio.url + "gradio_api/component_server/",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        return json.load(reply)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        "../../etc/passwd",
+        {"run": "../../../../etc"},
+        {"run": "/etc"},
+        {"run": {"a": [1]}},
+        {"run": "a" * 100_000, "cursor": {}},
+        {"run": "bundled:../x", "cursor": "0:0"},
+    ],
+)
+def test_direct_calls_reach_only_listed_runs(studio: Studio, data: Any) -> None:
+    reply = ask(studio, "since", data)
+    assert reply["rows"] == []
+    assert reply["status"]["state"] in ("none", "gone")
+    assert set(ask(studio, "live", data)) == {"live"}
+
+
+def test_an_odd_cursor_does_no_harm(studio: Studio, finished_run: str) -> None:
+    for cursor in (None, -1, "1:1", "9" * 30 + ":0", {"a": 1}):
+        reply = ask(studio, "since", {"run": finished_run, "cursor": cursor})
+        assert len(reply["rows"]) == 200
