@@ -40,10 +40,14 @@ class TestImports:
             assert not uses(path, "train")
             assert not uses(path, "app")
         if name.startswith("mckd/method/"):
-            for room in ("mckd.digits", "mckd.files", "mckd.studio"):
+            for room in ("mckd.digits", "mckd.tumour", "mckd.files", "mckd.studio"):
                 assert not uses(path, room)
-        if name.startswith(("mckd/digits/", "mckd/files/")):
+        if name.startswith(("mckd/digits/", "mckd/tumour/", "mckd/files/")):
             assert not uses(path, "mckd.studio")
+        if name.startswith("mckd/tumour/"):
+            assert not uses(path, "mckd.digits")
+        if name.startswith("mckd/digits/"):
+            assert not uses(path, "mckd.tumour")
         if name.startswith("train/"):
             assert not uses(path, "mckd.studio")
 

@@ -17,6 +17,8 @@ from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
 TASKS = {"digits": "train.digits.run"}
+# Rooms that bring data and no training yet.
+DATA = ("train.tumour.run",)
 
 
 def main(argv: list[str]) -> int:
@@ -27,12 +29,17 @@ def main(argv: list[str]) -> int:
     for name, module in TASKS.items():
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
         importlib.import_module(module).add_data_commands(data_commands)
+    for module in DATA:
+        importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
     bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.action(arguments))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 3
     except (RuntimeError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -10,8 +10,10 @@ import threading
 import pytest
 
 from mckd.digits.data import DataError
+from train import download as fetching
 from train.digits import download
-from train.digits.download import Source, fetch, fetch_avmnist, speaker_digest, unpack_recordings
+from train.digits.download import fetch_avmnist, speaker_digest, unpack_recordings
+from train.download import DownloadError, Source, fetch
 
 CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -59,7 +61,7 @@ def server(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
 
 
 def test_a_file_arrives_whole_and_once(server, tmp_path):
@@ -87,13 +89,13 @@ def test_a_server_without_ranges_starts_anew(server, tmp_path):
 
 
 def test_a_wrong_checksum_is_never_kept(server, tmp_path):
-    with pytest.raises(DataError, match="wrong checksum"):
+    with pytest.raises(DownloadError, match="wrong checksum"):
         fetch(Source(server.home + "a.gz", "0" * 64), tmp_path / "a.gz", lambda line: None)
     assert list(tmp_path.glob("a.gz*")) == []
 
 
 def test_no_connection_says_what_to_do(tmp_path):
-    with pytest.raises(DataError, match="run the command again"):
+    with pytest.raises(DownloadError, match="run the command again"):
         fetch(Source("http://127.0.0.1:1/a.gz", SHA), tmp_path / "a.gz", lambda line: None)
 
 

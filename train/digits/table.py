@@ -224,6 +224,7 @@ def _write(
     header = [
         "system",
         "tested on",
+        "seeds",
         "mean",
         "sd",
         "over its bound",

@@ -1,0 +1,417 @@
+import itertools
+import shutil
+
+import nibabel
+import numpy as np
+import pytest
+
+from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case, regions
+from mckd.tumour.data import MARGIN, standardise
+from mckd.tumour.geometry import Grid, bounding_box
+from mckd.tumour.metrics import volumes_ml
+
+ORDERS = [
+    np.array(list(zip(order, signs, strict=True)))
+    for order in itertools.permutations(range(3))
+    for signs in itertools.product((1, -1), repeat=3)
+]
+
+
+@pytest.fixture
+def folder(heads, tmp_path):
+    return heads.write_case(tmp_path / "BraTS_7")
+
+
+def turn(folder, order):
+    """The same head, every file's axes in another order and direction."""
+    for path in folder.iterdir():
+        turned = nibabel.load(path).as_reoriented(order)
+        nibabel.save(nibabel.Nifti1Image(np.asarray(turned.dataobj), turned.affine), path)
+
+
+class TestCase:
+    def test_what_it_holds(self, folder, heads):
+        case = read_case(folder)
+        assert case.name == "BraTS_7"
+        assert tuple(case.volumes) == SEQUENCES
+        assert case.present == set(SEQUENCES)
+        assert case.sides_known
+        for seed, sequence in enumerate(SEQUENCES):
+            assert case.volumes[sequence].dtype == np.float32
+            assert (case.volumes[sequence] == heads.head(seed)).all()
+        assert (case.labels == heads.labels()).all()
+        assert case.labels.dtype == np.uint8
+        np.testing.assert_allclose(case.affine, heads.affine, atol=1e-6)
+        np.testing.assert_allclose(case.spacing_mm, Grid(heads.shape, heads.affine).spacing_mm)
+
+    def test_from_paths(self, folder):
+        paths = {
+            "t1c": folder / "BraTS_7_t1ce.nii.gz",
+            "seg": str(folder / "BraTS_7_seg.nii.gz"),
+        }
+        case = read_case(paths)
+        assert case.name == "BraTS_7"
+        assert case.present == {"t1c"}
+        assert (case.labels == read_case(folder).labels).all()
+        assert read_case(paths, name="mine", reference=False).labels is None
+        assert read_case(paths, name="mine").name == "mine"
+
+    def test_one_file_is_enough(self, folder):
+        case = read_case(folder / "BraTS_7_t2.nii.gz")
+        assert case.present == {"t2"}
+        assert case.labels is None
+
+    def test_files_are_taken_by_slot_not_by_order_or_name(self, folder):
+        """A user's correction beats the name."""
+        a, b = folder / "BraTS_7_t1.nii.gz", folder / "BraTS_7_t2.nii.gz"
+        case = read_case({"t2": a, "t1": b})
+        assert tuple(case.volumes) == ("t1", "t2")
+        assert (case.volumes["t2"] == read_case(a).volumes["t1"]).all()
+
+    def test_volumes_in_ml_with_anisotropic_voxels(self, heads, tmp_path):
+        case = read_case(heads.write_case(tmp_path / "x", np.diag([-0.5, 0.5, 6.0, 1])))
+        assert case.voxel_ml == pytest.approx(0.0015)
+        of_region = volumes_ml(regions(case.labels), case.grid.canonical)
+        assert of_region == pytest.approx({"et": 0.006, "tc": 0.015, "wt": 0.027})
+
+
+class TestAxisOrders:
+    @pytest.mark.parametrize("order", ORDERS, ids=lambda o: "".join(f"{a}{s:+d}" for a, s in o))
+    def test_the_same_arrays_to_the_bit_and_the_same_place(self, order, folder, heads):
+        first = read_case(folder)
+        turn(folder, order)
+        case = read_case(folder)
+        assert case.brain == first.brain
+        assert (case.labels == first.labels).all()
+        prepared, wanted = case.prepared(), first.prepared()
+        for sequence in SEQUENCES:
+            assert (case.volumes[sequence] == first.volumes[sequence]).all()
+            assert prepared[sequence].tobytes() == wanted[sequence].tobytes()
+        assert case.voxel_ml == pytest.approx(first.voxel_ml)
+        # A mark set in the crop lands on the same point of the head.
+        mark = np.zeros(case.brain.shape, bool)
+        mark[1, 2, 3] = True
+        places = []
+        for each in (first, case):
+            index = np.argwhere(each.to_input_grid(mark))
+            assert len(index) == 1
+            places.append(nibabel.affines.apply_affine(each.affine, index[0]))
+        np.testing.assert_allclose(places[0], places[1], atol=1e-4)
+        assert case.to_input_grid(mark).shape == case.grid.shape
+
+    def test_what_goes_out_is_what_the_file_held(self, folder):
+        turn(folder, ORDERS[29])
+        case = read_case(folder)
+        stored = nibabel.load(folder / "BraTS_7_seg.nii.gz")
+        assert (case.to_input_grid(case.labels) == np.asarray(stored.dataobj)).all()
+        cropped = case.brain.crop(case.labels)
+        assert (case.to_input_grid(cropped) == np.asarray(stored.dataobj)).all()
+        three = case.to_input_grid(regions(cropped))
+        assert (three == regions(np.asarray(stored.dataobj))).all()
+
+    def test_a_result_of_another_shape_is_refused(self, folder):
+        with pytest.raises(ValueError, match="this one is"):
+            read_case(folder).to_input_grid(np.zeros((3, 3, 3), bool))
+
+
+class TestPreparation:
+    def test_the_crop_is_the_union_of_the_sequences_and_a_margin(self, folder, heads):
+        volume = heads.head(9)
+        volume[1, 3, 3] = 5
+        heads.write(folder / "BraTS_7_t2.nii.gz", volume)
+        case = read_case(folder)
+        union = np.any([v != 0 for v in case.volumes.values()], axis=0)
+        assert case.brain == bounding_box(union, MARGIN)
+        assert all(p.shape == case.brain.shape for p in case.prepared().values())
+
+    def test_each_sequence_over_its_own_voxels(self, folder):
+        for prepared in read_case(folder).prepared().values():
+            values = prepared[prepared != 0].astype(np.float64)
+            assert values.mean() == pytest.approx(0, abs=1e-5)
+            assert values.std() == pytest.approx(1, abs=1e-5)
+            assert prepared.dtype == np.float32
+            assert (prepared == 0).any()
+
+    def test_by_hand(self):
+        volume = np.zeros((2, 2, 2), np.float32)
+        volume[0, 0] = 3, 5
+        volume[1, 1] = 3, 5
+        assert standardise(volume)[0, 0].tolist() == [-1, 1]
+        assert standardise(volume)[0, 1].tolist() == [0, 0]
+
+    def test_brightness_and_contrast_make_no_difference(self, folder):
+        volume = read_case(folder).volumes["t1"]
+        brighter = np.where(volume != 0, volume * 8 + 64, 0)
+        np.testing.assert_allclose(standardise(brighter), standardise(volume), atol=1e-5)
+
+    def test_nothing_to_standardise(self):
+        empty = np.zeros((2, 2, 2), np.float32)
+        assert (standardise(empty) == 0).all()
+        assert np.isfinite(standardise(empty + 7)).all()
+
+    def test_a_file_more_changes_no_other_sequence(self, folder):
+        """Same crop, same values: what is absent has no say."""
+        every = read_case(folder).prepared()
+        (folder / "BraTS_7_t1ce.nii.gz").unlink()
+        fewer = read_case(folder).prepared()
+        assert all(fewer[s].tobytes() == every[s].tobytes() for s in fewer)
+
+    def test_storage_makes_no_difference(self, folder, heads):
+        wanted = read_case(folder).prepared()["flair"]
+        path = folder / "BraTS_7_flair.nii.gz"
+        path.unlink()
+        heads.write(path.with_suffix(""), heads.head(0).astype(">f8"), kind=nibabel.Nifti2Image)
+        assert read_case(folder).prepared()["flair"].tobytes() == wanted.tobytes()
+
+
+class TestOneGrid:
+    def test_the_odd_one_is_named_by_shape(self, folder, heads):
+        heads.write(folder / "BraTS_7_t1.nii.gz", heads.head(shape=(9, 12, 8)))
+        with pytest.raises(CaseError, match=r"BraTS_7_t1\.nii\.gz .* 9 x 12 x 8 voxels, not 9 x"):
+            read_case(folder)
+
+    @pytest.mark.parametrize("odd", ["flair", "t1ce", "t2", "seg"])
+    def test_the_odd_one_is_named_by_place(self, folder, heads, odd):
+        moved = heads.affine.copy()
+        moved[1, 3] += 3
+        volume = heads.labels() if odd == "seg" else heads.head()
+        heads.write(folder / f"BraTS_7_{odd}.nii.gz", volume, moved)
+        with pytest.raises(CaseError, match=rf"^BraTS_7_{odd}\.nii\.gz .* up to 3 mm elsewhere"):
+            read_case(folder)
+
+    def test_a_flip_is_named(self, folder, heads):
+        heads.write(
+            folder / "BraTS_7_t2.nii.gz", heads.head(), heads.affine @ np.diag([-1.0, -1, 1, 1])
+        )
+        with pytest.raises(CaseError, match="its axes point to LPS, not RAS"):
+            read_case(folder)
+
+    def test_other_voxels_are_named(self, folder, heads):
+        heads.write(
+            folder / "BraTS_7_t2.nii.gz", heads.head(), heads.affine @ np.diag([1, 1, 2.0, 1])
+        )
+        with pytest.raises(
+            CaseError, match=r"its voxels measure .* x 6\.018 mm, not .* x 3\.009 mm"
+        ):
+            read_case(folder)
+
+    def test_two_against_two(self, folder, heads):
+        moved = heads.affine.copy()
+        moved[0, 3] += 1
+        for word in ("t1ce", "t2"):
+            heads.write(folder / f"BraTS_7_{word}.nii.gz", heads.head(), moved)
+        (folder / "BraTS_7_seg.nii.gz").unlink()
+        with pytest.raises(CaseError, match=r"t1ce\.nii\.gz does .* as BraTS_7_flair\.nii\.gz"):
+            read_case(folder)
+
+    def test_rounding_is_forgiven_on_both_sides_of_a_grid(self, folder, heads):
+        for word, seed, mm in (("flair", 0, -0.04), ("t1", 1, 0.04)):
+            near = heads.affine.copy()
+            near[0, 3] += mm
+            heads.write(folder / f"BraTS_7_{word}.nii.gz", heads.head(seed), near)
+        assert read_case(folder).present == set(SEQUENCES)
+
+    def test_rounding_is_forgiven(self, folder, heads):
+        near = heads.affine.copy()
+        near[0, 3] += 0.02
+        heads.write(folder / "BraTS_7_t1.nii.gz", heads.head(1), near)
+        assert read_case(folder).present == set(SEQUENCES)
+
+
+class TestLabels:
+    def put(self, folder, heads, volume):
+        return heads.write(folder / "BraTS_7_seg.nii.gz", volume)
+
+    def test_regions_by_hand(self):
+        labels = np.array([[[0, 1, 2, 3, 4]]], np.uint8)
+        et, tc, wt = regions(labels)[:, 0, 0].astype(int).tolist()
+        assert et == [0, 0, 0, 1, 1]
+        assert tc == [0, 1, 0, 1, 1]
+        assert wt == [0, 1, 1, 1, 1]
+
+    def test_both_numberings_mean_the_same(self, folder, heads):
+        old = regions(read_case(folder).labels)
+        self.put(folder, heads, heads.labels(enhancing=3))
+        assert (regions(read_case(folder).labels) == old).all()
+        assert old[0].sum() == 4
+
+    def test_nearly_whole_numbers(self, folder, heads):
+        rough = heads.labels().astype(np.float32) * np.float32(0.9999)
+        self.put(folder, heads, rough)
+        assert (read_case(folder).labels == heads.labels()).all()
+
+    def test_an_empty_reference_is_valid(self, folder, heads):
+        self.put(folder, heads, np.zeros(heads.shape, np.uint8))
+        assert not regions(read_case(folder).labels).any()
+
+    @pytest.mark.parametrize(
+        ("volume", "match"),
+        [
+            (lambda x: x * 0.5, "between whole numbers"),
+            (lambda x: np.where(x == 1, 3.0, x), "has the labels 2, 3, 4"),
+            (lambda x: x * 5.0, "has the labels 5, 10, 20"),
+            (lambda x: -1.0 * x, "has the labels -4, -2, -1"),
+            (lambda x: x * 1000.0, "has the labels 1000"),
+        ],
+    )
+    def test_refused(self, folder, heads, volume, match):
+        self.put(folder, heads, volume(heads.labels().astype(np.float32)))
+        with pytest.raises(CaseError, match=rf"BraTS_7_seg\.nii\.gz .*{match}"):
+            read_case(folder)
+
+    def test_four_volumes_are_no_labels(self, folder, heads):
+        self.put(folder, heads, np.stack([heads.labels()] * 2, -1))
+        with pytest.raises(CaseError, match=r"BraTS_7_seg\.nii\.gz holds 2 volumes"):
+            read_case(folder)
+
+
+class TestMsd:
+    @pytest.fixture
+    def image(self, heads, tmp_path):
+        task = tmp_path / "Task01_BrainTumour"
+        four = np.stack([heads.head(seed) for seed in range(4)], -1)
+        theirs = np.array([0, 2, 1, 3], np.uint8)[heads.labels(enhancing=3)]
+        heads.write(task / "labelsTr" / "BRATS_001.nii.gz", theirs)
+        return heads.write(task / "imagesTr" / "BRATS_001.nii.gz", four)
+
+    def test_order_and_labels(self, image, heads):
+        case = read_case(image)
+        assert case.name == "BRATS_001"
+        for seed, sequence in enumerate(("flair", "t1", "t1c", "t2")):
+            assert (case.volumes[sequence] == heads.head(seed)).all()
+        assert (regions(case.labels) == regions(heads.labels())).all()
+
+    def test_named_as_a_stack(self, image):
+        labels = image.parents[1] / "labelsTr" / image.name
+        case = read_case({"stack": image, "seg": labels})
+        assert (case.labels == read_case(image).labels).all()
+
+    def test_warnings_come_once(self, image, heads):
+        four = np.stack([heads.head(seed) for seed in range(4)], -1).astype(np.float32)
+        four[4, 4, 4, 2] = np.nan
+        heads.write(image, four)
+        assert sum("no number" in w for w in read_case(image).warnings) == 1
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_other_numbers_of_volumes(self, image, heads, count):
+        heads.write(image, np.stack([heads.head()] * count, -1))
+        with pytest.raises(CaseError, match="not the four of MSD Task01"):
+            read_case(image)
+
+    def test_a_stack_as_one_sequence(self, image):
+        with pytest.raises(CaseError, match="holds 4 volumes, one is wanted"):
+            read_case({"t1": image})
+
+    def test_a_stack_and_a_sequence(self, image):
+        with pytest.raises(CaseError, match="not both"):
+            read_case({"t1": image, "stack": image})
+
+
+class TestFolders:
+    def test_bids(self, heads, tmp_path):
+        anat = tmp_path / "sub-01" / "anat"
+        for seed, word in enumerate(("FLAIR", "T1w", "ce-gad_T1w", "T2w")):
+            heads.write(anat / f"sub-01_{word}.nii.gz", heads.head(seed))
+        case = read_case(tmp_path / "sub-01")
+        assert case.name == "sub-01"
+        assert case.present == set(SEQUENCES)
+        assert (case.volumes["t1c"] == heads.head(2)).all()
+        assert find_cases(tmp_path) == [anat]
+
+    def test_brats_2023(self, folder, heads):
+        for old, new in zip(
+            ("flair", "t1", "t1ce", "t2"), ("t2f", "t1n", "t1c", "t2w"), strict=True
+        ):
+            (folder / f"BraTS_7_{old}.nii.gz").rename(folder / f"BraTS-7-{new}.nii.gz")
+        case = read_case(folder)
+        assert all((case.volumes[s] == heads.head(i)).all() for i, s in enumerate(SEQUENCES))
+
+    def test_unknown_images_are_left_out_and_said(self, folder, heads):
+        heads.write(folder / "other.nii.gz", heads.head())
+        assert any(w.startswith("other.nii.gz: its name") for w in read_case(folder).warnings)
+
+    def test_nothing_known(self, heads, tmp_path):
+        heads.write(tmp_path / "a" / "scan.nii.gz", heads.head())
+        with pytest.raises(CaseError, match=r"a has no NIfTI .* There is scan\.nii\.gz\. Name"):
+            read_case(tmp_path / "a")
+
+    def test_only_labels(self, folder):
+        with pytest.raises(CaseError, match="has no image"):
+            read_case({"seg": folder / "BraTS_7_seg.nii.gz"})
+        with pytest.raises(CaseError, match="has no image"):
+            read_case({})
+
+    def test_unknown_slot(self, folder):
+        with pytest.raises(CaseError, match="'t1ce' is no sequence"):
+            read_case({"t1ce": folder / "BraTS_7_t1ce.nii.gz"})
+
+    def test_find(self, folder, heads, tmp_path):
+        task = tmp_path / "msd" / "imagesTr"
+        heads.write(task / "BRATS_001.nii.gz", heads.head())
+        heads.write(task / "._BRATS_001.nii.gz", heads.head())
+        heads.write(tmp_path / "msd" / "labelsTr" / "BRATS_001.nii.gz", heads.labels())
+        (tmp_path / "empty").mkdir()
+        assert find_cases(tmp_path) == [folder, task / "BRATS_001.nii.gz"]
+        assert find_cases(folder) == [folder]
+        assert find_cases(tmp_path / "empty") == []
+
+
+class TestBlankAndDoubtful:
+    @pytest.mark.parametrize(
+        ("volume", "match"),
+        [
+            (lambda x: x * 0, "blank: every voxel is 0"),
+            (lambda x: x * 0 + 7, "blank: every voxel is 7"),
+            (lambda x: (x > 0).astype(np.uint8), "like a mask"),
+        ],
+    )
+    def test_refused(self, folder, heads, volume, match):
+        heads.write(folder / "BraTS_7_t1.nii.gz", volume(heads.head()))
+        with pytest.raises(CaseError, match=rf"BraTS_7_t1\.nii\.gz .*{match}"):
+            read_case(folder)
+
+    def test_the_same_image_twice(self, folder):
+        shutil.copy(folder / "BraTS_7_t1.nii.gz", folder / "BraTS_7_t1ce.nii.gz")
+        assert any("t1 and t1c are identical" in w for w in read_case(folder).warnings)
+
+    def test_a_brain_raises_no_doubt_but_its_oddities_do(self, heads, tmp_path):
+        x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (34, 42, 36)), indexing="ij")
+        inside = x**2 + y**2 + z**2 < 0.9
+        noise = np.random.default_rng(0).integers(100, 900, inside.shape)
+
+        def warnings_of(volume, spacing):
+            affine = np.diag([*spacing, 1.0])
+            heads.write(tmp_path / "x_t1.nii.gz", volume.astype(np.int16), affine)
+            return " ".join(read_case(tmp_path).warnings)
+
+        assert warnings_of(noise * inside, (4, 4, 4)).count("Outside") == 1  # thick, no more
+        assert "are thick" in warnings_of(noise * inside, (4, 4, 4))
+        assert "spans" in warnings_of(noise * inside, (1, 1, 1))
+        assert "skull" in warnings_of(noise, (4, 4, 4))
+
+    def test_unknown_sides_are_flagged(self, heads, tmp_path):
+        image = nibabel.Nifti1Image(heads.head(), None)
+        image.header.set_sform(None, 0)
+        image.header.set_qform(None, 0)
+        nibabel.save(image, tmp_path / "x_t1.nii.gz")
+        case = read_case(tmp_path)
+        assert not case.sides_known
+        assert any("left and right unknown" in w for w in case.warnings)
+
+
+class TestRealCase:
+    def test_from_files_to_the_input_grid(self, brats):
+        case = read_case(brats / "BraTS2021_00000")
+        assert case.grid.shape == (240, 240, 155)
+        assert case.grid.axes == "LPS"
+        assert case.warnings == ()
+        assert case.voxel_ml == pytest.approx(0.001)
+        inside = case.brain.crop(case.labels)
+        assert np.count_nonzero(inside) == np.count_nonzero(case.labels)
+        stored = nibabel.load(brats / "BraTS2021_00000" / "BraTS2021_00000_seg.nii.gz")
+        truth = regions(np.asarray(stored.dataobj))
+        assert (case.to_input_grid(regions(inside)) == truth).all()
+        of_region = volumes_ml(truth, case.grid)
+        assert of_region == pytest.approx({"et": 32.7, "tc": 44.5, "wt": 57.3}, abs=0.05)
+        prepared = case.prepared()
+        assert all(np.isfinite(p).all() and p.shape == case.brain.shape for p in prepared.values())

@@ -1,0 +1,243 @@
+"""Files as they arrive: each bad one gets one sentence with its name and no folder."""
+
+import gzip
+import re
+import struct
+
+import nibabel
+import numpy as np
+import pytest
+
+from mckd.tumour import CaseError
+from mckd.tumour.nifti import UNKNOWN_SIDES, open_image
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "secret" / "x_t1.nii.gz"
+
+
+@pytest.fixture
+def good(path, heads):
+    return heads.write(path, heads.head())
+
+
+def refused(path, match):
+    with pytest.raises(CaseError, match=match) as caught:
+        open_image(path)
+    sentence = str(caught.value)
+    assert path.name in sentence
+    assert "secret" not in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+
+
+def patch_header(path, offset, layout, *values):
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into(layout, data, offset, *values)
+    path.write_bytes(gzip.compress(bytes(data)))
+
+
+class TestAccepted:
+    def test_the_file_itself(self, good, heads):
+        image = open_image(good)
+        assert image.name == "x_t1.nii.gz"
+        assert image.voxels.dtype == np.float32
+        assert (image.voxels == heads.head()).all()
+        np.testing.assert_allclose(image.grid.affine, heads.affine, atol=1e-6)
+        assert image.sides_known
+        assert image.warnings == ()
+
+    def test_plain_and_gzip_whatever_the_ending(self, good, tmp_path):
+        data = gzip.decompress(good.read_bytes())
+        (tmp_path / "plain.nii.gz").write_bytes(data)
+        (tmp_path / "packed.nii").write_bytes(good.read_bytes())
+        half = len(data) // 2
+        members = gzip.compress(data[:half]) + gzip.compress(data[half:])
+        (tmp_path / "members.nii.gz").write_bytes(members)
+        for name in ("plain.nii.gz", "packed.nii", "members.nii.gz"):
+            assert (open_image(tmp_path / name).voxels == open_image(good).voxels).all()
+
+    @pytest.mark.parametrize("dtype", ["<u1", ">i2", "<u2", ">i4", "<f4", ">f8", "<i8"])
+    @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+    def test_any_type_byte_order_and_version(self, path, heads, dtype, kind):
+        volume = np.minimum(heads.head(), 255)
+        image = kind(volume.astype(dtype), heads.affine, dtype=np.dtype(dtype))
+        swapped = kind(volume.astype(dtype), heads.affine, image.header.as_byteswapped(dtype[0]))
+        path.parent.mkdir()
+        nibabel.save(swapped, path)
+        assert (open_image(path).voxels == volume).all()
+
+    def test_scaling_is_applied(self, path, heads):
+        image = nibabel.Nifti1Image(heads.head().astype(float) * 0.25, heads.affine)
+        image.set_data_dtype(np.int16)
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        np.testing.assert_allclose(open_image(path).voxels, heads.head() * 0.25, atol=0.01)
+
+    def test_axes_of_length_one_at_the_end(self, path, heads):
+        heads.write(path, heads.head()[..., None, None])
+        assert open_image(path).voxels.shape == heads.shape
+
+    def test_a_stack_has_four_dimensions(self, path, heads):
+        heads.write(path, np.stack([heads.head(i) for i in range(4)], -1))
+        image = open_image(path)
+        assert image.voxels.shape == (*heads.shape, 4)
+        assert (image.voxels[..., 2] == heads.head(2)).all()
+        assert image.grid.shape == heads.shape
+
+
+class TestMended:
+    def test_some_voxels_that_are_no_numbers(self, path, heads):
+        volume = heads.head().astype(np.float32)
+        volume[4, 4, 4], volume[5, 4, 4], volume[5, 5, 4] = np.nan, np.inf, -np.inf
+        image = open_image(heads.write(path, volume))
+        assert image.voxels[4, 4, 4] == image.voxels[5, 4, 4] == image.voxels[5, 5, 4] == 0
+        assert np.isfinite(image.voxels).all()
+        assert image.warnings[0].startswith("x_t1.nii.gz: 3 voxels were no numbers")
+
+    def test_numbers_too_large_for_float32_count_too(self, path, heads):
+        volume = heads.head().astype(np.float64)
+        volume[4, 4, 4] = 1e300
+        assert "1 voxel was no number" in open_image(heads.write(path, volume)).warnings[0]
+
+    def test_neither_qform_nor_sform(self, path, heads):
+        image = nibabel.Nifti1Image(heads.head(), None)
+        image.header.set_qform(None, 0)
+        image.header.set_sform(None, 0)
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        opened = open_image(path)
+        assert not opened.sides_known
+        assert UNKNOWN_SIDES in opened.warnings[0]
+
+    def test_forms_that_differ(self, path, heads):
+        image = nibabel.Nifti1Image(heads.head(), heads.affine)
+        moved = np.diag([1.0, 1.5, 3, 1])
+        image.header.set_qform(moved, 1)
+        image.header.set_sform(heads.affine, 1)
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        opened = open_image(path)
+        assert "qform and sform differ" in opened.warnings[0]
+        np.testing.assert_allclose(opened.grid.affine, heads.affine, atol=1e-6)
+
+
+class TestRefused:
+    def test_missing(self, path):
+        refused(path, "is missing")
+
+    def test_a_folder(self, path):
+        path.mkdir(parents=True)
+        refused(path, "cannot be opened")
+
+    @pytest.mark.parametrize(
+        ("start", "what"),
+        [
+            (b"", "it is empty"),
+            (b"\x89PNG\r\n" + bytes(500), "a PNG picture"),
+            (b"PK\x03\x04" + bytes(500), "a ZIP archive"),
+            (b"<html>" + bytes(500), "a web page"),
+            (bytes(128) + b"DICM" + bytes(500), "a DICOM file"),
+            (b"hello", "is not a NIfTI file"),
+            (bytes(2000), "is not a NIfTI file"),
+        ],
+    )
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    def test_something_else(self, path, start, what, pack):
+        path.parent.mkdir()
+        path.write_bytes(pack(start))
+        refused(path, what)
+
+    @pytest.mark.parametrize("keep", [100, 200, 347, 900])
+    def test_cut_short(self, good, keep):
+        good.write_bytes(gzip.decompress(good.read_bytes())[:keep])
+        refused(good, "ends early")
+
+    def test_cut_short_within_gzip(self, good):
+        good.write_bytes(good.read_bytes()[:-20])
+        refused(good, "ends early")
+
+    def test_wrong_checksum_of_gzip(self, good):
+        data = bytearray(good.read_bytes())
+        data[-6] ^= 0xFF
+        good.write_bytes(bytes(data))
+        refused(good, "damaged")
+
+    def test_rubbish_within_gzip(self, good):
+        data = bytearray(good.read_bytes())
+        data[30:60] = bytes(30)
+        good.write_bytes(bytes(data))
+        refused(good, "damaged|ends early")
+
+    def test_a_huge_image_in_a_tiny_file_is_never_allocated(self, good):
+        patch_header(good, 40, "<8h", 3, 30000, 30000, 30000, 1, 1, 1, 1)
+        refused(good, "ends early")
+
+    @pytest.mark.parametrize(
+        "dims", [(2, 9, 84, 1, 1, 1, 1, 1), (1, 756, 1, 1, 1, 1, 1, 1), (5, 9, 12, 1, 1, 7, 1, 1)]
+    )
+    def test_not_three_dimensions(self, good, dims):
+        patch_header(good, 40, "<8h", *dims)
+        refused(good, "no 3-D image")
+
+    @pytest.mark.parametrize(
+        "dims",
+        [(0, *[1] * 7), (3, 0, 8, 8, *[1] * 4), (3, -4, 8, 8, *[1] * 4), (200, *[1] * 7)],
+    )
+    def test_dimensions_that_cannot_be(self, good, dims):
+        patch_header(good, 40, "<8h", *dims)
+        refused(good, r"x_t1")
+
+    @pytest.mark.parametrize("offset", [float("nan"), float("inf"), -4.0, 8.0, 1e9])
+    def test_voxels_that_begin_nowhere(self, good, offset):
+        patch_header(good, 108, "<f", offset)
+        refused(good, "damaged header|ends early")
+
+    @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+    def test_complex(self, path, heads, dtype):
+        heads.write(path, heads.head().astype(dtype))
+        refused(path, "complex numbers")
+
+    def test_colour(self, path, heads):
+        colour = np.zeros(heads.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+        heads.write(path, colour)
+        refused(path, "colours")
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_affine_not_finite(self, good, value):
+        patch_header(good, 280, "<f", value)
+        refused(good, "where its voxels lie")
+
+    def test_affine_singular(self, good):
+        patch_header(good, 280, "<12f", *([1, 1, 0, 0] * 3))
+        refused(good, "singular")
+
+    def test_voxels_of_no_size(self, good):
+        patch_header(good, 280, "<12f", *([0] * 12))
+        refused(good, "singular")
+
+    def test_no_numbers_at_all(self, path, heads):
+        heads.write(path, np.full(heads.shape, np.nan, np.float32))
+        refused(path, "none of its voxels is a number")
+
+
+def test_no_header_makes_anything_but_a_case_error(good):
+    """Random damage to every field: read, or refused in a sentence."""
+    data = gzip.decompress(good.read_bytes())
+    rng = np.random.default_rng(0)
+    sentences = []
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in rng.integers(0, 352, rng.integers(1, 6)):
+            damaged[place] = rng.integers(256)
+        good.write_bytes(bytes(damaged))
+        try:
+            image = open_image(good)
+        except CaseError as error:
+            sentences.append(str(error))
+            continue
+        assert np.isfinite(image.voxels).all()
+        assert np.isfinite(image.grid.affine).all()
+    assert all(re.match(r"x_t1\.nii\.gz ", sentence) for sentence in sentences)
+    assert sentences
