@@ -13,25 +13,27 @@ def bundled() -> Path:
     return ROOT / "assets" / "digits"
 
 
-@pytest.fixture(scope="session")
-def avmnist() -> Path:
-    """Real Audiovision-MNIST: MCKD_DATA, data/ of the project, or a folder shared beside it."""
+def real_data(folder: str, pattern: str) -> Path | None:
+    """`folder` of MCKD_DATA, of the project's data/ or of one shared beside it, if it has files."""
     places = [ROOT / "data", ROOT.parent / "shared" / "data"]
     if "MCKD_DATA" in os.environ:
         places.insert(0, Path(os.environ["MCKD_DATA"]))
-    for place in places:
-        if (place / "avmnist" / "recordings").is_dir():
-            return place / "avmnist"
-    pytest.skip("Audiovision-MNIST is not here; fetch it with: python -m train data avmnist")
+    return next((p / folder for p in places if any((p / folder).glob(pattern))), None)
+
+
+@pytest.fixture(scope="session")
+def avmnist() -> Path:
+    """Real Audiovision-MNIST."""
+    found = real_data("avmnist", "recordings/*.wav")
+    if found is None:
+        pytest.skip("Audiovision-MNIST is not here; fetch it with: python -m train data avmnist")
+    return found
 
 
 @pytest.fixture(scope="session")
 def brats() -> Path:
-    """Real cases of BraTS 2021: MCKD_DATA, data/ of the project, or a folder shared beside it."""
-    places = [ROOT / "data", ROOT.parent / "shared" / "data"]
-    if "MCKD_DATA" in os.environ:
-        places.insert(0, Path(os.environ["MCKD_DATA"]))
-    for place in places:
-        if any((place / "brats2021").glob("*/*_flair.nii.gz")):
-            return place / "brats2021"
-    pytest.skip("There is no folder data/brats2021 with cases of BraTS 2021 here")
+    """Real cases of BraTS 2021."""
+    found = real_data("brats2021", "*/*_flair.nii.gz")
+    if found is None:
+        pytest.skip("There is no folder data/brats2021 with cases of BraTS 2021 here")
+    return found

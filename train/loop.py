@@ -106,6 +106,7 @@ class _Session:
         self.started = time.monotonic()
         self.first_step = 0
         self.seconds_before = 0.0
+        self.last_record_s = 0.0
 
     def run_to_end(self, resume: bool) -> str:
         if resume:
@@ -187,18 +188,21 @@ class _Session:
         """Write status.json and tell the time left."""
         if not self.workers.is_first:
             return
-        done = self.state.step - self.first_step
-        elapsed = time.monotonic() - self.started
-        left = self.steps - self.state.step
-        eta_s = elapsed / done * left if state == "running" and done else None
         self.run.write_status(
             state=state,
             step=self.state.step,
             steps=self.steps,
-            eta_s=eta_s,
+            eta_s=self._seconds_left() if state == "running" else None,
             message=message,
             pid=os.getpid(),
         )
+
+    def _seconds_left(self) -> float | None:
+        """At the pace since the start or resume; None before the first step."""
+        done = self.state.step - self.first_step
+        if not done:
+            return None
+        return (time.monotonic() - self.started) / done * (self.steps - self.state.step)
 
     def _training_batch(self, step: int) -> Batch:
         """The step's batch with modalities dropped; also seeds what the step draws (dropout)."""
@@ -238,22 +242,19 @@ class _Session:
             "iwv": self._weights(),
             "lr": lr,
             "iwv_lr": self.settings.iwv_lr,
-            "samples_per_s": round(samples / max(1e-6, elapsed - self._last_record_s), 1),
+            "samples_per_s": round(samples / max(1e-6, elapsed - self.last_record_s), 1),
         }
         if validating:
             row["validation"] = self.task.validate(state.final)
             self.say(self._line(row))
-        self._last_record_s = time.monotonic() - self.started
+        self.last_record_s = time.monotonic() - self.started
         self.run.append(row)
         for observe in self.observers:
             observe(row)
         self.report("running", message="")
 
-    _last_record_s = 0.0
-
     def _line(self, row: dict[str, Any]) -> str:
-        done = self.state.step - self.first_step
-        left = (time.monotonic() - self.started) / done * (self.steps - self.state.step)
+        left = self._seconds_left() or 0.0
         scores = "  ".join(f"{k} {v:.4f}" for k, v in row["validation"].items())
         weights = "  ".join(f"{k} {v:.3f}" for k, v in row["iwv"].items())
         return (

@@ -17,6 +17,7 @@ import gzip
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,10 +126,16 @@ def split_pairs(folder: Path) -> Split:
     present = {r.speaker for r in recordings}
     speakers = PAPER_SPEAKERS if present.issuperset(PAPER_SPEAKERS) else sorted(present)
     recordings = [r for r in recordings if r.speaker in speakers]
-    parts: dict[str, list[tuple[int, Recording, Pictures]]] = {"train": [], "val": [], "test": []}
+    part_of = recording_parts(recordings)
+    parts: dict[str, list[tuple[int, Recording, Pictures]]] = {
+        "train": [],
+        "validation": [],
+        "test": [],
+    }
     for digit in range(10):
         of_digit = [r for r in recordings if r.digit == digit]
-        part_of = {r: part for s in speakers for r, part in _parts(of_digit, s, digit)}
+        for speaker in speakers:
+            _require_enough(of_digit, speaker, digit)
         tests = [r for r in of_digit if part_of[r] == "test"]
         others = [r for r in of_digit if part_of[r] != "test"]
         first = np.flatnonzero(for_training.labels == digit)[: len(others)]
@@ -143,7 +150,25 @@ def split_pairs(folder: Path) -> Split:
             parts[part_of[r]].append((int(i), r, for_training))
         for i, r in zip(last, tests, strict=True):
             parts["test"].append((int(i), r, for_test))
-    return Split(_pairs(parts["train"]), _pairs(parts["val"]), _pairs(parts["test"]))
+    return Split(_pairs(parts["train"]), _pairs(parts["validation"]), _pairs(parts["test"]))
+
+
+def recording_parts(recordings: Sequence[Recording]) -> dict[Recording, str]:
+    """`train`, `validation` or `test` for each recording.
+
+    Of each speaker's n recordings of a digit, in the order of their index, the first 30 % are
+    test, the next 10 % (at least one) validation, the rest training.
+    """
+    groups: dict[tuple[str, int], list[Recording]] = {}
+    for recording in sorted(recordings):
+        groups.setdefault((recording.speaker, recording.digit), []).append(recording)
+    part_of: dict[Recording, str] = {}
+    for mine in groups.values():
+        tests, validations = len(mine) * 3 // 10, max(1, len(mine) // 10)
+        names = ["test"] * tests + ["validation"] * validations
+        names += ["train"] * (len(mine) - len(names))
+        part_of.update(zip(mine, names, strict=True))
+    return part_of
 
 
 def keep_rate(pairs: Pairs, rate: float, seed: int) -> npt.NDArray[np.bool_]:
@@ -213,17 +238,14 @@ def whole_clip_mfcc(samples: Floats) -> Floats:
     return np.asarray(standardised, np.float32)
 
 
-def _parts(of_digit: list[Recording], speaker: str, digit: int) -> list[tuple[Recording, str]]:
-    """Test, validation or training for each recording of one digit and speaker."""
-    mine = [r for r in of_digit if r.speaker == speaker]
-    tests, validations = len(mine) * 3 // 10, len(mine) // 10
-    if not tests or not validations:
+def _require_enough(of_digit: Sequence[Recording], speaker: str, digit: int) -> None:
+    """The protocol's shares need at least 10 recordings of each speaker and digit."""
+    count = sum(r.speaker == speaker for r in of_digit)
+    if count < 10:
         raise DataError(
-            f"There are {len(mine)} recordings of {speaker} saying {digit}; at least 10 are "
+            f"There are {count} recordings of {speaker} saying {digit}; at least 10 are "
             "needed. Fetch the full set with: python -m train data avmnist"
         )
-    names = ["test"] * tests + ["val"] * validations
-    return list(zip(mine, names + ["train"] * (len(mine) - len(names)), strict=True))
 
 
 def _pairs(rows: list[tuple[int, Recording, Pictures]]) -> Pairs:

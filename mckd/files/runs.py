@@ -152,13 +152,6 @@ class RunFolder:
             forget(self.checkpoints / name)
 
 
-def list_runs(root: Path | str) -> list[RunFolder]:
-    """The runs below `root`, newest first."""
-    folders = [f.parent for f in Path(root).glob("*/config.json")]
-    folders.sort(key=lambda f: (f / "config.json").stat().st_mtime, reverse=True)
-    return [RunFolder(f) for f in folders]
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

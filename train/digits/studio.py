@@ -11,7 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mckd.digits.data import Pictures, Recording, read_pictures, read_recordings, read_wave
+from mckd.digits.data import (
+    Pictures,
+    Recording,
+    read_pictures,
+    read_recordings,
+    read_wave,
+    recording_parts,
+)
 from mckd.digits.drawing import prepare_picture
 from mckd.digits.network import StudioNetwork
 from mckd.digits.sound import FRAMES, N_MELS, WINDOW_SAMPLES, find_voice, log_mel
@@ -51,7 +58,10 @@ class StudioTask:
         known = [r for r in recordings if r.speaker != settings.leave_out]
         if settings.leave_out and not left_out:
             raise ValueError(f"There are no recordings of a speaker named {settings.leave_out!r}.")
-        parts = _split_recordings(known)
+        part_of = recording_parts(known)
+        # By speaker, then digit: the noise of the noisy test part is drawn in this order.
+        known.sort(key=lambda r: (r.speaker, r.digit, r.index))
+        parts = [[r for r in known if part_of[r] == name] for name in _PARTS]
         self._voices = [_by_label(*_voice_tensors(part)) for part in parts]
         synthesised = read_recordings(voices) if voices else []
         self._synthesised = _by_label(*_voice_tensors(synthesised)) if synthesised else None
@@ -156,21 +166,6 @@ def _split_pictures(folder: Path) -> tuple[Pictures, Pictures, Pictures]:
         for r in rows
     ]
     return parts[0], parts[1], parts[2] if for_training is for_test else for_test
-
-
-def _split_recordings(
-    recordings: Sequence[Recording],
-) -> tuple[list[Recording], list[Recording], list[Recording]]:
-    """Training, validation and test: of each speaker's digit the first 30 % test, 10 % val."""
-    parts: tuple[list[Recording], list[Recording], list[Recording]] = ([], [], [])
-    for speaker, digit in sorted({(r.speaker, r.digit) for r in recordings}):
-        mine = [r for r in recordings if (r.speaker, r.digit) == (speaker, digit)]
-        tests = len(mine) * 3 // 10
-        validations = tests + max(1, len(mine) // 10)
-        parts[2].extend(mine[:tests])
-        parts[1].extend(mine[tests:validations])
-        parts[0].extend(mine[validations:])
-    return parts
 
 
 def _picture_tensors(pictures: Pictures) -> tuple[Tensor, Tensor]:
