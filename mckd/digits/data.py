@@ -29,6 +29,9 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 MODALITIES = ("visual", "audio")
+SYNTHETIC = "synthetic-"
+"""Speakers of the bundled set are named so; nothing trained on them may pass for real."""
+
 PAPER_SPEAKERS = ("jackson", "nicolas", "theo")
 MFCC_VARIANTS = ("paper", "mfcc")
 MFCC_SIZE = 20
@@ -193,6 +196,11 @@ def keep_rate(pairs: Pairs, rate: float, seed: int) -> npt.NDArray[np.bool_]:
             turn[rng.permutation(mine)] = np.arange(len(mine)) + place / len(speakers)
         kept[rows[np.argsort(turn)[:count]]] = True
     return kept
+
+
+def is_synthetic(recordings: Sequence[Recording]) -> bool:
+    """Whether these come from the bundled synthetic set."""
+    return any(r.speaker.startswith(SYNTHETIC) for r in recordings)
 
 
 def read_wave(path: Path) -> tuple[Floats, int]:

@@ -1,17 +1,19 @@
 """The app's task: what is changed, what is left out, what must not leak."""
 
 import random
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from mckd.digits.data import read_recordings
+from mckd.digits.data import read_pictures, read_recordings
 from train.digits import augment_picture, augment_voice
+from train.digits.protocol import PaperTask
 from train.digits.run import BUNDLED
 from train.digits.settings import PRESETS
 from train.digits.studio import StudioTask
-from train.digits.synthetic import SPEAKERS, draw_digit
+from train.digits.synthetic import SPEAKERS, draw_digit, make_synthetic
 from train.settings import override
 from train.task import generator
 
@@ -101,8 +103,26 @@ def test_faster_is_shorter():
     assert (augment_voice.apply_timing(wave, fast) > 0.5).sum().item() == pytest.approx(1000, abs=2)
 
 
-def test_the_bundled_set_is_what_the_command_makes():
-    """Pictures are made anew here; recordings need espeak-ng and are only counted."""
+def test_a_model_of_the_bundled_set_says_that_it_is_synthetic(task, avmnist):
+    assert "synthetic pictures" in task.header["data"]
+    assert "MNIST" not in task.header["data"]
+    paper = PaperTask(PRESETS["paper"](), BUNDLED).provenance["data"]
+    assert paper.startswith("synthetic")
+    real = PaperTask(PRESETS["paper"](), avmnist).provenance["data"]
+    assert "synthetic" not in real
+
+
+def test_the_bundled_set_is_whole():
     recordings = read_recordings(BUNDLED)
     assert len(recordings) == 200
     assert {r.speaker for r in recordings} == set(SPEAKERS)
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_the_bundled_pictures_are_what_the_command_makes(tmp_path):
+    make_synthetic(tmp_path, seed=0)
+    made, bundled = read_pictures(tmp_path)[0], read_pictures(BUNDLED)[0]
+    assert np.array_equal(made.labels, bundled.labels)
+    # Another version of Pillow may draw an edge a little differently.
+    assert np.abs(made.images.astype(int) - bundled.images).mean() < 2
+    assert len(read_recordings(tmp_path)) == len(read_recordings(BUNDLED))

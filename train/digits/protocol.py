@@ -16,6 +16,7 @@ from mckd.digits.data import (
     MODALITIES,
     Pairs,
     Split,
+    is_synthetic,
     keep_rate,
     paper_mfcc,
     read_wave,
@@ -143,8 +144,11 @@ def _provenance(split: Split) -> dict[str, Any]:
     """Which pictures and speakers the run saw; indices are positions in the idx file."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     speakers = sorted({r.speaker for part in parts.values() for r in part.recordings})
+    made = is_synthetic(split.train.recordings)
     return {
-        "data": "Audiovision-MNIST protocol (SMIL; MCKD Sec. 4)",
+        "data": "synthetic pictures and recordings only, split as Audiovision-MNIST"
+        if made
+        else "Audiovision-MNIST protocol (SMIL; MCKD Sec. 4)",
         "speakers": speakers,
         "pairs": {name: len(part) for name, part in parts.items()},
         "image_index": {name: part.image_index.tolist() for name, part in parts.items()},

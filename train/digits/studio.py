@@ -14,6 +14,7 @@ from torch import Tensor
 from mckd.digits.data import (
     Pictures,
     Recording,
+    is_synthetic,
     read_pictures,
     read_recordings,
     read_wave,
@@ -71,10 +72,15 @@ class StudioTask:
         self._left_out = _voices_only(_by_label(*_voice_tensors(left_out))) if left_out else None
         speakers = sorted({r.speaker for r in known})
         machines = len({r.speaker for r in synthesised})
+        seen, heard = len(pictures[0].labels), len(parts[0])
         self.header: dict[str, Any] = {
             "network": "studio",
-            "data": f"{len(pictures[0].labels):,} MNIST pictures, {len(parts[0]):,} recordings of "
-            f"{len(speakers)} speakers (Free Spoken Digit Dataset)"
+            "data": (
+                f"{seen:,} synthetic pictures and {heard:,} synthetic recordings only"
+                if is_synthetic(known)
+                else f"{seen:,} MNIST pictures, {heard:,} recordings of {len(speakers)} speakers "
+                "(Free Spoken Digit Dataset)"
+            )
             + (f" and {machines} synthesised voices" if machines else ""),
         }
         self.provenance: dict[str, Any] = {

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from mckd.digits.data import SYNTHETIC
 from mckd.digits.drawing import prepare_picture
 from train.digits.voices import ENGLISH_ACCENTS, say_digit
 
-SPEAKERS = ("synthetic-a", "synthetic-b")
+SPEAKERS = (f"{SYNTHETIC}a", f"{SYNTHETIC}b")
 RECORDINGS = 10
 
 Point = tuple[float, float]
