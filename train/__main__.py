@@ -16,9 +16,7 @@ from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
-TASKS = {"digits": "train.digits.run"}
-# Rooms that bring data and no training yet.
-DATA = ("train.tumour.run",)
+TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
 
 
 def main(argv: list[str]) -> int:
@@ -28,8 +26,6 @@ def main(argv: list[str]) -> int:
     data_commands = data.add_subparsers(dest="what", required=True)
     for name, module in TASKS.items():
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
-        importlib.import_module(module).add_data_commands(data_commands)
-    for module in DATA:
         importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))

@@ -16,13 +16,23 @@ import torch
 
 import mckd
 from mckd.files.runs import MODEL, RunError, RunFolder
-from mckd.method import Batch, importance, meta_step, sample_presence, training_step
+from mckd.method import (
+    Batch,
+    MissingModalityNetwork,
+    fill_distance,
+    importance,
+    meta_step,
+    sample_presence,
+    training_step,
+)
 from train.settings import TrainSettings
 from train.state import TrainingState
 from train.task import Task, generator
 from train.workers import Workers
 
 RECORDS_PER_EPOCH = 4
+FILL_BATCHES = 3
+SCORES_SHOWN = 4
 CHECKPOINT_SECONDS = float(os.environ.get("MCKD_CHECKPOINT_SECONDS", "30"))
 _NETWORK_STREAM, _DROP_STREAM = 101, 102
 
@@ -100,7 +110,9 @@ class _Session:
         self.name, self.say, self.observers = name, say, observers
         self.steps = settings.epochs * task.steps_per_epoch
         torch.manual_seed(settings.seed)
-        self.state = TrainingState(task.network(), settings, workers.device)
+        self.state = TrainingState(_network(task, settings), settings, workers.device)
+        if task.start is not None:
+            self.state.start_from(task.start)
         self.since_record = _Means()
         self.stop_asked = False
         self.started = time.monotonic()
@@ -246,6 +258,7 @@ class _Session:
         }
         if validating:
             row["validation"] = self.task.validate(state.final)
+            row.update(self._fill_distances())
             self.say(self._line(row))
         self.last_record_s = time.monotonic() - self.started
         self.run.append(row)
@@ -253,9 +266,28 @@ class _Session:
             observe(row)
         self.report("running", message="")
 
+    @torch.no_grad()
+    def _fill_distances(self) -> dict[str, dict[str, float]]:
+        """Paper Fig. 5: filled against true deepest features, over meta-validation batches."""
+        network = self.state.final.eval()
+        measured = []
+        for step in range(FILL_BATCHES):
+            batch = self.task.meta_batch(step, 0, 1).to(self.workers.device)
+            with self._autocast():
+                deepest = network.encode(batch.inputs, batch.present)[0]
+            measured.append(torch.stack(fill_distance(deepest, batch.present)))
+        network.train(network is self.state.network)
+        l1, cosine = torch.stack(measured).nanmean(0).tolist()
+        names = network.modalities
+        return {
+            "fill_l1": {n: x for n, x in zip(names, l1, strict=True) if math.isfinite(x)},
+            "fill_cosine": {n: x for n, x in zip(names, cosine, strict=True) if math.isfinite(x)},
+        }
+
     def _line(self, row: dict[str, Any]) -> str:
         left = self._seconds_left() or 0.0
-        scores = "  ".join(f"{k} {v:.4f}" for k, v in row["validation"].items())
+        shown = list(row["validation"].items())[:SCORES_SHOWN]
+        scores = "  ".join(f"{k} {v:.4f}" for k, v in shown)
         weights = "  ".join(f"{k} {v:.3f}" for k, v in row["iwv"].items())
         return (
             f"epoch {row['epoch']:g}/{self.settings.epochs}  loss {row['loss']:.4f}  "
@@ -309,6 +341,12 @@ class _Session:
 
     def _ask_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _network(task: Task, settings: TrainSettings) -> MissingModalityNetwork:
+    network = task.network()
+    network.fill = settings.method.fill
+    return network
 
 
 class _Means:

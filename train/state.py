@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mckd.files.checkpoint import load_checkpoint, save_checkpoint
+from mckd.files.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from mckd.method import MissingModalityNetwork
 from train.settings import TrainSettings
 
@@ -31,6 +31,24 @@ class TrainingState:
         self.iwv_optimizer = torch.optim.Adam(
             [self.v], lr=settings.iwv_lr, weight_decay=settings.iwv_weight_decay
         )
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Begin with another run's weights and IWV; optimisers begin anew.
+
+        Raises:
+            CheckpointError: weights of another network.
+        """
+        for network in (self.network, self.average):
+            try:
+                if network is not None:
+                    network.load_state_dict(checkpoint.part("network"))
+            except RuntimeError as error:
+                raise CheckpointError(
+                    "The checkpoint to start from holds another network. Choose the --network it "
+                    "was trained with."
+                ) from error
+        with torch.no_grad():
+            self.v.copy_(checkpoint.tensors["iwv"])
 
     @property
     def final(self) -> MissingModalityNetwork:

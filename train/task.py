@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mckd.files.checkpoint import Checkpoint
 from mckd.method import Batch, MissingModalityNetwork
 
 Row = TypeVar("Row")
@@ -23,6 +24,8 @@ class Task(Protocol):
 
     steps_per_epoch: int
     provenance: dict[str, Any]
+    start: Checkpoint | None
+    """A checkpoint whose weights and IWV the run begins with, else None."""
     header: dict[str, Any]
     """What a checkpoint needs to rebuild the network: its name and options."""
 

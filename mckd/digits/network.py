@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mckd.digits.data import MODALITIES
-from mckd.method import MissingModalityNetwork, encode_available
+from mckd.method import MissingModalityNetwork, encode_available, one_scale
 
 CLASSES = 10
 IMAGE_FEATURES = 160
@@ -59,7 +59,9 @@ class DigitNetwork(MissingModalityNetwork):
         self.head = head
 
     def encode(self, inputs: Sequence[Tensor], present: Tensor) -> tuple[Tensor, ...]:
-        return (encode_available(list(self.encoders.values()), inputs, present),)
+        return encode_available(
+            [one_scale(encoder) for encoder in self.encoders.values()], inputs, present
+        )
 
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         logits: Tensor = self.head(features[0].flatten(1))

@@ -7,11 +7,14 @@
 from mckd.method.equations import (
     distillation,
     encode_available,
+    fill_distance,
     fill_missing,
     gate,
     importance,
+    one_scale,
+    zero_missing,
 )
-from mckd.method.presence import sample_presence, subsets
+from mckd.method.presence import presence_mask, sample_presence, subsets
 from mckd.method.steps import (
     Batch,
     MethodOptions,
@@ -31,12 +34,16 @@ __all__ = [
     "TrainingLosses",
     "distillation",
     "encode_available",
+    "fill_distance",
     "fill_missing",
     "gate",
     "importance",
     "meta_step",
+    "one_scale",
     "predict",
+    "presence_mask",
     "sample_presence",
     "subsets",
     "training_step",
+    "zero_missing",
 ]

@@ -12,41 +12,49 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+Encoder = Callable[[Tensor], tuple[Tensor, ...]]
 NORMALISATIONS = ("softmax", "sigmoid", "relu")
 
 
 def encode_available(
-    encoders: Sequence[Callable[[Tensor], Tensor]], inputs: Sequence[Tensor], present: Tensor
-) -> Tensor:
-    """Eq. 1: f_i = F(x_i; theta) for the available modalities only.
+    encoders: Sequence[Encoder], inputs: Sequence[Tensor], present: Tensor
+) -> tuple[Tensor, ...]:
+    """Eq. 1: f_i = F(x_i; theta) for the available modalities only, at every scale.
 
     An absent slot of `inputs` is never read: its samples are left out before the encoder runs,
     so whatever lies there (even NaN) changes no bit of the result or of a running statistic.
 
     Args:
-        encoders: one per modality; the same object repeated where the encoder is shared.
+        encoders: one per modality; the same object repeated where the encoder is shared. Each
+            gives a tuple of scales (B, C, ...).
         inputs: one tensor (B, ...) per modality.
         present: (B, M) bool.
 
     Returns:
-        Features (B, M, C, ...), zero where absent.
+        Features per scale (B, M, C, ...), zero where absent; in memory the channels lie last.
 
     Raises:
         ValueError: no sample has any modality.
     """
-    encoded: list[tuple[int, Tensor, Tensor]] = []
+    encoded: dict[int, tuple[Tensor, tuple[Tensor, ...]]] = {}
     for m, (encoder, x) in enumerate(zip(encoders, inputs, strict=True)):
         rows = present[:, m].nonzero().squeeze(1)
         if rows.numel():
-            encoded.append((m, rows, encoder(x[rows])))
+            encoded[m] = rows, encoder(x[rows])
     if not encoded:
         raise ValueError("No modality is present. At least one input is needed.")
-    f = encoded[0][2]
-    features = f.new_zeros(len(present), present.shape[1], *f.shape[1:])
-    for m, rows, f_m in encoded:
-        where = torch.full_like(rows, m)
-        features = features.index_put((rows, where), f_m.to(features.dtype))
-    return features
+    _, scales = next(iter(encoded.values()))
+    absent = present.new_zeros(0, dtype=torch.long), tuple(f[:0] for f in scales)
+    parts = [encoded.get(m, absent) for m in range(len(encoders))]
+    return tuple(
+        _stack([_at_rows(rows, features[s], len(present)) for rows, features in parts])
+        for s in range(len(scales))
+    )
+
+
+def one_scale(encoder: Callable[[Tensor], Tensor]) -> Encoder:
+    """An encoder of a single scale as `encode_available` takes it."""
+    return lambda x: (encoder(x),)
 
 
 def fill_missing(features: Tensor, present: Tensor) -> Tensor:
@@ -59,11 +67,46 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
     Returns:
         (B, M, C, ...): available features untouched, missing ones the mean of the available.
     """
-    mask = _broadcast(present, features)
-    available = torch.where(mask, features, torch.zeros_like(features))
-    count = _broadcast(present.sum(1, keepdim=True), features)
-    mean = available.sum(1, keepdim=True) / count
-    return torch.where(mask, features, mean)
+    if bool(present.all()):
+        return features
+    columns, masks = features.unbind(1), present.unbind(1)
+    zero = features.new_zeros(())
+    available = [_choose(mask, f, zero) for mask, f in zip(masks, columns, strict=True)]
+    count = _broadcast(present.sum(1), columns[0])
+    mean = sum(f for f, mask in zip(available, masks, strict=True) if mask.any()) / count
+    return _stack([_choose(mask, f, mean) for mask, f in zip(masks, columns, strict=True)])
+
+
+def zero_missing(features: Tensor, present: Tensor) -> Tensor:
+    """Zero in place of Eq. 2: what the mean is compared with. Shapes as `fill_missing`."""
+    zero = features.new_zeros(())
+    columns = zip(present.unbind(1), features.unbind(1), strict=True)
+    return _stack([_choose(mask, f, zero.expand_as(f)) for mask, f in columns])
+
+
+def fill_distance(features: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the fill of Eq. 2 is from the truth, as in the paper's Fig. 5.
+
+    Each available modality is taken for missing in turn, and the mean of the other available ones
+    compared with its own feature.
+
+    Args:
+        features: (B, M, C, ...); present: (B, M) bool.
+
+    Returns:
+        L1 distance (mean over elements) and cosine similarity, each (M,), the mean over samples;
+        NaN for a modality that never meets another.
+    """
+    distances, cosines = [], []
+    for m in range(present.shape[1]):
+        others = present.clone()
+        others[:, m] = False
+        rows = (present[:, m] & others.any(1)).nonzero().squeeze(1)
+        true = features[rows, m].flatten(1).float()
+        filled = fill_missing(features[rows], others[rows])[:, m].flatten(1).float()
+        distances.append((true - filled).abs().mean())
+        cosines.append(torch.cosine_similarity(true, filled, dim=1).mean())
+    return torch.stack(distances), torch.stack(cosines)
 
 
 def distillation(
@@ -135,6 +178,29 @@ def gate(features: Tensor, w: Tensor, scale: float = 1.0) -> Tensor:
     return features * (scale * w).view(1, -1, *[1] * (features.ndim - 2))
 
 
+def _at_rows(rows: Tensor, f: Tensor, batch: int) -> Tensor:
+    """(n, C, ...) as the rows of (batch, C, ...), the others zero."""
+    if len(rows) == batch:
+        return f
+    last = f.movedim(1, -1)
+    blank = f.new_zeros(batch, *last.shape[1:])
+    return (blank.index_copy(0, rows, last) if len(rows) else blank).movedim(-1, 1)
+
+
+def _stack(columns: Sequence[Tensor]) -> Tensor:
+    """One (B, C, ...) per modality to (B, M, C, ...), the channels last in memory."""
+    return torch.stack([f.movedim(1, -1) for f in columns], 1).movedim(-1, 2)
+
+
+def _choose(mask: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Per sample of (B, C, ...), by mask (B,); without reading a voxel where all agree."""
+    if bool(mask.all()):
+        return yes
+    if not bool(mask.any()):
+        return no
+    return torch.where(_broadcast(mask, yes), yes, no)
+
+
 def _broadcast(mask: Tensor, features: Tensor) -> Tensor:
-    """(B, M) viewed so that it broadcasts over (B, M, C, ...)."""
-    return mask.view(*mask.shape, *[1] * (features.ndim - 2))
+    """(B, M) or (B,) viewed so that it broadcasts over (B, M, C, ...) or (B, C, ...)."""
+    return mask.view(*mask.shape, *[1] * (features.ndim - mask.ndim))

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from mckd.method.equations import distillation, fill_missing, gate, importance
+from mckd.method.equations import distillation, fill_missing, gate, importance, zero_missing
 
 TaskLoss = Callable[[Tensor, Tensor], Tensor]
 Synchronise = Callable[[Sequence[Tensor]], None]
@@ -33,6 +33,8 @@ class MissingModalityNetwork(nn.Module):
     """
 
     modalities: tuple[str, ...]
+    fill: str = "mean"
+    """Features of missing modalities: `mean` of the available (Eq. 2), or `zero` (its ablation)."""
 
     def encode(self, inputs: Sequence[Tensor], present: Tensor) -> tuple[Tensor, ...]:
         """Eq. 1. Reads `inputs[m][b]` only where `present[b, m]`."""
@@ -43,7 +45,12 @@ class MissingModalityNetwork(nn.Module):
         raise NotImplementedError  # pragma: no cover - abstract
 
     def forward(self, inputs: Sequence[Tensor], present: Tensor) -> Tensor:
-        return self.decode(fill_all(self.encode(inputs, present), present))
+        return self.decode(self.complete(self.encode(inputs, present), present))
+
+    def complete(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
+        """Eq. 2 at every scale. Reads `features[s][b, m]` only where `present[b, m]`."""
+        fill = fill_missing if self.fill == "mean" else zero_missing
+        return tuple(fill(f, present) for f in features)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class MethodOptions:
     meta_gradient: `gating`, the code's surrogate for Eq. 3; `unrolled`, the gradient through
         one inner update as Eq. 3 and 4 are written.
     gating_scale: `one` (the code) or `modalities` (weights average 1); for `gating` only.
+    fill: features of missing modalities: `mean` (Eq. 2) or `zero`, an ablation.
     drop: modalities dropped per `sample`, per `batch` (the code) or `never` (upper bounds).
     warmup_steps: steps with everything that is available, before dropping starts.
     """
@@ -80,6 +88,7 @@ class MethodOptions:
     detach_teacher: bool = True
     meta_gradient: str = "gating"
     gating_scale: str = "one"
+    fill: str = "mean"
     drop: str = "sample"
     warmup_steps: int = 0
 
@@ -89,6 +98,7 @@ class MethodOptions:
             "normalisation": ("softmax", "sigmoid", "relu"),
             "meta_gradient": ("gating", "unrolled"),
             "gating_scale": ("one", "modalities"),
+            "fill": ("mean", "zero"),
             "drop": ("sample", "batch", "never"),
         }
         for name, allowed in choices.items():
@@ -106,11 +116,6 @@ class TrainingLosses:
     distillation: float
 
 
-def fill_all(features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
-    """Eq. 2 at every scale."""
-    return tuple(fill_missing(f, present) for f in features)
-
-
 def inner_loss(
     network: MissingModalityNetwork,
     w: Tensor,
@@ -120,7 +125,7 @@ def inner_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Eq. 4: l_task(G(f_1..f_N), y) + alpha * l_ckd(f; w). Returns total, task, distillation."""
     features = network.encode(batch.inputs, batch.present)
-    task = task_loss(network.decode(fill_all(features, batch.present)), batch.target)
+    task = task_loss(network.decode(network.complete(features, batch.present)), batch.target)
     deepest = features[0]
     ckd = distillation(
         deepest.to(torch.promote_types(deepest.dtype, torch.float32)),  # bf16 sums too coarsely
@@ -224,7 +229,8 @@ def _gated_loss(
     scale = 1.0 if options.gating_scale == "one" else float(len(w))
     with _evaluating(network):
         with torch.no_grad():  # v is reached through the decoder only
-            features = fill_all(network.encode(batch.inputs, batch.present), batch.present)
+            encoded = network.encode(batch.inputs, batch.present)
+            features = network.complete(encoded, batch.present)
         output = network.decode(tuple(gate(f, w, scale) for f in features))
     return task_loss(output, batch.target)
 

@@ -60,6 +60,7 @@ class Case:
         belongs to the files given, not to the switches of a visitor: one box for every subset.
     labels: reference, uint8: 0 none, 1 core without enhancement, 2 oedema, 3 or 4 enhancing; the
         numbers of the file (MSD's turned into these). None without a reference.
+    synthetic: whether an image was made by this project and shows no patient.
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
     """
@@ -69,6 +70,7 @@ class Case:
     volumes: Mapping[str, Floats]
     brain: Box
     labels: Bytes | None
+    synthetic: bool
     sides_known: bool
     warnings: tuple[str, ...]
 
@@ -159,6 +161,7 @@ def read_case(
         volumes=volumes,
         brain=bounding_box(brain, MARGIN),
         labels=labels,
+        synthetic=any(image.synthetic for image in images.values()),
         sides_known=all(image.sides_known for image in images.values()),
         warnings=tuple(warnings),
     )

@@ -39,17 +39,23 @@ _LOOKS_LIKE = {
 }
 
 
+SYNTHETIC = b"MCKD synthetic"
+"""How the description in the header of a synthetic image begins."""
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """One file: voxels (X, Y, Z) or (X, Y, Z, N) float32, finite, in the file's axis order.
 
-    name is the file's, without its folder. warnings are sentences about what was mended.
+    name is the file's, without its folder. synthetic: its header says that this project made it.
+    warnings are sentences about what was mended.
     """
 
     name: str
     voxels: Floats
     grid: Grid
     sides_known: bool
+    synthetic: bool
     warnings: tuple[str, ...]
 
 
@@ -74,7 +80,8 @@ def open_image(path: Path) -> Image:
         what = "1 voxel was no number" if bad == 1 else f"{bad:,} voxels were no numbers"
         warnings.append(f"{name}: {what} (NaN or infinite); taken as 0.")
     grid = Grid((shape[0], shape[1], shape[2]), affine)
-    return Image(name, voxels, grid, sides_known, tuple(warnings))
+    synthetic = bytes(image.header["descrip"]).startswith(SYNTHETIC)
+    return Image(name, voxels, grid, sides_known, synthetic, tuple(warnings))
 
 
 def _content(path: Path) -> bytes:

@@ -6,7 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from mckd.method import distillation, encode_available, fill_missing, gate, importance
+from mckd.method import (
+    distillation,
+    encode_available,
+    fill_distance,
+    fill_missing,
+    gate,
+    importance,
+    one_scale,
+    zero_missing,
+)
 
 NAN = float("nan")
 
@@ -21,31 +30,37 @@ class TestEncodeAvailable:
 
     def test_each_modality_passes_its_own_encoder(self):
         x = (torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [20.0]]))
-        f = encode_available([lambda t: t + 1, lambda t: t * 2], x, mask("11", "11"))
+        (f,) = encode_available(
+            [one_scale(lambda t: t + 1), one_scale(lambda t: t * 2)], x, mask("11", "11")
+        )
         assert f.tolist() == [[[2.0], [20.0]], [[3.0], [40.0]]]
 
     def test_absent_slots_are_never_read(self):
         x = (torch.tensor([[1.0], [NAN]]), torch.tensor([[NAN], [20.0]]))
-        f = encode_available([lambda t: t + 1, lambda t: t * 2], x, mask("10", "01"))
+        (f,) = encode_available(
+            [one_scale(lambda t: t + 1), one_scale(lambda t: t * 2)], x, mask("10", "01")
+        )
         assert f.tolist() == [[[2.0], [0.0]], [[0.0], [40.0]]]
 
     def test_nan_in_an_absent_slot_changes_no_running_statistic(self):
         def statistics(filler: float) -> torch.Tensor:
             norm = nn.BatchNorm1d(1)
             x = torch.tensor([[1.0], [3.0], [filler]])
-            encode_available([norm], [x], mask("1", "1", "0"))
+            encode_available([one_scale(norm)], [x], mask("1", "1", "0"))
             return torch.cat([norm.running_mean, norm.running_var])
 
         assert torch.equal(statistics(NAN), statistics(5.0))
 
     def test_gradient_reaches_the_encoder(self):
         linear = nn.Linear(1, 1)
-        encode_available([linear], [torch.ones(2, 1)], mask("1", "1")).sum().backward()
+        encode_available([one_scale(linear)], [torch.ones(2, 1)], mask("1", "1"))[
+            0
+        ].sum().backward()
         assert linear.weight.grad.item() == 2.0
 
     def test_nothing_present_is_refused(self):
         with pytest.raises(ValueError, match="At least one input"):
-            encode_available([lambda t: t], [torch.ones(1, 1)], mask("0"))
+            encode_available([one_scale(lambda t: t)], [torch.ones(1, 1)], mask("0"))
 
 
 class TestFillMissing:
@@ -64,6 +79,27 @@ class TestFillMissing:
         f = torch.tensor([[[2.0], [0.0], [6.0]]], requires_grad=True)
         fill_missing(f, mask("101"))[0, 1].sum().backward()
         assert f.grad.tolist() == [[[0.5], [0.0], [0.5]]]
+
+
+class TestFillDistance:
+    def test_compares_each_feature_with_the_mean_of_the_others(self):
+        f = torch.tensor([[[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]])
+        l1, cosine = fill_distance(f, mask("111"))
+        # Fills: (1.5, 1), (0.5, 1), (2, 0).
+        assert l1.tolist() == pytest.approx([0.75, 1.75, 2.0])
+        assert cosine.tolist() == pytest.approx([1.5 / 3.25**0.5, 0.5 / 1.25**0.5, 0.0])
+
+    def test_reads_no_absent_feature_and_is_nan_without_company(self):
+        f = torch.tensor([[[1.0], [NAN], [3.0]], [[NAN], [7.0], [NAN]]])
+        l1, _ = fill_distance(f, mask("101", "010"))
+        assert l1[0].item() == l1[2].item() == 2.0
+        assert l1[1].isnan()
+
+
+class TestZeroMissing:
+    def test_keeps_the_available_and_reads_no_absent(self):
+        f = torch.tensor([[[1.0], [NAN]], [[2.0], [3.0]]])
+        assert zero_missing(f, mask("10", "11")).tolist() == [[[1.0], [0.0]], [[2.0], [3.0]]]
 
 
 class TestDistillation:

@@ -13,6 +13,7 @@ from mckd.method import (
     encode_available,
     importance,
     meta_step,
+    one_scale,
     predict,
     training_step,
 )
@@ -30,7 +31,7 @@ class Toy(MissingModalityNetwork):
         self.head = nn.Linear(6, 2)
 
     def encode(self, inputs, present):
-        return (encode_available(list(self.encoders), inputs, present),)
+        return encode_available([one_scale(e) for e in self.encoders], inputs, present)
 
     def decode(self, features):
         return self.head(features[0].flatten(1))

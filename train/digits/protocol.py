@@ -50,6 +50,8 @@ class PaperTask:
     alone: train the same network on this modality only (an ablation of the tables).
     """
 
+    start = None
+
     def __init__(self, settings: DigitSettings, folder: Path, alone: str = "") -> None:
         self.settings = settings
         self._name = "paper" if settings.system in ("mckd", "upper-bound") else settings.system

@@ -49,6 +49,7 @@ class StudioTask:
     """
 
     steps_per_epoch = STEPS_PER_EPOCH
+    start = None
 
     def __init__(self, settings: DigitSettings, data: Path, voices: Path | None) -> None:
         self.settings = settings

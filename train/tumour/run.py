@@ -1,10 +1,33 @@
-"""The tumour task on the command line: `python -m train data ...`."""
+"""`python -m train tumour`, and `python -m train data ...` for its data."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 from typing import Any
+
+from train.task import Task
+from train.tumour.settings import PRESETS, TumourSettings
+
+KIND = TumourSettings
+__all__ = ["KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of cases with references")
+    parser.add_argument("--mix", type=Path, help="folder of further cases, only trained on")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
+    parser.add_argument("--cache", type=Path, help="keep the prepared volumes in this folder")
+
+
+def resolve(settings: TumourSettings) -> TumourSettings:
+    return settings
+
+
+def task(settings: TumourSettings, arguments: argparse.Namespace) -> Task:
+    from train.tumour.task import TumourTask
+
+    return TumourTask(settings, arguments.data, arguments.mix, arguments.start, arguments.cache)
 
 
 def add_data_commands(commands: Any) -> None:
@@ -15,12 +38,25 @@ def add_data_commands(commands: Any) -> None:
     check = commands.add_parser("check", help="report on a folder of brain tumour cases")
     check.add_argument("folder", type=Path, help="one case, or cases below it")
     check.set_defaults(action=_check)
+    phantoms = commands.add_parser("phantoms", help="make synthetic brain tumour cases")
+    phantoms.add_argument("--cases", type=int, required=True, help="how many")
+    phantoms.add_argument("--out", type=Path, required=True, help="folder to write them to")
+    phantoms.add_argument("--seed", type=int, default=0)
+    phantoms.add_argument("--jobs", type=int, default=1, help="processes")
+    phantoms.set_defaults(action=_make_phantoms)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
     from train.tumour.download import fetch_msd
 
     fetch_msd(arguments.out)
+    return 0
+
+
+def _make_phantoms(arguments: argparse.Namespace) -> int:
+    from train.phantoms.generate import make_phantoms
+
+    make_phantoms(arguments.out, arguments.cases, arguments.seed, arguments.jobs)
     return 0
 
 

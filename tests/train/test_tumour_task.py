@@ -1,0 +1,259 @@
+"""Training on brain tumours: what a sample is made of, and that a run learns and resumes."""
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.files.runs import MODEL, RunFolder
+from mckd.tumour import CaseError
+from train.loop import train
+from train.settings import SettingsError, override
+from train.tumour import augment, task
+from train.tumour.cases import crop, deal, load_cases
+from train.tumour.loss import plain_segmentation_loss, segmentation_loss
+from train.tumour.settings import PRESETS
+from train.workers import join_workers
+
+SHAPE = (30, 34, 28)
+
+
+def write_case(folder, number, sequences=("flair", "t1", "t1ce", "t2"), with_labels=True):
+    """A head with a bright ball: core inside oedema, and a rim that only T1c shows."""
+    random = np.random.default_rng(number)
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij"))
+    head = ((grid - np.reshape(SHAPE, (3, 1, 1, 1)) / 2) ** 2).sum(0) < 13**2
+    centre = random.uniform(11, 17, (3, 1, 1, 1))
+    r = np.sqrt(((grid - centre) ** 2).sum(0))
+    labels = np.select([r < 2, r < 3.5, r < 5.5], [1, 4 if number % 3 else 1, 2], 0) * head
+    case = folder / f"case_{number:03}"
+    case.mkdir(parents=True)
+    for sequence in sequences:
+        volume = 100 + random.normal(0, 8, SHAPE) + 60 * (labels > 0)
+        volume += 90 * (labels == 4) if sequence == "t1ce" else 0
+        image = nibabel.Nifti1Image((volume * head).astype(np.int16), np.eye(4))
+        nibabel.save(image, case / f"{case.name}_{sequence}.nii.gz")
+    if with_labels:
+        image = nibabel.Nifti1Image(labels.astype(np.uint8), np.eye(4))
+        nibabel.save(image, case / f"{case.name}_seg.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    for number in range(6):
+        write_case(folder, number)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_brains(monkeypatch):
+    monkeypatch.setattr(task, "BRAIN", (32, 32, 32))
+    monkeypatch.setattr(task, "STEPS_PER_EPOCH", 10)
+    monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 10)
+
+
+def settings_of(**changes):
+    return override(PRESETS["smoke"](), {"folds": 3, "epochs": 2} | changes)
+
+
+def run_here(folder, out, resume=False, start=None, **changes):
+    settings = settings_of(**changes)
+    with join_workers() as workers:
+        train(
+            task.TumourTask(settings, folder, start=start),
+            settings,
+            RunFolder(out),
+            workers,
+            name="tumour",
+            preset="smoke",
+            command="python -m train tumour",
+            resume=resume,
+            say=lambda line: None,
+        )
+    return load_checkpoint(out / "checkpoints" / MODEL)
+
+
+class TestCases:
+    def test_cases_without_a_reference_are_left_out(self, tmp_path):
+        write_case(tmp_path, 1)
+        write_case(tmp_path, 2, with_labels=False)
+        assert [case.name for case in load_cases(tmp_path)] == ["case_001"]
+
+    def test_no_reference_at_all_is_an_error_that_says_what_to_do(self, tmp_path):
+        write_case(tmp_path, 2, with_labels=False)
+        with pytest.raises(CaseError, match="data phantoms"):
+            load_cases(tmp_path)
+
+    def test_a_missing_sequence_is_marked_and_zero(self, tmp_path):
+        write_case(tmp_path, 1, sequences=("flair", "t2"))
+        (case,) = load_cases(tmp_path)
+        assert case.present.tolist() == [True, False, False, True]
+        assert not case.images[1].any()
+
+    def test_the_cache_holds_the_same_and_is_read_again(self, tmp_path, folder):
+        direct = load_cases(folder)
+        for _ in range(2):
+            for a, b in zip(direct, load_cases(folder, tmp_path / "cache"), strict=True):
+                assert torch.equal(a.images, b.images)
+                assert torch.equal(a.labels, b.labels)
+                assert (a.name, a.enhancing, a.synthetic) == (b.name, b.enhancing, b.synthetic)
+
+    def test_a_changed_case_is_not_taken_from_the_cache(self, tmp_path):
+        write_case(tmp_path / "cases", 1)
+        (before,) = load_cases(tmp_path / "cases", tmp_path / "cache")
+        for file in (tmp_path / "cases" / "case_001").iterdir():
+            file.unlink()
+        (tmp_path / "cases" / "case_001").rmdir()
+        write_case(tmp_path / "cases", 1, sequences=("flair",))
+        (after,) = load_cases(tmp_path / "cases", tmp_path / "cache")
+        assert before.present.all()
+        assert not after.present.all()
+
+    def test_folds_share_out_the_enhancing_cases(self, folder):
+        parts = deal(load_cases(folder), 2)
+        assert [sum(case.enhancing > 0 for case in part) for part in parts] == [2, 2]
+        names = [case.name for part in parts for case in part]
+        assert len(names) == len(set(names)) == 6
+
+    def test_a_crop_takes_its_part_and_pads_with_zero(self, folder):
+        case = load_cases(folder)[1]
+        g = torch.Generator().manual_seed(0)
+        size = (8, 64, 12)
+        for _ in range(10):
+            images, _ = crop(case, size, g, seek=True)
+            assert images.shape == (4, *size)
+            n = case.labels.shape[1]
+            start = (64 - n) // 2
+            # Every row of the crop is one of the case.
+            whole = {tuple(v) for v in case.images[0].permute(0, 2, 1).flatten(0, 1).tolist()}
+            for row in images[0, :, start : start + n].permute(0, 2, 1).flatten(0, 1).tolist():
+                assert tuple(row) in whole
+            assert not images[:, :, :start].any()
+            assert not images[:, :, start + n :].any()
+
+    def test_half_of_the_crops_seek_the_tumour(self, folder):
+        case = load_cases(folder)[1]
+        g = torch.Generator().manual_seed(0)
+        hits = [bool(crop(case, (2, 2, 2), g, seek=True)[1].any()) for _ in range(200)]
+        plain = [bool(crop(case, (2, 2, 2), g, seek=False)[1].any()) for _ in range(200)]
+        assert sum(hits) > 90
+        assert sum(plain) < 50
+
+
+class TestAugmentation:
+    def sample(self, folder):
+        case = load_cases(folder)[1]
+        return case.images.float(), case.labels
+
+    def test_images_and_labels_move_together(self, folder):
+        _, labels = self.sample(folder)
+        g = torch.Generator().manual_seed(1)
+        stacked = torch.stack([(labels > 0).float()] * 4)
+        for change in (augment.mirror, augment.deform):
+            moved, drawn = change(stacked, labels, g)
+            agree = ((moved[0] > 0.5) == (drawn > 0)).float().mean()
+            assert agree > 0.99
+            assert (drawn > 0).any()
+
+    def test_a_turn_changes_the_image_and_no_change_keeps_it(self, folder, monkeypatch):
+        images, labels = self.sample(folder)
+        g = torch.Generator().manual_seed(1)
+        assert not torch.allclose(augment.deform(images, labels, g)[0], images)
+        for name in ("TURN", "SCALE", "BEND_VOXELS"):
+            monkeypatch.setattr(augment, name, 0)
+        same, drawn = augment.deform(images, labels, g)
+        assert torch.allclose(same, images, atol=1e-3)
+        assert torch.equal(drawn, labels)
+
+    def test_outside_the_head_stays_zero(self, folder):
+        images, _ = self.sample(folder)
+        changed = augment.change_intensities(images, 1.0, torch.Generator().manual_seed(2))
+        assert not changed[images == 0].any()
+        assert not torch.allclose(changed, images)
+
+
+class TestLoss:
+    def test_is_dice_plus_cross_entropy_and_has_its_gradient(self):
+        g = torch.Generator().manual_seed(0)
+        logits = torch.randn(2, 3, 4, 5, 6, generator=g, requires_grad=True)
+        target = torch.rand(2, 3, 4, 5, 6, generator=g) > 0.7
+        fast, plain = segmentation_loss(logits, target), plain_segmentation_loss(logits, target)
+        assert fast.item() == pytest.approx(plain.item(), rel=1e-6)
+        (a,), (b,) = (torch.autograd.grad(loss, logits) for loss in (fast, plain))
+        assert torch.allclose(a, b, atol=1e-7)
+
+    def test_a_perfect_answer_costs_nothing(self):
+        target = torch.zeros(1, 3, 4, 4, 4, dtype=torch.bool)
+        target[:, :, :2] = True
+        logits = torch.where(target, 50.0, -50.0)
+        assert segmentation_loss(logits, target).item() < 1e-3
+        assert segmentation_loss(-logits, target).item() > 10
+
+
+class TestTask:
+    def test_no_case_is_in_two_parts(self, folder):
+        parts = task.TumourTask(settings_of(fold=1), folder).provenance["cases"]
+        names = [name for part in parts.values() for name in part]
+        assert len(names) == len(set(names)) == 6
+        assert len(parts["test"]) == 2
+
+    def test_every_case_is_tested_in_one_fold(self, folder):
+        tested = [
+            name
+            for fold in range(3)
+            for name in task.TumourTask(settings_of(fold=fold), folder).provenance["cases"]["test"]
+        ]
+        assert sorted(tested) == [f"case_{n:03}" for n in range(6)]
+
+    def test_the_mix_is_trained_on_and_never_tested(self, folder, tmp_path):
+        for number in range(20, 24):
+            write_case(tmp_path, number)
+        parts = task.TumourTask(settings_of(fold=0), folder, mix=tmp_path).provenance["cases"]
+        assert parts["validation"] == ["case_023"]
+        assert {"case_020", "case_021", "case_022"} <= set(parts["train"])
+        assert not set(parts["test"]) & {f"case_{n:03}" for n in range(20, 24)}
+
+    def test_too_few_cases_are_an_error(self, folder):
+        with pytest.raises(SettingsError, match="--validation"):
+            task.TumourTask(settings_of(validation=4), folder)
+
+    def test_batches_are_functions_of_the_step(self, folder):
+        made = task.TumourTask(settings_of(deform=1.0), folder)
+        again = task.TumourTask(settings_of(deform=1.0), folder)
+        a, b = made.training_batch(3, 0, 1), again.training_batch(3, 0, 1)
+        c = made.training_batch(4, 0, 1)
+        assert torch.equal(a.inputs[0], b.inputs[0])
+        assert torch.equal(a.target, b.target)
+        assert not torch.equal(a.inputs[0], c.inputs[0])
+
+
+class TestRun:
+    def test_learns_and_scores_every_subset(self, folder, tmp_path):
+        checkpoint = run_here(folder, tmp_path / "run", epochs=8, validate_every=8)
+        scores = checkpoint.header["metrics"]["test"]
+        assert len(scores) == 4 + 15
+        assert scores["wt"] > 0.5
+        rows, _ = RunFolder(tmp_path / "run").records()
+        assert rows[-1]["loss"] < rows[0]["loss"]
+        assert set(rows[-1]["fill_l1"]) == {"flair", "t1", "t1c", "t2"}
+        assert all(-1 <= c <= 1 for c in rows[-1]["fill_cosine"].values())
+
+    def test_can_begin_with_another_run_s_weights(self, folder, tmp_path):
+        first = run_here(folder, tmp_path / "first")
+        path = tmp_path / "first" / "checkpoints" / MODEL
+        second = run_here(folder, tmp_path / "second", start=path, lr=1e-12, iwv_lr=1e-12)
+        assert second.header["provenance"]["start"] == first.sha256
+        for name, tensor in first.part("network").items():
+            assert torch.allclose(tensor, second.part("network")[name], atol=1e-5), name
+
+    def test_refuses_weights_of_another_network(self, folder, tmp_path):
+        path = tmp_path / "first" / "checkpoints" / MODEL
+        run_here(folder, tmp_path / "first")
+        with pytest.raises(CheckpointError, match="another network"):
+            run_here(folder, tmp_path / "second", start=path, network="studio")
+
+    def test_filling_with_zeros_is_kept_in_the_checkpoint(self, folder, tmp_path):
+        checkpoint = run_here(folder, tmp_path / "zero", fill="zero", epochs=1)
+        assert checkpoint.header["settings"]["method"]["fill"] == "zero"

@@ -1,0 +1,164 @@
+"""Cases made ready for training: read once, standardised, kept in memory or on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mckd.files.atomic import write_atomically
+from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
+from mckd.tumour.data import ENHANCING, Case
+from mckd.tumour.naming import stem_of
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A case as the network sees it, cropped to the brain.
+
+    images: (4, x, y, z) float16, standardised, zero where a sequence is missing. labels: (x, y, z)
+    uint8 as in `mckd.tumour.data.Case`. present: (4,) bool. synthetic: made by this project.
+    enhancing: voxels of ET.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    present: Tensor
+    synthetic: bool
+    enhancing: int
+
+
+def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
+    """Every case with a reference at or below `folder`, sorted by name.
+
+    With `cache` the prepared volumes are kept there and read through memory maps, so that data
+    larger than memory can be trained on and a second start is immediate.
+
+    Raises:
+        CaseError: a case that cannot be read, or none that has a reference.
+    """
+    found = find_cases(folder)
+    cases = []
+    for number, path in enumerate(found, 1):
+        if sys.stderr.isatty():
+            print(f"\rReading case {number} of {len(found)}", end="", file=sys.stderr)
+        case = _from_cache(path, cache) if cache else _prepare(path)
+        if case is not None:
+            cases.append(case)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    if not cases:
+        raise CaseError(
+            f"{folder.name} holds no case with reference labels to train on. Make some with "
+            "'python -m train data phantoms'."
+        )
+    return cases
+
+
+def deal(cases: Sequence[TrainingCase], folds: int) -> list[list[TrainingCase]]:
+    """Cases in `folds` parts that are alike in enhancing volume; a function of the names alone."""
+    by_volume = sorted(cases, key=lambda case: (case.enhancing, case.name))
+    return [by_volume[k::folds] for k in range(folds)]
+
+
+def crop(case: TrainingCase, size: Triple, g: torch.Generator, seek: bool) -> tuple[Tensor, Tensor]:
+    """Cut `size` voxels out of a case, zero where it does not reach.
+
+    An axis that fits is centred. Of a longer one a random part is taken; with `seek`, half of the
+    time one that has a random tumour voxel in its middle.
+
+    Returns:
+        images (4, *size) float32, labels (*size) uint8.
+    """
+    space = case.labels.shape
+    aim = None
+    if seek and bool(torch.rand(1, generator=g) < 0.5):
+        tumour = case.labels.flatten().nonzero()
+        if len(tumour):
+            chosen = int(tumour[int(torch.randint(len(tumour), (1,), generator=g))])
+            aim = np.unravel_index(chosen, tuple(space))
+    images = torch.zeros(len(case.images), *size)
+    labels = torch.zeros(size, dtype=torch.uint8)
+    source, target = [], []
+    for axis, (have, want) in enumerate(zip(space, size, strict=True)):
+        spare = have - want
+        if spare <= 0:
+            start = -spare // 2
+            source.append(slice(0, have))
+            target.append(slice(start, start + have))
+            continue
+        start = int(torch.randint(spare + 1, (1,), generator=g))
+        if aim is not None:
+            start = min(max(int(aim[axis]) - want // 2, 0), spare)
+        source.append(slice(start, start + want))
+        target.append(slice(0, want))
+    images[(slice(None), *target)] = case.images[(slice(None), *source)].float()
+    labels[tuple(target)] = case.labels[tuple(source)]
+    return images, labels
+
+
+def _prepare(path: Path) -> TrainingCase | None:
+    case = read_case(path)
+    return None if case.labels is None else _training_case(path, _arrays(case))
+
+
+def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
+    """As `_prepare`, through files named by what lies in the case's folder."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    key = hashlib.sha256(repr((str(path.resolve()), stamp)).encode()).hexdigest()[:24]
+    stored = {name: cache / f"{key}-{name}.npy" for name in _Arrays._fields}
+    if not all(file.exists() for file in stored.values()):
+        case = read_case(path)
+        if case.labels is None:
+            return None
+        cache.mkdir(parents=True, exist_ok=True)
+        for name, array in _arrays(case)._asdict().items():
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            write_atomically(stored[name], buffer.getvalue())
+    # Copy on write: torch wants arrays it may write to, and the files must stay as they are.
+    return _training_case(path, _Arrays(*(np.load(f, mmap_mode="c") for f in stored.values())))
+
+
+class _Arrays(NamedTuple):
+    """images (4, x, y, z) float16, labels (x, y, z) uint8, flags (5,): present, synthetic."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    flags: np.ndarray
+
+
+def _arrays(case: Case) -> _Arrays:
+    assert case.labels is not None
+    prepared = case.prepared()
+    images = np.zeros((len(SEQUENCES), *case.brain.shape), np.float16)
+    for m, sequence in enumerate(SEQUENCES):
+        if sequence in prepared:
+            images[m] = prepared[sequence]
+    labels = np.ascontiguousarray(case.brain.crop(case.labels))
+    flags = [*(s in case.present for s in SEQUENCES), case.synthetic]
+    return _Arrays(images, labels, np.array(flags))
+
+
+def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
+    *present, synthetic = arrays.flags.tolist()
+    return TrainingCase(
+        stem_of(path.name) or path.name,
+        torch.from_numpy(arrays.images),
+        torch.from_numpy(arrays.labels),
+        torch.tensor(present),
+        bool(synthetic),
+        int(np.count_nonzero(arrays.labels >= ENHANCING[0])),
+    )

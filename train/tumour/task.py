@@ -1,0 +1,198 @@
+"""Brain tumours as a task: whole brains or crops, changed anew at every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mckd.files.checkpoint import Checkpoint, load_checkpoint
+from mckd.method import Batch, MissingModalityNetwork, presence_mask, subsets
+from mckd.tumour import REGIONS, SEQUENCES
+from mckd.tumour.network import DESIGNS, TumourNetwork
+from train.settings import SettingsError
+from train.task import epoch_order, generator
+from train.tumour import augment
+from train.tumour.cases import TrainingCase, Triple, crop, deal, load_cases
+from train.tumour.loss import plain_segmentation_loss, segmentation_loss
+from train.tumour.settings import TumourSettings
+
+STEPS_PER_EPOCH = 50
+BRAIN: Triple = (144, 176, 144)
+"""Voxels of a training sample that is a whole brain; nearly every brain fits."""
+LARGER_SHARE = 0.25
+"""Share of samples with a cell's worth of more room on every axis, as wide heads have it."""
+ROOM = 16
+_ORDER, _SAMPLE, _META = 1, 2, 3
+
+
+class TumourTask:
+    """Cases of `data`, some of them for testing, and of `mix`, from which only training draws.
+
+    `start`: a checkpoint whose weights the run begins with.
+    """
+
+    steps_per_epoch = STEPS_PER_EPOCH
+
+    def __init__(
+        self,
+        settings: TumourSettings,
+        data: Path,
+        mix: Path | None = None,
+        start: Path | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.settings = settings
+        self.design = DESIGNS[settings.network]
+        self.start: Checkpoint | None = load_checkpoint(start) if start else None
+        parts = deal(load_cases(data, cache), settings.folds)
+        test = parts[settings.fold] if settings.fold >= 0 else []
+        training = [case for part in parts if part is not test for case in part]
+        mixed = load_cases(mix, cache) if mix else []
+        if mixed:
+            mixed, validation = mixed[: -settings.validation], mixed[-settings.validation :]
+        else:
+            step = max(1, len(training) // settings.validation)
+            validation = training[::step][: settings.validation]
+            training = [case for case in training if case not in validation]
+        if not training:
+            raise SettingsError(
+                f"{data.name} leaves no case to train on. Use more cases or a smaller --validation."
+            )
+        self._training, self._mixed = training, mixed
+        self._validation, self._test = validation, test
+        self.header: dict[str, Any] = {
+            "network": settings.network,
+            "data": _describe(training, mixed),
+        }
+        self.provenance: dict[str, Any] = {
+            "data": self.header["data"],
+            "start": self.start.sha256 if self.start else "",
+            "cases": {
+                "train": sorted(c.name for c in [*training, *mixed]),
+                "validation": sorted(c.name for c in validation),
+                "test": sorted(c.name for c in test),
+            },
+        }
+
+    def network(self) -> MissingModalityNetwork:
+        return TumourNetwork(self.design)
+
+    def training_batch(self, step: int, rank: int, world: int) -> Batch:
+        settings = self.settings
+        per_process = max(1, settings.batch_size // world)
+        rows = epoch_order(len(self._training), step, per_process * world, settings.seed, _ORDER)[
+            rank * per_process : (rank + 1) * per_process
+        ]
+        g = generator(settings.seed, _SAMPLE, step, rank)
+        chosen = [self._training[int(row)] for row in rows]
+        if self._mixed:
+            for k in range(len(chosen)):
+                if bool(torch.rand(1, generator=g) < settings.mix_share):
+                    chosen[k] = self._mixed[int(torch.randint(len(self._mixed), (1,), generator=g))]
+        return self._batch(chosen, g)
+
+    def meta_batch(self, step: int, rank: int, world: int) -> Batch:
+        """A validation case, changed like the training ones."""
+        g = generator(self.settings.seed, _META, step, rank)
+        return self._batch([self._validation[(step * world + rank) % len(self._validation)]], g)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.settings.method.meta_gradient == "unrolled":
+            return plain_segmentation_loss(output, target)
+        return segmentation_loss(output, target)
+
+    def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
+        return subset_scores(network, self._validation, self.design.multiple)
+
+    def test(self, network: MissingModalityNetwork) -> dict[str, float]:
+        return subset_scores(network, self._test, self.design.multiple) if self._test else {}
+
+    def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
+        size = self.design.window or BRAIN
+        if self.design.window is None and bool(torch.rand(1, generator=g) < LARGER_SHARE):
+            size = (size[0] + ROOM, size[1] + ROOM, size[2] + ROOM)
+        samples = [self._sample(case, size, g) for case in cases]
+        images = torch.stack([image for image, _ in samples])
+        labels = torch.stack([label for _, label in samples])
+        return Batch(
+            tuple(images[:, m : m + 1] for m in range(len(SEQUENCES))),
+            torch.stack([case.present for case in cases]),
+            region_targets(labels),
+        )
+
+    def _sample(
+        self, case: TrainingCase, size: Triple, g: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        images, labels = crop(case, size, g, seek=self.design.window is not None)
+        images, labels = augment.mirror(images, labels, g)
+        if bool(torch.rand(1, generator=g) < self.settings.deform):
+            images, labels = augment.deform(images, labels, g)
+        return augment.change_intensities(images, self.settings.change, g), labels
+
+
+def region_targets(labels: Tensor) -> Tensor:
+    """(B, x, y, z) labels to (B, 3, x, y, z) bool of ET, TC, WT, channels last in memory."""
+    enhancing = labels >= 3
+    regions = [enhancing, enhancing | (labels == 1), labels > 0]
+    return torch.stack(regions, -1).movedim(-1, 1)
+
+
+@torch.inference_mode()
+def subset_scores(
+    network: MissingModalityNetwork, cases: list[TrainingCase], multiple: int
+) -> dict[str, float]:
+    """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
+
+    A region that is empty in the reference counts only where something was found: as 0.
+    """
+    was_training = network.training
+    network.eval()
+    dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(SEQUENCES)}
+    device = next(network.parameters()).device
+    for case in cases:
+        images, target = (t.to(device) for t in _padded(case, multiple))
+        features = network.encode(images.split(1), case.present[None].to(device))
+        has = {s for s, here in zip(SEQUENCES, case.present.tolist(), strict=True) if here}
+        for subset in dice:
+            if not subset <= has:
+                continue
+            present = presence_mask(subset, SEQUENCES, 1, device)
+            found = network.decode(network.complete(features, present))[0] > 0
+            for region, values in enumerate(dice[subset]):
+                a, b = found[region], target[region]
+                size = int(a.sum()) + int(b.sum())
+                if size:
+                    values.append(2 * int((a & b).sum()) / size)
+    network.train(was_training)
+    everything = dice[frozenset(SEQUENCES)]
+    scores = {r: fmean(v) for r, v in zip(REGIONS, everything, strict=True) if v}
+    means = {
+        "+".join(s for s in SEQUENCES if s in subset): [fmean(v) for v in regions if v]
+        for subset, regions in dice.items()
+    }
+    of_subsets = {name: fmean(values) for name, values in means.items() if values}
+    return scores | {"mean": fmean(of_subsets.values())} | of_subsets
+
+
+def _padded(case: TrainingCase, multiple: int) -> tuple[Tensor, Tensor]:
+    """images (4, 1, x, y, z) and target (3, x, y, z), every axis a multiple of `multiple`."""
+    room = [(-n) % multiple for n in case.labels.shape]
+    pad = [side for r in reversed(room) for side in (r // 2, r - r // 2)]
+    images = F.pad(case.images.float(), pad)[:, None]
+    return images, region_targets(F.pad(case.labels, pad)[None])[0]
+
+
+def _describe(training: list[TrainingCase], mixed: list[TrainingCase]) -> str:
+    """One line for people: how many cases, and how many of them synthetic."""
+    synthetic = sum(c.synthetic for c in [*training, *mixed])
+    real = len(training) + len(mixed) - synthetic
+    parts = [
+        f"{real} real cases" if real else "",
+        f"{synthetic} synthetic cases" if synthetic else "",
+    ]
+    return " and ".join(part for part in parts if part)
