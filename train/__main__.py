@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib
 import os
 import shlex
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.runs import RunFolder
-from train import bench, bundle
+from train import bench, bundle, evaluate
 from train.digits import table
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
 TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
+# Of malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX.
+MALLOC = {-1: 2**31 - 1, -2: 2**27, -4: 0, -8: 1}
 
 
 def main(argv: list[str]) -> int:
@@ -28,6 +31,7 @@ def main(argv: list[str]) -> int:
         _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
         importlib.import_module(module).add_data_commands(data_commands)
     table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
+    evaluate.add_flags(commands.add_parser("evaluate", help="score a tumour model, all subsets"))
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
     bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
     arguments = parser.parse_args(argv)
@@ -61,6 +65,7 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    _keep_memory()
     fields = _fields(task.KIND)
     changes = {k: v for k, v in vars(arguments).items() if k in fields}
     settings = task.resolve(override(task.PRESETS[arguments.preset](), changes))
@@ -80,6 +85,19 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
             observers=_observers(arguments, run) if workers.is_first else (),
         )
     return 0 if state == "finished" else 3
+
+
+def _keep_memory() -> None:
+    """Have glibc keep freed memory: a step on whole brains frees and takes gigabytes, and giving
+    them back to the system each time costs a good part of the step."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    for option, value in MALLOC.items():
+        mallopt(option, value)
 
 
 def _fields(kind: type) -> set[str]:

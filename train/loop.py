@@ -9,6 +9,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -114,6 +115,9 @@ class _Session:
         if task.start is not None:
             self.state.start_from(task.start)
         self.since_record = _Means()
+        self.batches = _Ahead(
+            lambda step: task.training_batch(step, workers.rank, workers.world), settings.loaders
+        )
         self.stop_asked = False
         self.started = time.monotonic()
         self.first_step = 0
@@ -153,6 +157,7 @@ class _Session:
                 task.loss,
                 settings.method,
                 step=step,
+                accumulate=settings.accumulate,
                 autocast=self._autocast(),
                 synchronise=self._finish_gradients,
             )
@@ -220,7 +225,7 @@ class _Session:
         """The step's batch with modalities dropped; also seeds what the step draws (dropout)."""
         settings, rank = self.settings, self.workers.rank
         torch.manual_seed(generator(settings.seed, _NETWORK_STREAM, step, rank).initial_seed())
-        batch = self.task.training_batch(step, rank, self.workers.world)
+        batch = self.batches.get(step)
         drop = settings.method.drop
         if drop != "never" and step >= settings.method.warmup_steps:
             drawn = generator(settings.seed, _DROP_STREAM, step, rank)
@@ -366,6 +371,23 @@ class _Means:
         means = {name: sum(v) / len(v) for name, v in self.values.items()}
         self.values = {}
         return means
+
+
+class _Ahead:
+    """Batches by step; threads make the next ones while this one is trained on."""
+
+    def __init__(self, make: Callable[[int], Batch], threads: int) -> None:
+        self._make, self._threads = make, threads
+        self._pool = ThreadPoolExecutor(threads) if threads else None
+        self._coming: dict[int, Future[Batch]] = {}
+
+    def get(self, step: int) -> Batch:
+        if self._pool is None:
+            return self._make(step)
+        for ahead in range(step, step + self._threads + 1):
+            if ahead not in self._coming:
+                self._coming[ahead] = self._pool.submit(self._make, ahead)
+        return self._coming.pop(step).result()
 
 
 def clock(seconds: float) -> str:

@@ -32,6 +32,8 @@ class TrainSettings:
     ema: decay of the moving average of the weights that is evaluated and kept; 0 is none.
     meta_every: training steps between two meta steps; 0 leaves the IWV as it starts.
     iwv_lr, iwv_weight_decay: of the IWV's Adam, the released code's values.
+    accumulate: parts that a batch is worked off in, for less memory.
+    loaders: threads that make batches ahead, for a GPU to find them ready.
     bf16: bfloat16 autocast, on GPUs and CPUs that have it.
     validate_every: epochs between two validations.
     """
@@ -49,6 +51,8 @@ class TrainSettings:
     meta_every: int = 6
     iwv_lr: float = 1e-2
     iwv_weight_decay: float = 5e-4
+    accumulate: int = 1
+    loaders: int = 0
     bf16: bool = False
     validate_every: int = 1
     method: MethodOptions = field(default_factory=MethodOptions)
@@ -56,7 +60,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         one_of(self, "optimizer", ("adam", "adamw", "sgd"))
         one_of(self, "schedule", ("constant", "step", "cosine", "poly"))
-        for name in ("epochs", "batch_size", "validate_every"):
+        for name in ("epochs", "batch_size", "validate_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{flag(name)} must be at least 1, not {getattr(self, name)}.")
         if not 0 <= self.seed < 2**31:

@@ -65,6 +65,13 @@ class Batch:
         inputs = tuple(x.to(device, non_blocking=True) for x in self.inputs)
         return Batch(inputs, self.present.to(device), self.target.to(device))
 
+    def split(self, parts: int) -> list[Batch]:
+        """In at most `parts` batches of nearly equal size."""
+        inputs = zip(*(x.tensor_split(parts) for x in self.inputs), strict=True)
+        rest = zip(self.present.tensor_split(parts), self.target.tensor_split(parts), strict=True)
+        pieces = [Batch(x, p, t) for x, (p, t) in zip(inputs, rest, strict=True)]
+        return [piece for piece in pieces if len(piece.target)]
+
 
 @dataclass(frozen=True)
 class MethodOptions:
@@ -146,24 +153,33 @@ def training_step(
     options: MethodOptions,
     *,
     step: int,
+    accumulate: int = 1,
     autocast: AbstractContextManager[object] | None = None,
     synchronise: Synchronise | None = None,
 ) -> TrainingLosses:
     """One update of the network on a training batch (inner problem, Eq. 4). v stays as it is.
 
+    Args:
+        accumulate: parts that the batch is worked off in, for less memory; their gradients are
+            averaged.
+
     Raises:
         NonFiniteLossError: before anything is changed.
     """
     w = importance(v.detach(), options.normalisation)
-    with autocast or nullcontext():
-        total, task, ckd = inner_loss(network, w, batch, task_loss, options)
-    _stop_if_not_finite(total, "training loss", step)
     optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    losses = torch.zeros(3)
+    for part in batch.split(accumulate):
+        with autocast or nullcontext():
+            total, task, ckd = inner_loss(network, w, part, task_loss, options)
+        _stop_if_not_finite(total, "training loss", step)
+        share = len(part.target) / len(batch.target)
+        (total * share).backward()
+        losses += share * torch.stack([total, task, ckd]).detach().cpu()
     if synchronise:
         synchronise([_gradient(p) for p in network.parameters() if p.requires_grad])
     optimizer.step()
-    return TrainingLosses(total.item(), task.item(), ckd.item())
+    return TrainingLosses(*losses.tolist())
 
 
 def meta_step(

@@ -1,5 +1,7 @@
 """Which numbers each step may change, and what the hypergradient is."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -67,6 +69,30 @@ def test_training_step_changes_the_network_only(network):
     assert v.tolist() == pytest.approx([0.3, 0.1])
     for name, p in network.named_parameters():
         assert not torch.equal(p, before[name]), name
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 50])
+def test_a_batch_worked_off_in_parts_gives_the_same_step(network, accumulate):
+    network.eval()  # a batch norm sees parts otherwise than the whole
+    whole, parts = copy.deepcopy(network), copy.deepcopy(network)
+    losses = []
+    for net, count in ((whole, 1), (parts, accumulate)):
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        losses.append(
+            training_step(
+                net,
+                raw_vector(),
+                optimizer,
+                batch(),
+                F.cross_entropy,
+                MethodOptions(),
+                step=0,
+                accumulate=count,
+            )
+        )
+    assert losses[0].total == pytest.approx(losses[1].total, rel=1e-5)
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
 
 
 def test_training_step_reports_the_terms_of_eq_4(network):

@@ -120,6 +120,12 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
     assert any(differs)
 
 
+def test_batches_made_ahead_change_nothing(tmp_path):
+    run_here(tmp_path / "a", epochs=1)
+    run_here(tmp_path / "b", epochs=1, loaders=3)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -133,6 +139,7 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
         {"warmup_steps": 5},
         {"optimizer": "sgd", "lr": 1e-3, "schedule": "poly", "clip_norm": 1.0},
         {"bf16": True},
+        {"accumulate": 3},
         {"meta_every": 0},
     ],
     ids=str,

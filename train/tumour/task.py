@@ -7,13 +7,13 @@ from statistics import fmean
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint, load_checkpoint
 from mckd.method import Batch, MissingModalityNetwork, presence_mask, subsets
 from mckd.tumour import REGIONS, SEQUENCES
-from mckd.tumour.network import DESIGNS, TumourNetwork
+from mckd.tumour.network import DESIGNS, Design, TumourNetwork
+from mckd.tumour.predictor import lay_windows
 from train.settings import SettingsError
 from train.task import epoch_order, generator
 from train.tumour import augment
@@ -107,10 +107,10 @@ class TumourTask:
         return segmentation_loss(output, target)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return subset_scores(network, self._validation, self.design.multiple)
+        return subset_scores(network, self._validation, self.design)
 
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return subset_scores(network, self._test, self.design.multiple) if self._test else {}
+        return subset_scores(network, self._test, self.design) if self._test else {}
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
         size = self.design.window or BRAIN
@@ -144,7 +144,7 @@ def region_targets(labels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def subset_scores(
-    network: MissingModalityNetwork, cases: list[TrainingCase], multiple: int
+    network: MissingModalityNetwork, cases: list[TrainingCase], design: Design
 ) -> dict[str, float]:
     """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
 
@@ -155,14 +155,21 @@ def subset_scores(
     dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(SEQUENCES)}
     device = next(network.parameters()).device
     for case in cases:
-        images, target = (t.to(device) for t in _padded(case, multiple))
-        features = network.encode(images.split(1), case.present[None].to(device))
-        has = {s for s, here in zip(SEQUENCES, case.present.tolist(), strict=True) if here}
+        images = case.images.float().to(device)[:, None, None]
+        target = region_targets(case.labels[None])[0].to(device)
+        windows = lay_windows(_shape(case), design)
+        here = case.present[None].to(device)
+        features = [
+            network.encode([windows.cut(image, i) for image in images], here)
+            for i in range(len(windows.boxes))
+        ]
+        has = {s for s, given in zip(SEQUENCES, case.present.tolist(), strict=True) if given}
         for subset in dice:
             if not subset <= has:
                 continue
             present = presence_mask(subset, SEQUENCES, 1, device)
-            found = network.decode(network.complete(features, present))[0] > 0
+            parts = [network.decode(network.complete(f, present)).sigmoid() for f in features]
+            found = windows.join(parts)[0] > 0.5
             for region, values in enumerate(dice[subset]):
                 a, b = found[region], target[region]
                 size = int(a.sum()) + int(b.sum())
@@ -179,12 +186,9 @@ def subset_scores(
     return scores | {"mean": fmean(of_subsets.values())} | of_subsets
 
 
-def _padded(case: TrainingCase, multiple: int) -> tuple[Tensor, Tensor]:
-    """images (4, 1, x, y, z) and target (3, x, y, z), every axis a multiple of `multiple`."""
-    room = [(-n) % multiple for n in case.labels.shape]
-    pad = [side for r in reversed(room) for side in (r // 2, r - r // 2)]
-    images = F.pad(case.images.float(), pad)[:, None]
-    return images, region_targets(F.pad(case.labels, pad)[None])[0]
+def _shape(case: TrainingCase) -> Triple:
+    x, y, z = case.labels.shape
+    return x, y, z
 
 
 def _describe(training: list[TrainingCase], mixed: list[TrainingCase]) -> str:
