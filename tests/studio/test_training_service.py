@@ -112,6 +112,11 @@ def test_nothing_missing_and_no_epochs_leave_their_flags_out(project: Path) -> N
     assert command == "python -m train digits --preset smoke --seed 0 --out runs/some-run"
 
 
+def test_a_task_whose_modalities_drop_by_themselves_has_no_rate(project: Path) -> None:
+    command = Training(project).command(Choices(task="tumour", scarce="audio"), "some-run")
+    assert command == "python -m train tumour --preset smoke --seed 0 --out runs/some-run"
+
+
 def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> None:
     folder = project / "my data"
     command = Training(project, data=folder).command(Choices(data="given"), "some-run")

@@ -51,6 +51,17 @@ def test_each_preset_has_a_sentence() -> None:
             assert tab.explain_preset(task.key, preset.key).info == preset.note
 
 
+def test_another_task_brings_its_own_choices(tmp_path: Path) -> None:
+    presets, scarce, rate, data = tab.choose_task(Training(tmp_path, closed=""), "tumour")
+    assert [key for _, key in presets.choices] == ["smoke", "studio", "paper"]
+    assert not scarce.visible
+    assert not rate.visible
+    assert "synthetic cases" in data.choices[0][0]
+    presets, scarce, rate, data = tab.choose_task(Training(tmp_path, closed=""), "digits")
+    assert scarce.visible
+    assert rate.visible
+
+
 def test_a_form_that_cannot_be_run_shows_why_in_place_of_the_command(tmp_path: Path) -> None:
     training = Training(tmp_path, closed="")
     form = ["digits", "smoke", "audio", 0.10, None, 0, "bundled"]

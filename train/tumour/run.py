@@ -9,12 +9,19 @@ from typing import Any
 from train.task import Task
 from train.tumour.settings import PRESETS, TumourSettings
 
+BUNDLED = Path(__file__).parents[2] / "assets" / "tumour"
+
 KIND = TumourSettings
-__all__ = ["KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
+__all__ = ["BUNDLED", "KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder of cases with references")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=BUNDLED,
+        help="folder of cases with references (default: the bundled synthetic cases)",
+    )
     parser.add_argument("--mix", type=Path, help="folder of further cases, only trained on")
     parser.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     parser.add_argument("--cache", type=Path, help="keep the prepared volumes in this folder")

@@ -178,12 +178,16 @@ def subset_scores(
     network.train(was_training)
     everything = dice[frozenset(SEQUENCES)]
     scores = {r: fmean(v) for r, v in zip(REGIONS, everything, strict=True) if v}
-    means = {
-        "+".join(s for s in SEQUENCES if s in subset): [fmean(v) for v in regions if v]
-        for subset, regions in dice.items()
-    }
+    means = {_name(subset): [fmean(v) for v in regions if v] for subset, regions in dice.items()}
     of_subsets = {name: fmean(values) for name, values in means.items() if values}
     return scores | {"mean": fmean(of_subsets.values())} | of_subsets
+
+
+def _name(subset: frozenset[str]) -> str:
+    """`flair+t1c`; `all` for every sequence."""
+    return (
+        "all" if len(subset) == len(SEQUENCES) else "+".join(filter(subset.__contains__, SEQUENCES))
+    )
 
 
 def _shape(case: TrainingCase) -> Triple:

@@ -63,7 +63,7 @@ class Task:
     presets: tuple[Choice, ...]
     scarce: tuple[Choice, ...]  # modalities that may be rare; key K becomes the flag --K-rate
     rates: tuple[float, ...]
-    modalities: tuple[Choice, ...]  # names used in records.jsonl, with the words people read
+    modalities: tuple[Choice, ...]  # names in records.jsonl that are drawn, in the words to read
     data_note: str
 
 
@@ -101,6 +101,36 @@ TASKS: dict[str, Task] = {
                 Choice("both", "Both"),
             ),
             data_note="a small synthetic set made by this project",
+        ),
+        Task(
+            key="tumour",
+            label="Brain tumours: four MRI sequences",
+            presets=(
+                Choice(
+                    "smoke",
+                    "Smoke test",
+                    "A coarse network on the bundled synthetic cases, a few minutes. Shows how a "
+                    "run goes; no good scores.",
+                ),
+                Choice(
+                    "studio",
+                    "Studio",
+                    "The network behind the Brain tumours tab: an hour or more on two cores, and "
+                    "cases of your own. Start the app with --data FOLDER.",
+                ),
+                Choice("paper", "Paper", "The paper's 115,000 steps of large crops: for a GPU."),
+            ),
+            scarce=(),
+            rates=(),
+            modalities=(
+                Choice("flair", "FLAIR"),
+                Choice("t1", "T1"),
+                Choice("t1c", "T1c"),
+                Choice("t2", "T2"),
+                Choice("all", "All four"),
+                Choice("mean", "Mean of 15 subsets"),
+            ),
+            data_note="three synthetic cases made by this project",
         ),
     )
 }
@@ -232,7 +262,7 @@ class Training:
             presets = ", ".join(preset.key for preset in task.presets)
             raise ValueError(f"There is no such preset. Choose one of: {presets}.")
         words = ["-m", "train", task.key, "--preset", choices.preset]
-        if choices.scarce != COMPLETE:
+        if task.scarce and choices.scarce != COMPLETE:
             if choices.scarce not in [modality.key for modality in task.scarce]:
                 raise ValueError("Choose which modality is rare, or that none is.")
             if not isinstance(choices.rate, (int, float)) or choices.rate not in task.rates:

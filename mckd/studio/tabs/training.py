@@ -44,13 +44,18 @@ def show_command(training: Training, *form: Any) -> str:
         return f"# {problem}"
 
 
-def choose_task(task_key: str) -> tuple[Any, ...]:
-    """The presets, rare modalities and rates of another task."""
+def choose_task(training: Training, task_key: str) -> tuple[Any, ...]:
+    """The presets, rare modalities, rates and data of another task."""
     task = TASKS.get(task_key, FIRST)
+    presets = gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key)
+    data = gr.Radio(choices=_sources(training, task))
+    if not task.scarce:  # its cases have what they have
+        return presets, gr.Radio(visible=False), gr.Radio(visible=False), data
     return (
-        gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key),
-        gr.Radio(choices=_scarce(task), value=task.scarce[0].key),
-        gr.Radio(choices=_rates(task), value=task.rates[1]),
+        presets,
+        gr.Radio(choices=_scarce(task), value=task.scarce[0].key, visible=True),
+        gr.Radio(choices=_rates(task), value=task.rates[1], visible=True),
+        data,
     )
 
 
@@ -193,7 +198,7 @@ def build(services: Any) -> None:
                     elem_id="training-epochs",
                 )
             data = gr.Radio(
-                _sources(training),
+                _sources(training, FIRST),
                 value=GIVEN_FOLDER if training.data else SMALL_SET,
                 label="Data",
                 interactive=open_here,
@@ -246,7 +251,7 @@ def build(services: Any) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light: dict[str, Any] = {**quiet, "queue": False}
 
-    task.input(choose_task, task, [preset, scarce, rate], **light)
+    task.input(partial(choose_task, training), task, [preset, scarce, rate, data], **light)
     gr.on([task.change, preset.change], explain_preset, [task, preset], preset, **light)
     scarce.change(choose_scarce, scarce, rate, **light)
     # One listener for opening and changing: a slow first answer cannot overwrite a later one.
@@ -297,8 +302,8 @@ def _rates(task: Task) -> list[tuple[str, float]]:
     return [(f"{rate:.0%}", rate) for rate in task.rates]
 
 
-def _sources(training: Training) -> list[tuple[str, str]]:
-    sources = [(f"Bundled: {FIRST.data_note}", SMALL_SET)]
+def _sources(training: Training, task: Task) -> list[tuple[str, str]]:
+    sources = [(f"Bundled: {task.data_note}", SMALL_SET)]
     if training.data:
         sources.append((f"Folder given at start: {training.data.name}", GIVEN_FOLDER))
     return sources

@@ -61,7 +61,8 @@ function findSeries() {
   const weights = new Set(), subsets = new Set(), losses = new Set();
   for (const row of rows) {
     if (row.iwv) Object.keys(row.iwv).forEach((k) => weights.add(k));
-    if (row.validation) Object.keys(row.validation).forEach((k) => subsets.add(k));
+    // Of a task with many subsets only the named ones are drawn; the records hold them all.
+    if (row.validation) Object.keys(row.validation).forEach((k) => NAMES[k] && subsets.add(k));
     for (const k of ["task_loss", "distillation_loss", "meta_loss"]) if (k in row) losses.add(k);
   }
   const order = Object.keys(NAMES);
