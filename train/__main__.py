@@ -35,6 +35,7 @@ def main(argv: list[str]) -> int:
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
     bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
     arguments = parser.parse_args(argv)
+    _keep_memory()
     try:
         return int(arguments.action(arguments))
     except KeyboardInterrupt:
@@ -65,7 +66,6 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    _keep_memory()
     fields = _fields(task.KIND)
     changes = {k: v for k, v in vars(arguments).items() if k in fields}
     settings = task.resolve(override(task.PRESETS[arguments.preset](), changes))

@@ -4,33 +4,58 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
-EXAMPLES = Path(__file__).parents[1] / "assets" / "digits"
+ROOT = Path(__file__).parents[1]
+CHECKPOINTS = ROOT / "checkpoints"
+EXAMPLES = ROOT / "assets" / "digits"
+CASE = ROOT / "assets" / "tumour" / "phantom_a"
+TOGGLES = ({"t2"}, {"flair", "t1c"}, {"flair", "t1", "t2"})
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("task", nargs="?", choices=("digits", "tumour"), help="default: both")
+    parser.add_argument("--repeats", type=int, default=200, help="calls of the digits model")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--case", type=Path, default=CASE, help="folder of a tumour case")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=CHECKPOINTS / "tumour.safetensors", help="of tumours"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="of the tumour model")
     parser.set_defaults(action=bench)
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Median and 95th percentile of `DigitClassifier.predict`, once warm."""
+    """Times of both models, once warm. The last line of each is JSON."""
     import torch
 
+    torch.set_num_threads(arguments.threads)
+    if arguments.task != "tumour":
+        bench_digits(arguments.threads, arguments.repeats)
+    if arguments.task != "digits":
+        missing = [p for p in (arguments.checkpoint, arguments.case) if not p.exists()]
+        if missing:
+            print(f"Brain tumours are not timed: there is no {missing[0].name}.")
+        else:
+            bench_tumour(arguments.checkpoint, arguments.case, arguments.threads, arguments.rounds)
+    return 0
+
+
+def bench_digits(threads: int, repeats: int) -> dict[str, Any]:
+    """Median and 95th percentile of `DigitClassifier.predict`."""
     from mckd.digits import DigitClassifier
     from mckd.digits.data import read_pictures, read_recordings, read_wave
 
-    torch.set_num_threads(arguments.threads)
     classifier = DigitClassifier.load(CHECKPOINTS / "digits.safetensors")
     drawn = np.kron(read_pictures(EXAMPLES)[0].images[75], np.ones((10, 10), np.uint8))
     samples, rate = read_wave(read_recordings(EXAMPLES)[75].path)
@@ -45,18 +70,102 @@ def bench(arguments: argparse.Namespace) -> int:
     }
     seen, heard = classifier.see(drawn), classifier.hear(spoken)
     calls["a switch (features kept)"] = lambda: classifier.decide(seen, heard)
-    print(f"DigitClassifier.predict, {arguments.threads} threads, {arguments.repeats} calls each")
+    print(f"DigitClassifier.predict, {threads} threads, {repeats} calls each")
     results = {}
     for name, call in calls.items():
-        milliseconds = _time(call, arguments.repeats)
+        milliseconds = _time(call, repeats)
         p50, p95 = statistics.median(milliseconds), float(np.percentile(milliseconds, 95))
         results[name] = {"p50_ms": round(p50, 2), "p95_ms": round(p95, 2)}
         print(f"{name:28} median {p50:6.1f} ms   95 % within {p95:6.1f} ms")
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    print(f"peak memory {peak:.0f} MB")
+    print(f"peak memory {_peak_mb():.0f} MB")
     print(json.dumps(results))
-    return 0
+    return results
+
+
+def bench_tumour(checkpoint: Path, folder: Path, threads: int, rounds: int) -> dict[str, Any]:
+    """From files to the first overlay, a toggle, all 15 subsets: medians over `rounds`.
+
+    Against them the same network 15 times without keeping features: every subset encodes its
+    sequences again. The peak of memory is taken before that.
+    """
+    from mckd.method import subsets
+    from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
+
+    everything = frozenset(SEQUENCES)
+    case = read_case(folder)
+    if case.present != everything:
+        raise ValueError(f"{case.name} has not all four sequences; give another --case.")
+    size = " x ".join(map(str, case.grid.shape))
+    print(f"TumourSegmenter, {threads} threads, {case.name}, {size} voxels, {rounds} rounds")
+    load = os.getloadavg()[0]  # of the minute before: is the machine quiet?
+    watch = _Watch()
+    segmenter = TumourSegmenter.load(checkpoint)
+    segmenter.decide(segmenter.encode(case), everything)  # warm
+    for _ in range(rounds):
+        segmenter = TumourSegmenter.load(checkpoint)
+        with watch("read the files"):
+            case = read_case(folder)
+        with watch("encode 4 sequences"):
+            encoded = segmenter.encode(case)
+        with watch("decode 1 subset"):
+            found = segmenter.decide(encoded, everything)
+        with watch("regions to the grid of the files"):
+            _ = found.regions
+        for toggled in TOGGLES:
+            with watch("a toggle (decode, to the grid)"):
+                _ = segmenter.decide(encoded, toggled).regions
+        with watch("decode 15 subsets"):
+            for subset in subsets(SEQUENCES):
+                segmenter.decide(encoded, subset)
+    peak = _peak_mb()
+    forgetful = TumourSegmenter.load(checkpoint, budget=0)
+    encoded = forgetful.encode(case)
+    with watch("15 subsets without kept features"):
+        for subset in subsets(SEQUENCES):
+            forgetful.decide(encoded, subset)
+    s = {name: statistics.median(times) for name, times in watch.seconds.items()}
+    one = s["encode 4 sequences"] + s["decode 1 subset"]
+    all_15 = s["encode 4 sequences"] + s["decode 15 subsets"]
+    first = s["read the files"] + one + s["regions to the grid of the files"]
+    s |= {"files to the first overlay": first, "all 15 subsets (encode 4, decode 15)": all_15}
+    for name, seconds in s.items():
+        print(f"{name:38} {seconds:7.2f} s")
+    again = s["15 subsets without kept features"]
+    results = {
+        "seconds": {name: round(seconds, 3) for name, seconds in s.items()},
+        "15_over_1": round(all_15 / one, 2),
+        "15_over_1_with_reading": round((first - one + all_15) / first, 2),
+        "faster_than_without_keeping": round(again / all_15, 2),
+        "peak_mb": round(peak),
+        "load_before": round(load, 2),
+    }
+    print(
+        f"15 subsets take {results['15_over_1']} times one prediction "
+        f"({results['15_over_1_with_reading']} times with reading the files on both sides); "
+        f"without kept features they take {results['faster_than_without_keeping']} times as long"
+    )
+    print(f"peak memory {peak:.0f} MB; load of the machine before the start {load:.1f}")
+    print(json.dumps(results))
+    return results
+
+
+class _Watch:
+    """Seconds by name: `with watch("read"): ...`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has held so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _time(call: Callable[[], object], repeats: int) -> list[float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -29,13 +30,16 @@ class Design:
 
     patch: voxels per cell and axis. channels: of each scale, finest first; each scale halves the
     resolution of the one before. blocks: residual blocks per scale in the encoder. window: voxels
-    (x, y, z) seen at once, in training and prediction; None is the whole brain.
+    (x, y, z) seen at once, in training and prediction; None is the whole brain. told: the encoder
+    knows which sequence it sees: its convolutions are shared, the scale and shift after each
+    normalisation are the sequence's own. The paper's is not told.
     """
 
     patch: int
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
     window: Triple | None = None
+    told: bool = False
 
     @property
     def multiple(self) -> int:
@@ -46,8 +50,8 @@ class Design:
 # A checkpoint names its network by one of these words.
 DESIGNS = {
     "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), window=(160, 160, 80)),
-    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2)),
-    "smoke": Design(4, (16, 32, 64), (0, 1, 1)),
+    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), told=True),
+    "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
 }
 
 
@@ -70,7 +74,8 @@ class TumourNetwork(MissingModalityNetwork):
                 weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
 
     def encode(self, inputs: Sequence[Tensor], present: Tensor) -> tuple[Tensor, ...]:
-        return encode_available([self.encoder] * len(inputs), inputs, present)
+        encoders = [partial(self.encoder, sequence=m) for m in range(len(self.modalities))]
+        return encode_available(encoders, inputs, present)
 
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         logits: Tensor = self.decoder(features)
@@ -87,101 +92,118 @@ class Encoder(nn.Module):
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.patch = design.patch
+        sets = len(SEQUENCES) if design.told else 1
         first, *deeper = design.channels
-        self.stem = ConvNormAct(design.patch**3, first)
-        self.scales = nn.ModuleList([_blocks(first, design.blocks[0])])
+        start = ConvNormAct(design.patch**3, first, sets)
+        self.scales = nn.ModuleList([Chain([start, *_blocks(first, design.blocks[0], sets)])])
         previous = first
         for channels, count in zip(deeper, design.blocks[1:], strict=True):
-            self.scales.append(nn.Sequential(Down(previous, channels), *_blocks(channels, count)))
+            down = Down(previous, channels, sets)
+            self.scales.append(Chain([down, *_blocks(channels, count, sets)]))
             previous = channels
-        self.last = SampleNorm(previous, affine=False)
+        self.last = SampleNorm(previous, sets=0)
 
-    def forward(self, volume: Tensor) -> tuple[Tensor, ...]:
-        x = self.stem(gather_cells(volume, self.patch))
+    def forward(self, volume: Tensor, sequence: int = 0) -> tuple[Tensor, ...]:
+        x = gather_cells(volume, self.patch)
         features = []
         for scale in self.scales:
-            x = scale(x)
+            x = scale(x, sequence)
             features.append(x)
         features[-1] = self.last(x)
         return tuple(reversed(features))
 
 
 class Decoder(nn.Module):
-    """Complete features, deepest first, each (B, M, C, ...), to logits (B, 3, x, y, z)."""
+    """Complete features, deepest first, each (B, M, C, ...), to logits (B, 3, x, y, z).
+
+    Not normalised: instance norm here ties the size of an answer to the rest of the head, and an
+    enhancing rim, a hundredth of its voxels, is then learned several times more slowly.
+    """
 
     def __init__(self, design: Design, modalities: int) -> None:
         super().__init__()
         self.patch = design.patch
         deepest, *shallower = reversed(design.channels)
-        self.bottom = nn.Sequential(Merge(modalities, deepest), *_blocks(deepest, 1))
+        self.bottom = nn.Sequential(
+            Merge(modalities, deepest), nn.LeakyReLU(SLOPE), *_conv_act(deepest)
+        )
         self.merges = nn.ModuleList(Merge(modalities, c) for c in shallower)
         self.ups = nn.ModuleList(
             Up(a, b) for a, b in zip([deepest, *shallower], shallower, strict=False)
         )
-        self.refine = nn.ModuleList(ConvNormAct(c, c) for c in shallower)
-        self.head = nn.Conv3d(shallower[-1], len(REGIONS) * design.patch**3, 3, padding=1)
+        self.refine = nn.ModuleList(nn.Sequential(*_conv_act(c)) for c in shallower)
+        self.head = nn.Conv3d(shallower[-1], len(REGIONS) * design.patch**3, 1)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         x = self.bottom(features[0])
         for f, merge, up, refine in zip(
             features[1:], self.merges, self.ups, self.refine, strict=True
         ):
-            x = refine(merge(f) + up(x))
+            x = refine(F.leaky_relu(merge(f) + up(x), SLOPE))
         return spread_cells(self.head(x), self.patch)
 
 
 class Merge(nn.Module):
-    """(B, M, C, ...) to (B, C, ...): a 1x1x1 convolution over all modalities, normalised."""
+    """(B, M, C, ...) to (B, C, ...): a 1x1x1 convolution over all modalities."""
 
     def __init__(self, modalities: int, channels: int) -> None:
         super().__init__()
         self.parts = nn.ModuleList(
             nn.Conv3d(channels, channels, 1, bias=False) for _ in range(modalities)
         )
-        self.norm = SampleNorm(channels)
 
     def forward(self, f: Tensor) -> Tensor:
-        merged = sum(part(x) for part, x in zip(self.parts, f.unbind(1), strict=True))
-        return F.leaky_relu(self.norm(merged), SLOPE)
+        merged: Tensor = sum(part(x) for part, x in zip(self.parts, f.unbind(1), strict=True))
+        return merged
+
+
+class Chain(nn.ModuleList):
+    """Layers one after the other, each told the sequence."""
+
+    def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
+        for layer in self:
+            x = layer(x, sequence)
+        return x
 
 
 class ResidualBlock(nn.Module):
     """Two 3x3x3 convolutions around an identity path."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, sets: int = 1) -> None:
         super().__init__()
-        self.first = ConvNormAct(channels, channels)
+        self.first = ConvNormAct(channels, channels, sets)
         self.second = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-        self.norm = SampleNorm(channels)
+        self.norm = SampleNorm(channels, sets)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x + self.norm(self.second(self.first(x))), SLOPE)
+    def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
+        change = self.norm(self.second(self.first(x, sequence)), sequence)
+        return F.leaky_relu(x + change, SLOPE)
 
 
 class ConvNormAct(nn.Module):
     """3x3x3 convolution, normalisation per sample, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, sets: int = 1) -> None:
         super().__init__()
         self.convolution = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm = SampleNorm(outputs)
+        self.norm = SampleNorm(outputs, sets)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.convolution(x)), SLOPE)
+    def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
+        return F.leaky_relu(self.norm(self.convolution(x), sequence), SLOPE)
 
 
 class Down(nn.Module):
     """Halve the resolution: a 2x2x2 convolution of stride 2, then normalisation."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, sets: int = 1) -> None:
         super().__init__()
         # On cells gathered into channels this is a matrix product; its gradient is far faster
         # on a CPU than that of a strided convolution.
         self.project = nn.Conv3d(8 * inputs, outputs, 1, bias=False)
-        self.norm = SampleNorm(outputs)
+        self.norm = SampleNorm(outputs, sets)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.project(gather_cells(x, 2))), SLOPE)
+    def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
+        return F.leaky_relu(self.norm(self.project(gather_cells(x, 2)), sequence), SLOPE)
 
 
 class Up(nn.Module):
@@ -196,20 +218,23 @@ class Up(nn.Module):
 
 
 class SampleNorm(nn.Module):
-    """Instance norm: every channel of every sample to mean 0, deviation 1 over space.
+    """Instance norm: every channel of every sample to mean 0, deviation 1 over space; then one of
+    `sets` learned scales and shifts, or none.
 
     As `nn.InstanceNorm3d`, but through `batch_norm` one sample at a time, whose CPU kernels keep
     channels last and are several times faster. A single voxel gives 0 rather than an error.
     """
 
-    def __init__(self, channels: int, affine: bool = True) -> None:
+    def __init__(self, channels: int, sets: int = 1) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+        self.weight = nn.Parameter(torch.ones(sets, channels)) if sets else None
+        self.bias = nn.Parameter(torch.zeros(sets, channels)) if sets else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = None if self.weight is None else self.weight.to(x.dtype)
-        bias = None if self.bias is None else self.bias.to(x.dtype)
+    def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
+        # An encoder that is not told has one set for all.
+        which = 0 if self.weight is None or len(self.weight) == 1 else sequence
+        weight = None if self.weight is None else self.weight[which].to(x.dtype)
+        bias = None if self.bias is None else self.bias[which].to(x.dtype)
         if x[0, 0].numel() == 1:
             return (
                 torch.zeros_like(x)
@@ -242,5 +267,9 @@ def spread_cells(x: Tensor, size: int) -> Tensor:
     return voxels.reshape(b, i * size, j * size, k * size, c // size**3).permute(0, 4, 1, 2, 3)
 
 
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+def _blocks(channels: int, count: int, sets: int = 1) -> list[ResidualBlock]:
+    return [ResidualBlock(channels, sets) for _ in range(count)]
+
+
+def _conv_act(channels: int) -> list[nn.Module]:
+    return [nn.Conv3d(channels, channels, 3, padding=1), nn.LeakyReLU(SLOPE)]

@@ -1,0 +1,416 @@
+"""Find a brain tumour in whichever sequences there are.
+
+    segmenter = TumourSegmenter.load("checkpoints/tumour.safetensors")
+    encoded = segmenter.encode(case)                  # each sequence once, alone
+    found = segmenter.decide(encoded, {"t1", "t2"})   # any subset of them
+
+A sequence that is added later leaves what is known of the others as it is. A network that sees
+windows of a head instead of the whole brain goes the same way: the whole brain is one window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.method import importance, presence_mask, subsets
+from mckd.tumour.data import Case, standardise
+from mckd.tumour.geometry import Bools, Box, Triple
+from mckd.tumour.metrics import volumes_ml
+from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.network import DESIGNS, Design, TumourNetwork
+from mckd.tumour.nifti import Floats
+
+BUDGET_BYTES = 2**30
+ET, TC, WT = range(len(REGIONS))
+
+Scales = tuple[Tensor, ...]
+Progress = Callable[[float], None]
+Key = tuple[str, int]
+"""Of features: the hash of a sequence and its voxels, the window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A case that was encoded. The features themselves lie in the segmenter, within its budget.
+
+    keys: {sequence: hash of what the encoder sees of it}, by which its features are found.
+    windows: where the network looks. kept: False if the budget is too small for this case, which
+    is then encoded anew by every decision.
+    """
+
+    case: Case
+    keys: Mapping[str, str]
+    windows: Windows
+    kept: bool
+
+    @property
+    def present(self) -> frozenset[str]:
+        """The sequences there are to choose from."""
+        return self.case.present
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What was found with the sequences `present`. Regions are in the order ET, TC, WT.
+
+    case: it lies on this case's grids. cropped: (3, x, y, z) bool, canonical axes, the case's
+    brain box only; each region within the next. cropped_probabilities: the same voxels, float32
+    0..1, as the network gave them: neither nested nor freed of small ET. The whole grids are made
+    when they are first asked for, and then kept.
+    """
+
+    case: Case
+    present: frozenset[str]
+    cropped: Bools
+    cropped_probabilities: Floats
+
+    @cached_property
+    def regions(self) -> Bools:
+        """(3, X, Y, Z) bool on the grid of the input files."""
+        return self.case.to_input_grid(self.cropped)
+
+    @cached_property
+    def canonical(self) -> Bools:
+        """(3, X, Y, Z) bool in canonical orientation, as the arrays of the case are."""
+        return self.case.brain.uncrop(self.cropped, self.case.grid.canonical.shape)
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """(3, X, Y, Z) float32 in 0..1 on the grid of the input files, 0 outside the brain box."""
+        return self.case.to_input_grid(self.cropped_probabilities)
+
+    @cached_property
+    def volumes_ml(self) -> dict[str, float]:
+        """{"et": mL, "tc": mL, "wt": mL}; one includes the one before."""
+        return volumes_ml(self.cropped, self.case.grid)
+
+
+class TumourSegmenter:
+    """A trained network. `encode` and `decide` may be called from many threads at once.
+
+    Features are kept for the cases that were last in use, `budget` bytes of them. What does not
+    fit is computed again, to the same bits.
+    """
+
+    def __init__(
+        self,
+        network: TumourNetwork,
+        iwv: Tensor,
+        about: dict[str, Any],
+        *,
+        budget: int = BUDGET_BYTES,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._network = network.eval().to(device)
+        self._device = torch.device(device)
+        self._kept = FeatureStore(budget)
+        self._et_min_ml = float(about.get("et_min_ml", 0.0))
+        self._current: Encoded | None = None
+        self.about = about
+        self.importance = dict(zip(SEQUENCES, iwv.tolist(), strict=True))
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        *,
+        budget: int = BUDGET_BYTES,
+        device: torch.device | str = "cpu",
+    ) -> TumourSegmenter:
+        """Load a checkpoint that the manifest beside it confirms.
+
+        Its header may hold `et_min_ml`: a result with less enhancing tumour than this in all, in
+        mL, is given none (what was found stays tumour core).
+
+        Args:
+            budget: bytes of features to keep; 0 keeps none.
+            device: where the network runs.
+
+        Raises:
+            CheckpointError: missing, damaged, or made for another network.
+        """
+        path = Path(path)
+        checkpoint = load_checkpoint(path)
+        header = checkpoint.header
+        named = header.get("network"), tuple(header.get("modalities", ()))
+        if named[0] not in DESIGNS or named[1] != SEQUENCES or "iwv" not in checkpoint.tensors:
+            raise CheckpointError(f"{path.name} does not hold a network that finds brain tumours.")
+        network = TumourNetwork(DESIGNS[named[0]])
+        network.fill = header.get("settings", {}).get("method", {}).get("fill", network.fill)
+        try:
+            network.load_state_dict(checkpoint.part("network"))
+        except RuntimeError as error:
+            raise CheckpointError(f"{path.name} does not fit this version's network.") from error
+        iwv = importance(checkpoint.tensors["iwv"], header.get("normalisation", "softmax"))
+        about = header | {"sha256": checkpoint.sha256}
+        return cls(network, iwv, about, budget=budget, device=device)
+
+    @torch.inference_mode()
+    def encode(self, case: Case, progress: Progress | None = None) -> Encoded:
+        """Encode every sequence of a case, each once and alone.
+
+        A sequence whose features are still kept is not encoded again, in whatever case it was.
+
+        Args:
+            progress: told the share that is done, 0..1, rising. What it raises ends the work;
+                nothing is left in a wrong state.
+        """
+        windows = lay_windows(case.brain.shape, self._network.design)
+        size = windows.feature_bytes(self._network.design) * len(case.volumes)
+        kept = size <= self._kept.budget
+        keys: dict[str, str] = {}
+        for count, sequence in enumerate(case.volumes):
+            volume = standardise(case.brain.crop(case.volumes[sequence]))
+            keys[sequence] = _hash(sequence, volume)
+            for index in range(len(windows.boxes) if kept else 0):
+                self._features(
+                    sequence, keys[sequence], windows, index, partial(self._tensor, volume)
+                )
+                if progress:
+                    done = count + (index + 1) / len(windows.boxes)
+                    progress(done / len(case.volumes))
+        if progress and not kept:
+            progress(1.0)
+        return Encoded(case, keys, windows, kept)
+
+    @torch.inference_mode()
+    def decide(self, encoded: Encoded, present: Iterable[str]) -> Prediction:
+        """Segment with the sequences `present`; missing features are filled by Eq. 2.
+
+        The data of the other sequences is not read.
+
+        Raises:
+            ValueError: no sequence, or one that the case does not have.
+        """
+        case, windows = encoded.case, encoded.windows
+        names = _checked(present, case)
+        mask = presence_mask(names, SEQUENCES, 1, self._device)
+
+        @cache
+        def volume(sequence: str) -> Tensor:
+            return self._tensor(standardise(case.brain.crop(case.volumes[sequence])))
+
+        def features(index: int) -> Scales:
+            return _stacked(
+                {
+                    s: self._features(
+                        s, encoded.keys[s], windows, index, partial(volume, s), encoded.kept
+                    )
+                    for s in names
+                }
+            )
+
+        parts = []
+        for index in range(len(windows.boxes)):
+            complete = self._network.complete(features(index), mask)
+            parts.append(self._network.decode(complete).sigmoid())
+        probabilities = windows.join(parts)[0].cpu()
+        found = _nested(probabilities > 0.5)
+        if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
+            found[ET] = False
+        return Prediction(case, names, found, probabilities.numpy())
+
+    def set_case(self, case: Case, progress: Progress | None = None) -> None:
+        """Encode a case for `predict` and `sweep`. For one user; servers use `encode`, `decide`."""
+        self._current = self.encode(case, progress)
+
+    def predict(self, present: Iterable[str]) -> Prediction:
+        """`decide` for the case that was set.
+
+        Raises:
+            ValueError: no case was set, no sequence, or one that the case does not have.
+        """
+        return self.decide(self._of_current(), present)
+
+    def sweep(self) -> Iterator[tuple[frozenset[str], Prediction]]:
+        """Every subset of the sequences of the case that was set, in the order of the paper.
+
+        Raises:
+            ValueError: no case was set.
+        """
+        encoded = self._of_current()
+        for subset in subsets([s for s in SEQUENCES if s in encoded.present]):
+            yield subset, self.decide(encoded, subset)
+
+    def _of_current(self) -> Encoded:
+        if self._current is None:
+            raise ValueError("There is no case to segment yet. Call set_case(case) first.")
+        return self._current
+
+    def _features(
+        self,
+        sequence: str,
+        key: str,
+        windows: Windows,
+        index: int,
+        volume: Callable[[], Tensor],
+        keep: bool = True,
+    ) -> Scales:
+        """Of one sequence in one window, (1, C, ...): kept, or computed from its volume."""
+        features = self._kept.get((key, index))
+        if features is None:
+            part = windows.cut(volume(), index)
+            features = self._network.encoder(part, SEQUENCES.index(sequence))
+            if keep:
+                self._kept.put((key, index), features)
+        return features
+
+    def _tensor(self, volume: Floats) -> Tensor:
+        return torch.from_numpy(volume)[None, None].to(self._device)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where a network looks at a volume (x, y, z), once that is padded by 0 on both sides.
+
+    padded: shape. inner: the volume within it. boxes: the windows within it, all of one shape,
+    covering it.
+    """
+
+    padded: Triple
+    inner: Box
+    boxes: tuple[Box, ...]
+
+    def cut(self, volume: Tensor, index: int) -> Tensor:
+        """One window of (1, 1, x, y, z)."""
+        before = self.inner.start
+        after = (a - b for a, b in zip(self.padded, self.inner.stop, strict=True))
+        sides = [side for pair in zip(before, after, strict=True) for side in pair]
+        pad = [*sides[4:], *sides[2:4], *sides[:2]]  # torch begins with the last axis
+        return F.pad(volume, pad)[(..., *self.boxes[index].slices)]
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """Per window (1, C, ...) to (1, C, x, y, z), the mean where windows overlap."""
+        if len(parts) == 1:
+            return parts[0][(..., *self.inner.slices)]
+        total = parts[0].new_zeros(*parts[0].shape[:2], *self.padded)
+        count = parts[0].new_zeros(self.padded)
+        for box, part in zip(self.boxes, parts, strict=True):
+            total[(..., *box.slices)] += part
+            count[box.slices] += 1
+        return (total / count)[(..., *self.inner.slices)]
+
+    def feature_bytes(self, design: Design) -> int:
+        """Of the features of one sequence in all windows, float32."""
+        voxels = len(self.boxes) * math.prod(self.boxes[0].shape)
+        # Each scale has an eighth of the cells of the one before.
+        values = (c * voxels // design.patch**3 // 8**s for s, c in enumerate(design.channels))
+        return int(4 * sum(values))
+
+
+def lay_windows(shape: Triple, design: Design) -> Windows:
+    """The windows of a design over a volume (x, y, z), in as equal steps as whole voxels allow.
+
+    Without a window in the design it is one window, the volume padded to what the network takes.
+    Else neighbours overlap by a third or more; an axis shorter than the window is padded to it.
+
+    An axis of 200 with a window of 80 takes steps of at most 53: 4 windows at 0, 40, 80, 120.
+    """
+    whole = _triple(-(-n // design.multiple) * design.multiple for n in shape)
+    window: Triple = design.window or whole
+    padded = _triple(map(max, shape, window))
+    start = _triple((p - n) // 2 for p, n in zip(padded, shape, strict=True))
+    places = product(*map(_starts, padded, window))
+    boxes = tuple(_box(_triple(place), window) for place in places)
+    return Windows(padded, _box(start, shape), boxes)
+
+
+def _starts(size: int, window: int) -> list[int]:
+    steps = -(-3 * (size - window) // (2 * window))
+    return [round(k * (size - window) / max(1, steps)) for k in range(steps + 1)]
+
+
+def _box(start: Triple, shape: Triple) -> Box:
+    return Box(start, _triple(map(sum, zip(start, shape, strict=True))))
+
+
+def _triple(values: Iterable[int]) -> Triple:
+    x, y, z = values
+    return x, y, z
+
+
+class FeatureStore:
+    """Features by key, the most recently used within a budget in bytes. For many threads."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.used = 0
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Key, Scales] = OrderedDict()
+
+    def get(self, key: Key) -> Scales | None:
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+            return self._entries.get(key)
+
+    def put(self, key: Key, features: Scales) -> None:
+        """Keep features, letting go of the longest unused; not if they alone exceed the budget."""
+        size = _bytes(features)
+        with self._lock:
+            if key in self._entries or size > self.budget:
+                return
+            self._entries[key] = features
+            self.used += size
+            while self.used > self.budget:
+                _, oldest = self._entries.popitem(last=False)
+                self.used -= _bytes(oldest)
+
+
+def _bytes(features: Scales) -> int:
+    return sum(f.numel() * f.element_size() for f in features)
+
+
+def _hash(sequence: str, volume: Floats) -> str:
+    """Of what the encoder is told: the sequence, the shape and the voxels."""
+    head = repr((sequence, volume.shape)).encode()
+    return hashlib.sha256(head + b"|" + volume.tobytes()).hexdigest()
+
+
+def _checked(present: Iterable[str], case: Case) -> frozenset[str]:
+    names = frozenset(present)
+    if not names:
+        raise ValueError("Choose at least one sequence: there is nothing to segment from.")
+    missing = [
+        s for s in (*SEQUENCES, *sorted(names - set(SEQUENCES))) if s in names - case.present
+    ]
+    if missing:
+        here = ", ".join(case.volumes)
+        raise ValueError(f"{case.name} has no sequence {missing[0]!r}. It has {here}.")
+    return names
+
+
+def _stacked(features: Mapping[str, Scales]) -> Scales:
+    """{sequence: scales (1, C, ...)} to scales (1, M, C, ...), channels last in memory.
+
+    In the slots of sequences that are not there lies whatever is at hand; Eq. 2 does not read it.
+    """
+    at_hand = next(iter(features.values()))
+    columns = [features.get(s, at_hand) for s in SEQUENCES]
+    return tuple(
+        torch.stack([f.movedim(1, -1) for f in scale], 1).movedim(-1, 2)
+        for scale in zip(*columns, strict=True)
+    )
+
+
+def _nested(found: Tensor) -> Bools:
+    """(3, x, y, z) bool ET, TC, WT: only what lies in the larger regions too is kept."""
+    whole = found[WT]
+    core = found[TC] & whole
+    nested: Bools = torch.stack([found[ET] & core, core, whole]).numpy()
+    return nested
