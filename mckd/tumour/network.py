@@ -9,7 +9,7 @@ eighth of the voxels, and the outlines stay at 1 mm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,6 +81,18 @@ class TumourNetwork(MissingModalityNetwork):
         logits: Tensor = self.decoder(features)
         return logits
 
+    def decode_available(self, features: Mapping[int, tuple[Tensor, ...]]) -> Tensor:
+        """`decode(complete(...))` without making the filled copies, for one subset at a time.
+
+        Where a modality is missing, Eq. 2 gives its part of a merge the mean of the others; so
+        its weights can be spread over theirs. Equal up to rounding.
+
+        Args:
+            features: by modality number, each per scale (B, C, ...), deepest first.
+        """
+        logits: Tensor = self.decoder.of_available(features, self.fill)
+        return logits
+
 
 class Encoder(nn.Module):
     """One sequence (B, 1, x, y, z) to its features per scale, deepest first.
@@ -124,10 +136,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.patch = design.patch
         deepest, *shallower = reversed(design.channels)
-        self.bottom = nn.Sequential(
-            Merge(modalities, deepest), nn.LeakyReLU(SLOPE), *_conv_act(deepest)
-        )
-        self.merges = nn.ModuleList(Merge(modalities, c) for c in shallower)
+        self.merges = nn.ModuleList(Merge(modalities, c) for c in [deepest, *shallower])
+        self.bottom = nn.Sequential(*_conv_act(deepest))
         self.ups = nn.ModuleList(
             Up(a, b) for a, b in zip([deepest, *shallower], shallower, strict=False)
         )
@@ -135,11 +145,21 @@ class Decoder(nn.Module):
         self.head = nn.Conv3d(shallower[-1], len(REGIONS) * design.patch**3, 1)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        x = self.bottom(features[0])
-        for f, merge, up, refine in zip(
-            features[1:], self.merges, self.ups, self.refine, strict=True
-        ):
-            x = refine(F.leaky_relu(merge(f) + up(x), SLOPE))
+        return self._join([merge(f) for merge, f in zip(self.merges, features, strict=True)])
+
+    def of_available(self, features: Mapping[int, tuple[Tensor, ...]], fill: str) -> Tensor:
+        scales = zip(*features.values(), strict=True)
+        return self._join(
+            [
+                merge.of_available(dict(zip(features, scale, strict=True)), fill)
+                for merge, scale in zip(self.merges, scales, strict=True)
+            ]
+        )
+
+    def _join(self, merged: list[Tensor]) -> Tensor:
+        x = self.bottom(F.leaky_relu(merged[0], SLOPE))
+        for f, up, refine in zip(merged[1:], self.ups, self.refine, strict=True):
+            x = refine(F.leaky_relu(f + up(x), SLOPE))
         return spread_cells(self.head(x), self.patch)
 
 
@@ -154,6 +174,13 @@ class Merge(nn.Module):
 
     def forward(self, f: Tensor) -> Tensor:
         merged: Tensor = sum(part(x) for part, x in zip(self.parts, f.unbind(1), strict=True))
+        return merged
+
+    def of_available(self, features: Mapping[int, Tensor], fill: str) -> Tensor:
+        weights = [part.weight for part in self.parts]
+        missing = [w for m, w in enumerate(weights) if m not in features]
+        share = sum(missing) / len(features) if missing and fill == "mean" else 0
+        merged: Tensor = sum(F.conv3d(x, weights[m] + share) for m, x in features.items())
         return merged
 
 

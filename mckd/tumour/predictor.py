@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
-from mckd.method import importance, presence_mask, subsets
+from mckd.method import importance, subsets
 from mckd.tumour.data import Case, standardise
 from mckd.tumour.geometry import Bools, Box, Triple
 from mckd.tumour.metrics import volumes_ml
@@ -199,26 +199,24 @@ class TumourSegmenter:
         """
         case, windows = encoded.case, encoded.windows
         names = _checked(present, case)
-        mask = presence_mask(names, SEQUENCES, 1, self._device)
 
         @cache
         def volume(sequence: str) -> Tensor:
             return self._tensor(standardise(case.brain.crop(case.volumes[sequence])))
 
-        def features(index: int) -> Scales:
-            return _stacked(
-                {
-                    s: self._features(
-                        s, encoded.keys[s], windows, index, partial(volume, s), encoded.kept
-                    )
-                    for s in names
-                }
-            )
+        def features(index: int) -> dict[int, Scales]:
+            return {
+                m: self._features(
+                    s, encoded.keys[s], windows, index, partial(volume, s), encoded.kept
+                )
+                for m, s in enumerate(SEQUENCES)
+                if s in names
+            }
 
-        parts = []
-        for index in range(len(windows.boxes)):
-            complete = self._network.complete(features(index), mask)
-            parts.append(self._network.decode(complete).sigmoid())
+        parts = [
+            self._network.decode_available(features(index)).sigmoid()
+            for index in range(len(windows.boxes))
+        ]
         probabilities = windows.join(parts)[0].cpu()
         found = _nested(probabilities > 0.5)
         if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
@@ -393,19 +391,6 @@ def _checked(present: Iterable[str], case: Case) -> frozenset[str]:
         here = ", ".join(case.volumes)
         raise ValueError(f"{case.name} has no sequence {missing[0]!r}. It has {here}.")
     return names
-
-
-def _stacked(features: Mapping[str, Scales]) -> Scales:
-    """{sequence: scales (1, C, ...)} to scales (1, M, C, ...), channels last in memory.
-
-    In the slots of sequences that are not there lies whatever is at hand; Eq. 2 does not read it.
-    """
-    at_hand = next(iter(features.values()))
-    columns = [features.get(s, at_hand) for s in SEQUENCES]
-    return tuple(
-        torch.stack([f.movedim(1, -1) for f in scale], 1).movedim(-1, 2)
-        for scale in zip(*columns, strict=True)
-    )
 
 
 def _nested(found: Tensor) -> Bools:

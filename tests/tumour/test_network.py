@@ -1,0 +1,130 @@
+"""The segmentation network on small volumes."""
+
+import pytest
+import torch
+from torch import nn
+
+from mckd.method import presence_mask, subsets
+from mckd.tumour import SEQUENCES
+from mckd.tumour.network import (
+    DESIGNS,
+    Design,
+    SampleNorm,
+    TumourNetwork,
+    gather_cells,
+    spread_cells,
+)
+
+SMALL = Design(2, (8, 8, 16), (0, 1, 1), told=True)
+SHAPE = (16, 24, 8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    network = TumourNetwork(SMALL).eval()
+    with torch.no_grad():  # as after training: each sequence with a scale and shift of its own
+        for name, p in network.named_parameters():
+            if "norm" in name:
+                p.add_(0.3 * torch.randn_like(p))
+    return network
+
+
+def volumes(seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return [torch.randn(1, 1, *SHAPE, generator=g) for _ in SEQUENCES]
+
+
+def names(subset):
+    return "+".join(s for s in SEQUENCES if s in subset)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_cells_are_gathered_and_spread_again(size):
+    x = torch.arange(2 * 8 * 8 * 4 * 8.0).view(2, 8, 8, 4, 8)
+    assert torch.equal(spread_cells(gather_cells(x, size), size), x)
+
+
+def test_a_cell_s_voxels_stay_together():
+    x = torch.zeros(1, 1, 4, 4, 4)
+    x[0, 0, 2:, :2, 2:] = 1
+    cells = gather_cells(x, 2)
+    assert cells[0, :, 1, 0, 1].tolist() == [1.0] * 8
+    assert cells.sum() == 8
+
+
+def test_the_norm_is_instance_norm():
+    x = torch.randn(2, 3, 4, 5, 6)
+    assert torch.allclose(SampleNorm(3)(x), nn.InstanceNorm3d(3)(x), atol=1e-5)
+
+
+def test_a_single_voxel_is_no_error():
+    assert not SampleNorm(3)(torch.randn(1, 3, 1, 1, 1)).any()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_designs_give_a_logit_per_voxel_and_region(design):
+    chosen = DESIGNS[design]
+    shape = (chosen.multiple * 2, chosen.multiple, chosen.multiple)
+    network = TumourNetwork(chosen).eval()
+    with torch.inference_mode():
+        x = [torch.randn(1, 1, *shape) for _ in SEQUENCES]
+        out = network(x, torch.ones(1, 4, dtype=torch.bool))
+    assert out.shape == (1, 3, *shape)
+
+
+def test_the_bundled_design_is_at_most_10_mb():
+    network = TumourNetwork(DESIGNS["studio"])
+    assert sum(4 * p.numel() for p in network.parameters()) < 10e6
+
+
+@pytest.mark.parametrize("subset", subsets(SEQUENCES), ids=names)
+def test_an_absent_sequence_is_never_read(network, subset):
+    present = presence_mask(subset, SEQUENCES, 1, "cpu")
+    x = volumes()
+    spoilt = [
+        v if s in subset else torch.full_like(v, torch.nan)
+        for s, v in zip(SEQUENCES, x, strict=True)
+    ]
+    with torch.inference_mode():
+        assert torch.equal(network(x, present), network(spoilt, present))
+
+
+@pytest.mark.parametrize("fill", ["mean", "zero"])
+@pytest.mark.parametrize("subset", subsets(SEQUENCES), ids=names)
+def test_decoding_the_available_is_decoding_the_filled(network, subset, fill, monkeypatch):
+    monkeypatch.setattr(network, "fill", fill)
+    present = presence_mask(subset, SEQUENCES, 1, "cpu")
+    with torch.inference_mode():
+        features = network.encode(volumes(), present)
+        filled = network.decode(network.complete(features, present))
+        available = network.decode_available(
+            {m: tuple(f[:, m] for f in features) for m in present[0].nonzero().flatten().tolist()}
+        )
+    assert torch.allclose(filled, available, atol=1e-5)
+
+
+def test_what_fills_a_missing_sequence_matters(network, monkeypatch):
+    present = presence_mask({"t1"}, SEQUENCES, 1, "cpu")
+    with torch.inference_mode():
+        mean = network(volumes(), present)
+        monkeypatch.setattr(network, "fill", "zero")
+        assert not torch.allclose(mean, network(volumes(), present), atol=1e-3)
+
+
+def test_the_encoder_is_told_the_sequence(network):
+    (x, *_) = volumes()
+    with torch.inference_mode():
+        t1, t2 = network.encoder(x, 1), network.encoder(x, 3)
+        assert not torch.allclose(t1[0], t2[0], atol=1e-3)
+        untold = TumourNetwork(Design(2, (8, 8, 16), (0, 1, 1)))
+        assert torch.equal(untold.encoder(x, 1)[0], untold.encoder(x, 3)[0])
+
+
+def test_samples_of_a_batch_do_not_see_each_other(network):
+    a, b = volumes(0), volumes(1)
+    present = torch.tensor([[True, True, False, True], [False, True, True, False]])
+    with torch.inference_mode():
+        both = network([torch.cat(pair) for pair in zip(a, b, strict=True)], present)
+        assert torch.allclose(both[:1], network(a, present[:1]), atol=1e-5)
+        assert torch.allclose(both[1:], network(b, present[1:]), atol=1e-5)
