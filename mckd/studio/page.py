@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.studio.services import Services
-from mckd.studio.tabs import digits, training
+from mckd.studio.tabs import digits, training, tumour
 
 HERE = Path(__file__).parent
 TITLE = "MCKD Studio"
@@ -28,6 +28,8 @@ def build(services: Services) -> gr.Blocks:
     with page:
         gr.HTML(HEADER, elem_id="header", apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Brain tumours", id="tumour"):
+                tumour.build(services)
             with gr.Tab("Digits", id="digits"):
                 digits.build(services)
             with gr.Tab("Training", id="training"):

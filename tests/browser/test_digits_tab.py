@@ -21,7 +21,8 @@ ANSWER = "#verdict .verdict[data-status=answer]"
 
 
 def ready(page: Any) -> None:
-    """The pad is there and the model has been loaded."""
+    """The tab is open, the pad is there and the model has been loaded."""
+    page.get_by_role("tab", name="Digits").click()
     page.wait_for_selector("#pad canvas")
     page.wait_for_selector("#verdict .importance:not([hidden])", timeout=LOADING_MS)
 
@@ -234,7 +235,7 @@ def test_an_insecure_address_explains_itself(launch: Callable[..., Any], studio:
     browser = launch("--host-resolver-rules=MAP studio.test 127.0.0.1")
     page = browser.new_context().new_page()
     page.goto(f"http://studio.test:{studio.port}/")
-    page.wait_for_selector("#voice .record")
+    page.get_by_role("tab", name="Digits").click()
     page.click("#voice .record")
     expect(page.locator("#voice .say")).to_contain_text("only over https")
     browser.close()
@@ -369,6 +370,7 @@ def test_the_page_opens_without_a_checkpoint(
     try:
         page = browser.new_context().new_page()
         page.goto(bare.url)
+        page.get_by_role("tab", name="Digits").click()
         page.wait_for_selector("#pad canvas")
         expect(headline(page)).to_have_text("No model", timeout=LOADING_MS)
         expect(page.locator("#verdict .notes")).to_contain_text("digits.safetensors")

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from mckd.studio.services.digits import DigitService
 from mckd.studio.services.training import Training
+from mckd.studio.services.tumour import TumourService
 
 
 @dataclass(frozen=True)
 class Services:
     """One service per tab; the page hands all of them to every tab."""
 
+    tumour: TumourService
     digits: DigitService
     training: Training
 
@@ -20,6 +22,9 @@ class Services:
     def open(cls, root: Path, data: Path | None, runs: Path | None) -> Services:
         """The services of the project folder `root`. Loads nothing heavy; see `warm`."""
         return cls(
+            tumour=TumourService.from_checkpoint(
+                root / "checkpoints" / "tumour.safetensors", cases=root / "assets" / "tumour"
+            ),
             digits=DigitService.from_checkpoint(
                 root / "checkpoints" / "digits.safetensors",
                 examples=root / "assets" / "digits" / "examples",
@@ -29,4 +34,5 @@ class Services:
 
     def warm(self) -> None:
         """Load the models. Takes seconds, so it runs once the page is up."""
+        self.tumour.warm()
         self.digits.warm()

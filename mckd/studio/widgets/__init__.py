@@ -1,5 +1,7 @@
 """The studio's own components: each a .py with its .html, .css and .js of the same name.
 
+A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope.
+
 A widget's JavaScript owns its DOM (the template holds no `${value}`), Python owns its value.
 Widgets talk to each other in the browser through `mckd:*` events on `document`.
 
@@ -17,12 +19,19 @@ import gradio as gr
 HERE = Path(__file__).parent
 
 
-def source(name: str) -> dict[str, Any]:
+def source(name: str, parts: tuple[str, ...] = ()) -> dict[str, Any]:
     """Template, style and behaviour of a widget, as `gr.HTML` takes them."""
-    parts = {"html_template": ".html", "css_template": ".css", "js_on_load": ".js"}
-    return {key: (HERE / (name + end)).read_text(encoding="utf-8") for key, end in parts.items()}
+    files = {
+        "html_template": [f"{name}.html"],
+        "css_template": [f"{name}.css"],
+        "js_on_load": [f"{name}.js", *(f"{name}.{part}.js" for part in parts)],
+    }
+    return {
+        key: "\n".join((HERE / file).read_text(encoding="utf-8") for file in listed)
+        for key, listed in files.items()
+    }
 
 
-def widget(name: str, value: Any = None, **kwargs: Any) -> gr.HTML:
+def widget(name: str, value: Any = None, parts: tuple[str, ...] = (), **kwargs: Any) -> gr.HTML:
     """The component whose .html, .css and .js are called `name`."""
-    return gr.HTML(value, apply_default_css=False, **source(name), **kwargs)
+    return gr.HTML(value, apply_default_css=False, **source(name, parts), **kwargs)

@@ -1,0 +1,17 @@
+"""The result beside the viewer: volumes, scores against a reference, notes, the model's line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import widget
+
+
+def findings(**kwargs: Any) -> gr.HTML:
+    """Its value is the dictionary that `TumourService.findings` returns.
+
+    It fires `download` when the visitor wants the label file.
+    """
+    return widget("findings", **kwargs)

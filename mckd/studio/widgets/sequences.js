@@ -1,0 +1,59 @@
+const root = element.querySelector('.sequences');
+const $ = (selector) => root.querySelector(selector);
+let turn = -1;             // of the case the switches belong to
+let on = [];
+let given = [];
+
+function render() {
+  const value = props.value || {}, weights = value.importance || {};
+  if (value.turn !== undefined && value.turn !== turn) {
+    turn = value.turn;
+    given = value.given || [];
+    on = [...given];
+    $('.tell').textContent = '';
+  }
+  $('.learned').hidden = !Object.keys(weights).length;
+  const top = Math.max(0.0001, ...Object.values(weights));
+  $('ul').replaceChildren(...Object.entries(props.labels).map(([key, name]) => {
+    const row = document.createElement('li'), here = given.includes(key);
+    row.className = on.includes(key) ? '' : 'off';
+    row.innerHTML = '<label><input type="checkbox" role="switch"><span class="name"></span></label>';
+    row.querySelector('.name').textContent = name;
+    const box = row.querySelector('input');
+    box.checked = on.includes(key);
+    box.disabled = !here;
+    box.dataset.sequence = key;
+    box.setAttribute('aria-label', `The model may use ${name}`);
+    box.addEventListener('change', () => flip(key, box));
+    if (turn > 0 && !here) {
+      row.classList.add('absent');
+      row.append(Object.assign(document.createElement('span'), { className: 'why', textContent: 'not in this case' }));
+    } else if (key in weights) {
+      const meter = document.createElement('span');
+      meter.className = 'meter';
+      meter.title = `Importance weight (IWV) ${weights[key].toFixed(3)}: learned once in training, for all cases`;
+      meter.innerHTML = '<i></i>';
+      meter.firstChild.style.width = `${(100 * weights[key]) / top}%`;
+      row.append(meter, Object.assign(document.createElement('span'), { className: 'weight', textContent: weights[key].toFixed(2) }));
+    }
+    return row;
+  }));
+}
+
+function flip(key, box) {
+  const next = box.checked ? given.filter((k) => on.includes(k) || k === key) : on.filter((k) => k !== key);
+  if (!next.length) {
+    box.checked = true;
+    $('.tell').textContent = 'One sequence has to stay on.';
+    return;
+  }
+  on = next;
+  $('.tell').textContent = '';
+  box.closest('li').classList.toggle('off', !box.checked);
+  document.dispatchEvent(new CustomEvent('mckd:sequences', { detail: { turn, on: [...on] } }));
+  props.value = { ...props.value, on: [...on] };
+  trigger('input');
+}
+
+render();
+watch('value', () => { if (!props.value || props.value.turn !== turn || !props.value.on) render(); });

@@ -1,0 +1,27 @@
+"""Three linked planes of an MRI case with the found regions over them, and the regions in 3-D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import widget
+
+PARTS = ("planes", "hands", "solid")
+
+
+def viewer(**kwargs: Any) -> gr.HTML:
+    """Its value is a scene, complete each time, or None:
+
+        {"turn": int, "stamp": int, "stage": {"text", "fraction"} or None, "problem": str,
+         "case": {"name", "shape", "spacing", "affine", "letters", "box", "sides_known",
+                  "synthetic", "sequences": {key: {"label", "file", "low", "step", "clipped",
+                  "window"}}, "reference": file or None} or None,
+         "labels": {"stamp": int, "file": file} or None, "used": [key]}
+
+    where file is a `FileData` of gzip bytes (services/volumes.py). Files are fetched once: those
+    of a case when `turn` changes, the labels when their stamp does. Everything else, scrubbing
+    included, happens in the browser. A scene older than the one on screen is dropped.
+    """
+    return widget("viewer", parts=PARTS, **kwargs)
