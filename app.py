@@ -36,7 +36,7 @@ def main() -> int:
             server_name="0.0.0.0" if ON_SPACE else "127.0.0.1",
             server_port=chosen.port,
             share=False,
-            max_file_size="16mb",
+            max_file_size="64mb",
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,

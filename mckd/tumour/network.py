@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -151,7 +152,7 @@ class Decoder(nn.Module):
         scales = zip(*features.values(), strict=True)
         return self._join(
             [
-                merge.of_available(dict(zip(features, scale, strict=True)), fill)
+                cast(Merge, merge).of_available(dict(zip(features, scale, strict=True)), fill)
                 for merge, scale in zip(self.merges, scales, strict=True)
             ]
         )
@@ -173,15 +174,17 @@ class Merge(nn.Module):
         )
 
     def forward(self, f: Tensor) -> Tensor:
-        merged: Tensor = sum(part(x) for part, x in zip(self.parts, f.unbind(1), strict=True))
-        return merged
+        merged: list[Tensor] = [p(x) for p, x in zip(self.parts, f.unbind(1), strict=True)]
+        return reduce(torch.add, merged)
 
     def of_available(self, features: Mapping[int, Tensor], fill: str) -> Tensor:
-        weights = [part.weight for part in self.parts]
+        """The same for {modality: (B, C, ...)} and what `fill` would put beside them."""
+        weights = [cast(nn.Conv3d, part).weight for part in self.parts]
         missing = [w for m, w in enumerate(weights) if m not in features]
-        share = sum(missing) / len(features) if missing and fill == "mean" else 0
-        merged: Tensor = sum(F.conv3d(x, weights[m] + share) for m, x in features.items())
-        return merged
+        share = torch.stack(missing).sum(0) / len(features) if missing else torch.zeros(())
+        spread = share if fill == "mean" else torch.zeros_like(share)
+        merged = [F.conv3d(x, weights[m] + spread) for m, x in features.items()]
+        return reduce(torch.add, merged)
 
 
 class Chain(nn.ModuleList):

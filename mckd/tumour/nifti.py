@@ -7,6 +7,7 @@ size for files from strangers belong here too, and nowhere else.
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ UNKNOWN_SIDES = "left and right unknown"
 FORMS_APART_MM = 1.0
 SMALLEST_DETERMINANT = 1e-4  # of the affine with columns of length 1: flatter is singular
 
+LARGEST_BYTES = 2**29
+"""Of a file once unpacked: four float32 volumes of 320 x 320 x 320, or one of 512 x 512 x 512."""
 _SMALLEST_HEADER = 348
 _LOOKS_LIKE = {
     b"\x89PNG": "a PNG picture",
@@ -97,13 +100,20 @@ def _content(path: Path) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            unpacked = packed.read(LARGEST_BYTES + 1)
     except EOFError:
         raise CaseError(_cut_short(path.name)) from None
     except (OSError, zlib.error) as error:
         raise CaseError(
             f"{path.name} is damaged (its gzip data is corrupt). Copy or export it again."
         ) from error
+    if len(unpacked) > LARGEST_BYTES:
+        raise CaseError(
+            f"{path.name} unpacks to more than {LARGEST_BYTES / 2**20:.0f} MB, more than any scan "
+            "of a head. Give the scan itself, cropped to the head."
+        )
+    return unpacked
 
 
 def _cut_short(name: str) -> str:

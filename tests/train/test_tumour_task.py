@@ -52,6 +52,10 @@ def small_brains(monkeypatch):
     monkeypatch.setattr(task, "BRAIN", (32, 32, 32))
     monkeypatch.setattr(task, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 10)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more of them only wait for each other on volumes this small
+    yield
+    torch.set_num_threads(threads)
 
 
 def settings_of(**changes):

@@ -3,12 +3,13 @@
 import gzip
 import re
 import struct
+import tracemalloc
 
 import nibabel
 import numpy as np
 import pytest
 
-from mckd.tumour import CaseError
+from mckd.tumour import CaseError, nifti
 from mckd.tumour.nifti import UNKNOWN_SIDES, open_image
 
 
@@ -169,6 +170,14 @@ class TestRefused:
         data[30:60] = bytes(30)
         good.write_bytes(bytes(data))
         refused(good, "damaged|ends early")
+
+    def test_a_small_file_that_unpacks_to_too_much(self, good, monkeypatch):
+        monkeypatch.setattr(nifti, "LARGEST_BYTES", 2000)
+        good.write_bytes(gzip.compress(gzip.decompress(good.read_bytes()) + bytes(50_000_000)))
+        tracemalloc.start()
+        refused(good, "unpacks to more than")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        tracemalloc.stop()
 
     def test_a_huge_image_in_a_tiny_file_is_never_allocated(self, good):
         patch_header(good, 40, "<8h", 3, 30000, 30000, 30000, 1, 1, 1, 1)
