@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib
 import os
 import shlex
@@ -14,12 +13,11 @@ from typing import Any
 from mckd.files.runs import RunFolder
 from train import bench, bundle, evaluate
 from train.digits import table
+from train.memory import keep_memory
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
 TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
-# Of malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX.
-MALLOC = {-1: 2**31 - 1, -2: 2**27, -4: 0, -8: 1}
 
 
 def main(argv: list[str]) -> int:
@@ -35,7 +33,7 @@ def main(argv: list[str]) -> int:
     bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
     bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
     arguments = parser.parse_args(argv)
-    _keep_memory()
+    keep_memory()
     try:
         return int(arguments.action(arguments))
     except KeyboardInterrupt:
@@ -85,19 +83,6 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
             observers=_observers(arguments, run) if workers.is_first else (),
         )
     return 0 if state == "finished" else 3
-
-
-def _keep_memory() -> None:
-    """Have glibc keep freed memory: a step on whole brains frees and takes gigabytes, and giving
-    them back to the system each time costs a good part of the step."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    for option, value in MALLOC.items():
-        mallopt(option, value)
 
 
 def _fields(kind: type) -> set[str]:
