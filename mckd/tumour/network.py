@@ -96,11 +96,7 @@ class TumourNetwork(MissingModalityNetwork):
 
 
 class Encoder(nn.Module):
-    """One sequence (B, 1, x, y, z) to its features per scale, deepest first.
-
-    The deepest are what is distilled. They are normalised without a learned scale: an L1 distance
-    between features that may shrink is made small by shrinking them.
-    """
+    """One sequence (B, 1, x, y, z) to its features per scale, deepest first."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -114,7 +110,6 @@ class Encoder(nn.Module):
             down = Down(previous, channels, sets)
             self.scales.append(Chain([down, *_blocks(channels, count, sets)]))
             previous = channels
-        self.last = SampleNorm(previous, sets=0)
 
     def forward(self, volume: Tensor, sequence: int = 0) -> tuple[Tensor, ...]:
         x = gather_cells(volume, self.patch)
@@ -122,7 +117,6 @@ class Encoder(nn.Module):
         for scale in self.scales:
             x = scale(x, sequence)
             features.append(x)
-        features[-1] = self.last(x)
         return tuple(reversed(features))
 
 
@@ -249,7 +243,7 @@ class Up(nn.Module):
 
 class SampleNorm(nn.Module):
     """Instance norm: every channel of every sample to mean 0, deviation 1 over space; then one of
-    `sets` learned scales and shifts, or none.
+    `sets` learned scales and shifts.
 
     As `nn.InstanceNorm3d`, but through `batch_norm` one sample at a time, whose CPU kernels keep
     channels last and are several times faster. A single voxel gives 0 rather than an error.
@@ -257,20 +251,15 @@ class SampleNorm(nn.Module):
 
     def __init__(self, channels: int, sets: int = 1) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(sets, channels)) if sets else None
-        self.bias = nn.Parameter(torch.zeros(sets, channels)) if sets else None
+        self.weight = nn.Parameter(torch.ones(sets, channels))
+        self.bias = nn.Parameter(torch.zeros(sets, channels))
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
         # An encoder that is not told has one set for all.
-        which = 0 if self.weight is None or len(self.weight) == 1 else sequence
-        weight = None if self.weight is None else self.weight[which].to(x.dtype)
-        bias = None if self.bias is None else self.bias[which].to(x.dtype)
+        which = 0 if len(self.weight) == 1 else sequence
+        weight, bias = self.weight[which].to(x.dtype), self.bias[which].to(x.dtype)
         if x[0, 0].numel() == 1:
-            return (
-                torch.zeros_like(x)
-                if bias is None
-                else torch.zeros_like(x) + bias.view(-1, 1, 1, 1)
-            )
+            return torch.zeros_like(x) + bias.view(-1, 1, 1, 1)
         normalised = [
             F.batch_norm(sample, None, None, weight, bias, training=True) for sample in x.split(1)
         ]

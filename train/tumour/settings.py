@@ -15,6 +15,8 @@ class TumourSettings(TrainSettings):
     """What the tumour task adds.
 
     network: one of `mckd.tumour.network.DESIGNS`.
+    crop: voxels per axis of a training sample; half of the samples have tumour in the middle. 0 is
+        what the network sees at once in prediction: its window, or the whole brain.
     folds, fold: the cases of --data are dealt into `folds` parts, alike in enhancing volume; part
         `fold` is for testing and the others for training. -1 trains on all and tests on none.
     validation: cases kept from training for the meta step and the validation scores: of --mix if
@@ -25,6 +27,7 @@ class TumourSettings(TrainSettings):
     """
 
     network: str = "studio"
+    crop: int = 0
     folds: int = 5
     fold: int = 0
     validation: int = 5
@@ -35,6 +38,12 @@ class TumourSettings(TrainSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(self, "network", tuple(DESIGNS))
+        multiple = DESIGNS[self.network].multiple
+        if self.crop < 0 or self.crop % multiple:
+            raise SettingsError(
+                f"--crop must be a multiple of {multiple} for the network {self.network}, "
+                f"or 0, not {self.crop}."
+            )
         if self.folds < 2:
             raise SettingsError(f"--folds must be at least 2, not {self.folds}.")
         if not -1 <= self.fold < self.folds:

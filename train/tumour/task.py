@@ -113,10 +113,7 @@ class TumourTask:
         return subset_scores(network, self._test, self.design) if self._test else {}
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
-        size = self.design.window or BRAIN
-        if self.design.window is None and bool(torch.rand(1, generator=g) < LARGER_SHARE):
-            size = (size[0] + ROOM, size[1] + ROOM, size[2] + ROOM)
-        samples = [self._sample(case, size, g) for case in cases]
+        samples = [self._sample(case, self._size(g), g) for case in cases]
         images = torch.stack([image for image, _ in samples])
         labels = torch.stack([label for _, label in samples])
         return Batch(
@@ -125,10 +122,20 @@ class TumourTask:
             region_targets(labels),
         )
 
+    def _size(self, g: torch.Generator) -> Triple:
+        if self.settings.crop:
+            return (self.settings.crop,) * 3
+        if self.design.window:
+            return self.design.window
+        larger = bool(torch.rand(1, generator=g) < LARGER_SHARE)
+        x, y, z = (n + ROOM * larger for n in BRAIN)
+        return x, y, z
+
     def _sample(
         self, case: TrainingCase, size: Triple, g: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        images, labels = crop(case, size, g, seek=self.design.window is not None)
+        part = bool(self.settings.crop or self.design.window)
+        images, labels = crop(case, size, g, seek=part)
         images, labels = augment.mirror(images, labels, g)
         if bool(torch.rand(1, generator=g) < self.settings.deform):
             images, labels = augment.deform(images, labels, g)
