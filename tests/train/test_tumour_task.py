@@ -232,6 +232,18 @@ class TestTask:
         assert torch.equal(a.target, b.target)
         assert not torch.equal(a.inputs[0], c.inputs[0])
 
+    def test_samples_can_be_crops_that_seek_the_tumour(self, folder):
+        made = task.TumourTask(settings_of(crop=16), folder)
+        batches = [made.training_batch(step, 0, 1) for step in range(40)]
+        assert {tuple(b.target.shape[2:]) for b in batches} == {(16, 16, 16)}
+        middle = [bool(b.target[0, 2, 8, 8, 8]) for b in batches]
+        assert 12 < sum(middle) < 40  # half of them, and some of the others by chance
+
+    @pytest.mark.parametrize("crop", [-16, 8, 20])
+    def test_a_crop_that_the_network_cannot_halve_is_an_error(self, crop):
+        with pytest.raises(SettingsError, match="multiple of 16"):
+            settings_of(crop=crop)
+
 
 class TestRun:
     def test_learns_and_scores_every_subset(self, folder, tmp_path):
@@ -257,6 +269,10 @@ class TestRun:
         run_here(folder, tmp_path / "first")
         with pytest.raises(CheckpointError, match="another network"):
             run_here(folder, tmp_path / "second", start=path, network="studio")
+
+    def test_the_least_enhancing_volume_is_kept_in_the_checkpoint(self, folder, tmp_path):
+        made = run_here(folder, tmp_path / "run", epochs=1, et_min_ml=0.5)
+        assert made.header["et_min_ml"] == 0.5
 
     def test_filling_with_zeros_is_kept_in_the_checkpoint(self, folder, tmp_path):
         checkpoint = run_here(folder, tmp_path / "zero", fill="zero", epochs=1)

@@ -24,6 +24,8 @@ class TumourSettings(TrainSettings):
     mix_share: share of the training samples that are drawn from --mix.
     deform: chance that a sample is turned, scaled and bent.
     change: chance of each change of intensities: contrast, bias field, noise, blur.
+    et_min_ml: a result with less enhancing tumour than this, in all, is shown without any; it
+        changes nothing in training.
     """
 
     network: str = "studio"
@@ -34,6 +36,7 @@ class TumourSettings(TrainSettings):
     mix_share: float = 0.25
     deform: float = 0.3
     change: float = 0.3
+    et_min_ml: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,6 +58,8 @@ class TumourSettings(TrainSettings):
         for name in ("mix_share", "deform", "change"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"--{name.replace('_', '-')} is a share from 0 to 1.")
+        if self.et_min_ml < 0:
+            raise SettingsError("--et-min-ml is a volume, 0 or more.")
 
 
 def paper() -> TumourSettings:

@@ -67,6 +67,7 @@ class TumourTask:
         self._validation, self._test = validation, test
         self.header: dict[str, Any] = {
             "network": settings.network,
+            "et_min_ml": settings.et_min_ml,
             "data": _describe(training, mixed),
         }
         self.provenance: dict[str, Any] = {

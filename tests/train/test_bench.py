@@ -1,0 +1,65 @@
+"""`python -m train bench` runs through on real calls; how long they take is not tested."""
+
+import json
+
+import pytest
+import torch
+
+from mckd.files.checkpoint import save_checkpoint
+from mckd.tumour import SEQUENCES
+from mckd.tumour.network import DESIGNS, TumourNetwork
+from tests import small_heads
+from train.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def put_threads_back():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    network = TumourNetwork(DESIGNS["smoke"])
+    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
+    header = {"network": "smoke", "modalities": list(SEQUENCES), "normalisation": "softmax"}
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, {**tensors, "iwv": torch.zeros(4)}, header)
+    return path
+
+
+def last_json(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_digits(capsys):
+    assert main(["bench", "digits", "--repeats", "2", "--threads", "1"]) == 0
+    timed = last_json(capsys)
+    assert len(timed) == 4
+    assert all(0 < t["p50_ms"] <= t["p95_ms"] for t in timed.values())
+
+
+def test_tumour(checkpoint, tmp_path, capsys):
+    case = small_heads.save_case(tmp_path / "head")
+    words = ["--checkpoint", str(checkpoint), "--case", str(case), "--rounds", "1"]
+    assert main(["bench", "tumour", "--threads", "1", *words]) == 0
+    timed = last_json(capsys)
+    seconds = timed["seconds"]
+    assert seconds["15 subsets without kept features"] > seconds["decode 1 subset"] > 0
+    assert seconds["all 15 subsets (encode 4, decode 15)"] == pytest.approx(
+        seconds["encode 4 sequences"] + seconds["decode 15 subsets"], abs=0.002
+    )
+    assert timed["peak_mb"] > 50
+
+
+def test_a_case_without_all_sequences_is_refused(checkpoint, tmp_path, capsys):
+    case = small_heads.save_case(tmp_path / "head", words=("flair", "t2"))
+    words = ["--checkpoint", str(checkpoint), "--case", str(case)]
+    assert main(["bench", "tumour", *words]) == 2
+    assert "has not all four sequences" in capsys.readouterr().err
+
+
+def test_no_checkpoint_is_said(tmp_path, capsys):
+    assert main(["bench", "tumour", "--checkpoint", str(tmp_path / "no.safetensors")]) == 0
+    assert "there is no no.safetensors" in capsys.readouterr().out
