@@ -23,6 +23,7 @@ from mckd.tumour.naming import REGIONS, SEQUENCES
 
 Triple = tuple[int, int, int]
 SLOPE = 0.01  # of the leaky ReLU
+BRANCH = 0.3  # scale of a residual block's change at the start: activations grow slowly with depth
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class Design:
     patch: voxels per cell and axis. channels: of each scale, finest first; each scale halves the
     resolution of the one before. blocks: residual blocks per scale in the encoder. window: voxels
     (x, y, z) seen at once, in training and prediction; None is the whole brain. told: the encoder
-    knows which sequence it sees: its convolutions are shared, the scale and shift after each
-    normalisation are the sequence's own. The paper's is not told.
+    knows which sequence it sees: its convolutions are shared, the scale and shift after each are
+    the sequence's own. The paper's is not told. normalised: instance norm in the encoder, as in
+    the paper. What it makes of a voxel depends on how much else is in view, so a network that is
+    trained on crops has to be applied to crops; without it, it may be applied to whole brains.
     """
 
     patch: int
@@ -41,6 +44,7 @@ class Design:
     blocks: tuple[int, ...]
     window: Triple | None = None
     told: bool = False
+    normalised: bool = False
 
     @property
     def multiple(self) -> int:
@@ -48,9 +52,17 @@ class Design:
         return int(self.patch * 2 ** (len(self.channels) - 1))
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Of an encoder's convolutions: sets of scales and shifts, and whether there is a norm."""
+
+    sets: int
+    normalised: bool
+
+
 # A checkpoint names its network by one of these words.
 DESIGNS = {
-    "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), window=(160, 160, 80)),
+    "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), (160, 160, 80), normalised=True),
     "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), told=True),
     "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
 }
@@ -101,14 +113,14 @@ class Encoder(nn.Module):
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.patch = design.patch
-        sets = len(SEQUENCES) if design.told else 1
+        kind = Kind(len(SEQUENCES) if design.told else 1, design.normalised)
         first, *deeper = design.channels
-        start = ConvNormAct(design.patch**3, first, sets)
-        self.scales = nn.ModuleList([Chain([start, *_blocks(first, design.blocks[0], sets)])])
+        start = Start(design.patch**3, first, kind)
+        self.scales = nn.ModuleList([Chain([start, *_blocks(first, design.blocks[0], kind)])])
         previous = first
         for channels, count in zip(deeper, design.blocks[1:], strict=True):
-            down = Down(previous, channels, sets)
-            self.scales.append(Chain([down, *_blocks(channels, count, sets)]))
+            down = Down(previous, channels, kind)
+            self.scales.append(Chain([down, *_blocks(channels, count, kind)]))
             previous = channels
 
     def forward(self, volume: Tensor, sequence: int = 0) -> tuple[Tensor, ...]:
@@ -123,8 +135,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Complete features, deepest first, each (B, M, C, ...), to logits (B, 3, x, y, z).
 
-    Not normalised: instance norm here ties the size of an answer to the rest of the head, and an
-    enhancing rim, a hundredth of its voxels, is then learned several times more slowly.
+    Never normalised: instance norm here ties the size of an answer to the rest of the head, and
+    an enhancing rim, a hundredth of its voxels, is then learned several times more slowly.
     """
 
     def __init__(self, design: Design, modalities: int) -> None:
@@ -193,41 +205,39 @@ class Chain(nn.ModuleList):
 class ResidualBlock(nn.Module):
     """Two 3x3x3 convolutions around an identity path."""
 
-    def __init__(self, channels: int, sets: int = 1) -> None:
+    def __init__(self, channels: int, kind: Kind) -> None:
         super().__init__()
-        self.first = ConvNormAct(channels, channels, sets)
-        self.second = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-        self.norm = SampleNorm(channels, sets)
+        self.first = Convolution(channels, channels, 3, kind)
+        self.second = Convolution(channels, channels, 3, kind)
+        nn.init.constant_(self.second.scale, BRANCH)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        change = self.norm(self.second(self.first(x, sequence)), sequence)
+        change = self.second(F.leaky_relu(self.first(x, sequence), SLOPE), sequence)
         return F.leaky_relu(x + change, SLOPE)
 
 
-class ConvNormAct(nn.Module):
-    """3x3x3 convolution, normalisation per sample, leaky ReLU."""
+class Start(nn.Module):
+    """3x3x3 convolution, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, sets: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kind: Kind) -> None:
         super().__init__()
-        self.convolution = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm = SampleNorm(outputs, sets)
+        self.convolution = Convolution(inputs, outputs, 3, kind)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        return F.leaky_relu(self.norm(self.convolution(x), sequence), SLOPE)
+        return F.leaky_relu(self.convolution(x, sequence), SLOPE)
 
 
 class Down(nn.Module):
-    """Halve the resolution: a 2x2x2 convolution of stride 2, then normalisation."""
+    """Halve the resolution: a 2x2x2 convolution of stride 2, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, sets: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kind: Kind) -> None:
         super().__init__()
         # On cells gathered into channels this is a matrix product; its gradient is far faster
         # on a CPU than that of a strided convolution.
-        self.project = nn.Conv3d(8 * inputs, outputs, 1, bias=False)
-        self.norm = SampleNorm(outputs, sets)
+        self.project = Convolution(8 * inputs, outputs, 1, kind)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        return F.leaky_relu(self.norm(self.project(gather_cells(x, 2)), sequence), SLOPE)
+        return F.leaky_relu(self.project(gather_cells(x, 2), sequence), SLOPE)
 
 
 class Up(nn.Module):
@@ -241,29 +251,42 @@ class Up(nn.Module):
         return spread_cells(self.project(x), 2)
 
 
-class SampleNorm(nn.Module):
-    """Instance norm: every channel of every sample to mean 0, deviation 1 over space; then one of
-    `sets` learned scales and shifts.
+class Convolution(nn.Module):
+    """A convolution of the encoder; each output channel has a learned scale and shift.
 
-    As `nn.InstanceNorm3d`, but through `batch_norm` one sample at a time, whose CPU kernels keep
-    channels last and are several times faster. A single voxel gives 0 rather than an error.
+    They are the sequence's own where the encoder is told which it sees. With `normalised` the
+    output first has mean 0 and deviation 1 over the space of each sample (instance norm).
     """
 
-    def __init__(self, channels: int, sets: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, kind: Kind) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(sets, channels))
-        self.bias = nn.Parameter(torch.zeros(sets, channels))
+        self.normalised = kind.normalised
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size, size))
+        self.scale = nn.Parameter(torch.ones(kind.sets, outputs))
+        self.shift = nn.Parameter(torch.zeros(kind.sets, outputs))
+        nn.init.kaiming_normal_(self.weight, a=SLOPE)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        # An encoder that is not told has one set for all.
-        which = 0 if len(self.weight) == 1 else sequence
-        weight, bias = self.weight[which].to(x.dtype), self.bias[which].to(x.dtype)
-        if x[0, 0].numel() == 1:
-            return torch.zeros_like(x) + bias.view(-1, 1, 1, 1)
-        normalised = [
-            F.batch_norm(sample, None, None, weight, bias, training=True) for sample in x.split(1)
-        ]
-        return normalised[0] if len(normalised) == 1 else torch.cat(normalised)
+        which = 0 if len(self.scale) == 1 else sequence
+        scale, shift = self.scale[which], self.shift[which]
+        padding = self.weight.shape[-1] // 2
+        if self.normalised:
+            y = F.conv3d(x, self.weight, padding=padding)
+            return instance_norm(y, scale.to(y.dtype), shift.to(y.dtype))
+        # Scaling the weights costs nothing; scaling the output would be a pass over every voxel.
+        return F.conv3d(x, self.weight * scale.view(-1, 1, 1, 1, 1), shift, padding=padding)
+
+
+def instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """As `F.instance_norm` of (B, C, ...), but through `batch_norm` one sample at a time, whose
+    CPU kernels keep channels last and are several times faster. A single voxel gives `shift`
+    rather than an error."""
+    if x[0, 0].numel() == 1:
+        return torch.zeros_like(x) + shift.view(-1, 1, 1, 1)
+    normalised = [
+        F.batch_norm(sample, None, None, scale, shift, training=True) for sample in x.split(1)
+    ]
+    return normalised[0] if len(normalised) == 1 else torch.cat(normalised)
 
 
 def gather_cells(x: Tensor, size: int) -> Tensor:
@@ -286,8 +309,8 @@ def spread_cells(x: Tensor, size: int) -> Tensor:
     return voxels.reshape(b, i * size, j * size, k * size, c // size**3).permute(0, 4, 1, 2, 3)
 
 
-def _blocks(channels: int, count: int, sets: int = 1) -> list[ResidualBlock]:
-    return [ResidualBlock(channels, sets) for _ in range(count)]
+def _blocks(channels: int, count: int, kind: Kind) -> list[ResidualBlock]:
+    return [ResidualBlock(channels, kind) for _ in range(count)]
 
 
 def _conv_act(channels: int) -> list[nn.Module]:

@@ -9,9 +9,9 @@ from mckd.tumour import SEQUENCES
 from mckd.tumour.network import (
     DESIGNS,
     Design,
-    SampleNorm,
     TumourNetwork,
     gather_cells,
+    instance_norm,
     spread_cells,
 )
 
@@ -25,7 +25,7 @@ def network():
     network = TumourNetwork(SMALL).eval()
     with torch.no_grad():  # as after training: each sequence with a scale and shift of its own
         for name, p in network.named_parameters():
-            if "norm" in name:
+            if name.endswith(("scale", "shift")):
                 p.add_(0.3 * torch.randn_like(p))
     return network
 
@@ -54,12 +54,25 @@ def test_a_cell_s_voxels_stay_together():
 
 
 def test_the_norm_is_instance_norm():
-    x = torch.randn(2, 3, 4, 5, 6)
-    assert torch.allclose(SampleNorm(3)(x), nn.InstanceNorm3d(3)(x), atol=1e-5)
+    x, one, zero = torch.randn(2, 3, 4, 5, 6), torch.ones(3), torch.zeros(3)
+    assert torch.allclose(instance_norm(x, one, zero), nn.InstanceNorm3d(3)(x), atol=1e-5)
 
 
 def test_a_single_voxel_is_no_error():
-    assert not SampleNorm(3)(torch.randn(1, 3, 1, 1, 1)).any()
+    x = torch.randn(1, 3, 1, 1, 1)
+    assert not instance_norm(x, torch.ones(3), torch.zeros(3)).any()
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_what_is_far_away_counts_only_in_a_normalised_network(normalised):
+    torch.manual_seed(0)
+    network = TumourNetwork(Design(2, (8, 8), (1, 0), normalised=normalised)).eval()
+    x = torch.randn(1, 1, 48, 8, 8)
+    changed = x.clone()
+    changed[:, :, 32:] += 5
+    with torch.inference_mode():
+        before, after = (network.encoder(v)[0][:, :, 0] for v in (x, changed))
+    assert torch.equal(before, after) != normalised
 
 
 @pytest.mark.parametrize("design", DESIGNS)
