@@ -323,6 +323,11 @@ class TumourService:
             return None
         return Update(turn, opened=opened, answer=answer, used=answer.used)
 
+    def opened(self, desk: Desk) -> Opened | None:
+        """The case on a desk, read anew if it was put away; None if there is none."""
+        choice = desk.choice
+        return None if choice is None else self._take(choice)[0]
+
     def close(self, desk: Desk) -> None:
         """The visitor has left: stop their work and forget their own files."""
         choice = desk.choice
@@ -337,7 +342,7 @@ class TumourService:
         try:
             for _ in self._encode(opened, lambda: desk.turn == turn):  # a case that was put away
                 pass
-            answer = self._answer(opened, used, lambda: desk.turn == turn and desk.wanted == used)
+            answer = self.answer(opened, used, lambda: desk.turn == turn and desk.wanted == used)
         except _Superseded:
             return None
         except Exception:
@@ -401,8 +406,12 @@ class TumourService:
                 raise news
             yield ENCODING, float(news)
 
-    def _answer(self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]) -> Answer:
-        """The prediction from these sequences, worked out once per case."""
+    def answer(self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]) -> Answer:
+        """The prediction from these sequences, worked out once per case.
+
+        The case was encoded, as it is once its first answer is there. When `wanted` says no while
+        it waits for its turn, it raises what `open` and `switch` end on silently.
+        """
         if used not in opened.answers:
             with self._deciding:
                 if not wanted():
