@@ -17,6 +17,8 @@ from pathlib import PurePath
 
 SEQUENCES = ("flair", "t1", "t1c", "t2")
 REGIONS = ("et", "tc", "wt")
+SEQUENCE_NAMES = {"flair": "FLAIR", "t1": "T1", "t1c": "T1c", "t2": "T2"}
+REGION_NAMES = {"et": "Enhancing tumour", "tc": "Tumour core", "wt": "Whole tumour"}
 SEG = "seg"
 STACK = "stack"
 SUFFIXES = (".nii.gz", ".nii")

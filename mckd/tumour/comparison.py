@@ -1,0 +1,277 @@
+"""What every subset of a case's sequences says, and what each sequence adds.
+
+    compared = Comparison(case, whole.canonical)         # the prediction from all its sequences
+    compared.add({"t1", "t2"}, found.canonical)          # any subset, in any order, as they come
+    compared.rows                                        # volumes, Dice, HD95, in the paper's order
+    compared.votes("et")                                 # (X, Y, Z): how many subsets say ET here
+    compared.contributions()                             # Shapley values, once all subsets are in
+
+Masks are (3, X, Y, Z) bool, ET, TC, WT, in canonical orientation; none is kept but that of the
+whole set.
+
+Contributions are exact Shapley values. Without a sequence nothing is segmented: volume and Dice of
+the empty set are 0. A contribution to Dice exists only where the reference has the region: there
+the Dice of every subset exists (0 for a miss), elsewhere it would be undefined for some of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+import numpy.typing as npt
+
+from mckd.tumour.data import Case, regions
+from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
+from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
+
+Bytes = npt.NDArray[np.uint8]
+Subset = frozenset[str]
+
+ONLY_A, ONLY_B, BOTH = 1, 2, 3
+ALIKE = 0.8  # of the largest contribution: a sentence that names one names the other too
+MEANING = (
+    "A contribution is a Shapley value: what a sequence adds on average over every order in which "
+    "the sequences could be added, starting from none. The contributions add up to the result from "
+    "all sequences; one may be negative. They describe this model on this case, not how much of "
+    "the tumour a sequence shows to a reader."
+)
+"""What has to stand beside every contribution."""
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """One region of one subset's prediction.
+
+    change_ml: against the prediction from all sequences. agreement: Dice with that prediction;
+    None if both are empty. score: against the reference, by the policy of `metrics`; None
+    without a reference. Its hd95_mm is None too if distances were not asked for.
+    """
+
+    region: str
+    volume_ml: float
+    change_ml: float
+    agreement: float | None
+    score: RegionScore | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subset; its regions in the order ET, TC, WT."""
+
+    subset: Subset
+    regions: tuple[RegionRow, ...]
+
+    @property
+    def key(self) -> str:
+        """Like `flair+t1c`."""
+        return key_of(self.subset)
+
+    def __getitem__(self, region: str) -> RegionRow:
+        return self.regions[REGIONS.index(region)]
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What each sequence adds to one region: Shapley values, in the order of SEQUENCES.
+
+    total_ml: the volume from all sequences. volume_ml: {sequence: mL}, adding up to it.
+    without_ml: {sequence: the volume from all the others}; 0 if there is no other.
+    dice: {sequence: share of the Dice with the reference}; None without a reference, or if it has
+    nothing of the region.
+    """
+
+    region: str
+    total_ml: float
+    volume_ml: dict[str, float]
+    without_ml: dict[str, float]
+    dice: dict[str, float] | None
+
+    @property
+    def sentence(self) -> str:
+        """Which sequences add most, and what is found without the first of them."""
+        name = REGION_NAMES[self.region].lower()
+        if len(self.volume_ml) == 1:
+            (only,) = self.volume_ml
+            return f"All {self.total_ml:.1f} mL of {name} come from {SEQUENCE_NAMES[only]} alone."
+        most = max(self.volume_ml.values())
+        if most <= 0:
+            return f"No sequence adds to the {name}: {self.total_ml:.1f} mL from all of them."
+        ahead = [s for s, ml in self.volume_ml.items() if ml >= ALIKE * most]
+        first = max(ahead, key=lambda s: self.volume_ml[s])
+        return (
+            f"On average over all orders, {listed(SEQUENCE_NAMES[s] for s in ahead)} "
+            f"{'adds' if len(ahead) == 1 else 'add'} "
+            f"{listed(f'{self.volume_ml[s]:.1f}' for s in ahead)} mL to the {name} "
+            f"({self.total_ml:.1f} mL from all sequences); without {SEQUENCE_NAMES[first]}, "
+            f"{self.without_ml[first]:.1f} mL is found."
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One region of two predictions A and B, in mL."""
+
+    region: str
+    only_a_ml: float
+    only_b_ml: float
+    both_ml: float
+
+
+class Comparison:
+    """The subsets of one case's sequences, side by side. One thread adds, any may read."""
+
+    def __init__(self, case: Case, whole: Bools, distances: bool = True) -> None:
+        """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
+
+        distances: HD95 too where there is a reference; it takes most of the time.
+        """
+        self.case = case
+        self._grid = case.grid.canonical
+        self._distances = distances
+        self._whole = whole
+        self._reference = None if case.labels is None else regions(case.labels)
+        self._votes = np.zeros(whole.shape, np.uint8)
+        self._rows: dict[Subset, Row] = {}
+        self.add(case.present, whole)
+
+    def add(self, subset: Iterable[str], found: Bools) -> Row:
+        """Take in what a subset found, (3, X, Y, Z). One that is in already stays as it is.
+
+        Raises:
+            ValueError: no sequence, or one that the case does not have; a wrong shape.
+        """
+        names = frozenset(subset)
+        if not names or not names <= self.case.present:
+            raise ValueError("A subset holds one or more of the sequences that the case has.")
+        if names not in self._rows:
+            row = Row(names, tuple(self._row(k, found[k]) for k in range(len(REGIONS))))
+            self._votes += found
+            self._rows[names] = row
+        return self._rows[names]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """One per subset that is in, in the order of the paper: by size, then as in SEQUENCES."""
+        return tuple(sorted(self._rows.copy().values(), key=lambda row: _rank(row.subset)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all 2^n - 1 subsets are in."""
+        return len(self._rows) + 1 == 1 << len(self.case.present)
+
+    def votes(self, region: str) -> Bytes:
+        """(X, Y, Z) uint8, canonical: how many of the subsets that are in say `region` here."""
+        votes: Bytes = self._votes[REGIONS.index(region)]
+        return votes
+
+    def contributions(self) -> dict[str, Contribution]:
+        """{region: what each sequence adds to it}.
+
+        Raises:
+            ValueError: not all subsets are in.
+        """
+        if not self.complete:
+            raise ValueError("Contributions need every subset of the sequences.")
+        return {region: self._contribution(region) for region in REGIONS}
+
+    def _row(self, k: int, found: Bools) -> RegionRow:
+        region, whole, reference = REGIONS[k], self._whole[k], self._reference
+        volume = volume_ml(found, self._grid)
+        return RegionRow(
+            region,
+            volume,
+            change_ml=volume - volume_ml(whole, self._grid),
+            agreement=dice(found, whole),
+            score=None
+            if reference is None
+            else score_region(region, found, reference[k], self._grid, self._distances),
+        )
+
+    def _contribution(self, region: str) -> Contribution:
+        rows = {subset: row[region] for subset, row in self._rows.items()}
+        volumes = {subset: row.volume_ml for subset, row in rows.items()}
+        present = self.case.present
+        scores = {subset: row.score for subset, row in rows.items()}
+        dices = {s: score.dice for s, score in scores.items() if score and score.reference_ml}
+        known = {s: value for s, value in dices.items() if value is not None}
+        return Contribution(
+            region,
+            volumes[present],
+            shapley(volumes),
+            {s: volumes.get(present - {s}, 0.0) for s in SEQUENCES if s in present},
+            shapley(known) if known else None,
+        )
+
+
+def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
+    """Exact Shapley values of a game: {player: what it adds, averaged over all orders}.
+
+    Args:
+        values: of every non-empty subset of the players. The empty set is worth 0.
+
+    Returns:
+        In the order of SEQUENCES; players that are no sequence follow by name.
+
+    Raises:
+        ValueError: a subset is missing, or the empty set is given another value.
+    """
+    players = sorted(frozenset().union(*values), key=_place)
+    n = len(players)
+    worth = {frozenset(): 0.0, **values}
+    if worth[frozenset()] != 0:
+        raise ValueError("The empty set is worth 0.")
+    if not n or len(worth) != 2**n:
+        raise ValueError(f"{n} players have {2**n - 1} subsets; given are {len(worth) - 1}.")
+    result = {}
+    for player in players:
+        others = [p for p in players if p != player]
+        result[player] = sum(
+            factorial(size) * factorial(n - size - 1) / factorial(n)
+            * (worth[frozenset(before) | {player}] - worth[frozenset(before)])
+            for size in range(n)
+            for before in combinations(others, size)
+        )  # fmt: skip
+    return result
+
+
+def difference(a: Bools, b: Bools, grid: Grid) -> tuple[Difference, ...]:
+    """ET, TC and WT of two predictions (3, X, Y, Z) on one grid."""
+    found = []
+    for k, region in enumerate(REGIONS):
+        counts = np.bincount(difference_map(a[k], b[k]).ravel(), minlength=4) * grid.voxel_ml
+        found.append(Difference(region, *(float(counts[c]) for c in (ONLY_A, ONLY_B, BOTH))))
+    return tuple(found)
+
+
+def difference_map(a: Bools, b: Bools) -> Bytes:
+    """(X, Y, Z) masks of one region to uint8: 0 neither, ONLY_A, ONLY_B, BOTH."""
+    return a.astype(np.uint8) * np.uint8(ONLY_A) + b.astype(np.uint8) * np.uint8(ONLY_B)
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def key_of(subset: Iterable[str]) -> str:
+    """A subset in one word, in the order of SEQUENCES: `flair+t1c`."""
+    return "+".join(sorted(subset, key=_place))
+
+
+def title_of(subset: Iterable[str]) -> str:
+    """A subset for people: `FLAIR + T1c`."""
+    return " + ".join(SEQUENCE_NAMES[s] for s in sorted(subset, key=_place))
+
+
+def _rank(subset: Subset) -> tuple[int, list[int]]:
+    return len(subset), sorted(SEQUENCES.index(s) for s in subset)
+
+
+def _place(player: str) -> tuple[int, str]:
+    return (SEQUENCES.index(player) if player in SEQUENCES else len(SEQUENCES)), player
