@@ -9,9 +9,9 @@ eighth of the voxels, and the outlines stay at 1 mm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from typing import cast
 
 import torch
@@ -164,9 +164,9 @@ class Decoder(nn.Module):
         )
 
     def _join(self, merged: list[Tensor]) -> Tensor:
-        x = self.bottom(F.leaky_relu(merged[0], SLOPE))
+        x = self.bottom(_activate(merged[0]))
         for f, up, refine in zip(merged[1:], self.ups, self.refine, strict=True):
-            x = refine(F.leaky_relu(f + up(x), SLOPE))
+            x = refine(_activate(f.add_(up(x))))
         return spread_cells(self.head(x), self.patch)
 
 
@@ -180,8 +180,7 @@ class Merge(nn.Module):
         )
 
     def forward(self, f: Tensor) -> Tensor:
-        merged: list[Tensor] = [p(x) for p, x in zip(self.parts, f.unbind(1), strict=True)]
-        return reduce(torch.add, merged)
+        return _sum(p(x) for p, x in zip(self.parts, f.unbind(1), strict=True))
 
     def of_available(self, features: Mapping[int, Tensor], fill: str) -> Tensor:
         """The same for {modality: (B, C, ...)} and what `fill` would put beside them."""
@@ -189,8 +188,7 @@ class Merge(nn.Module):
         missing = [w for m, w in enumerate(weights) if m not in features]
         share = torch.stack(missing).sum(0) / len(features) if missing else torch.zeros(())
         spread = share if fill == "mean" else torch.zeros_like(share)
-        merged = [F.conv3d(x, weights[m] + spread) for m, x in features.items()]
-        return reduce(torch.add, merged)
+        return _sum(F.conv3d(x, weights[m] + spread) for m, x in features.items())
 
 
 class Chain(nn.ModuleList):
@@ -212,8 +210,8 @@ class ResidualBlock(nn.Module):
         nn.init.constant_(self.second.scale, BRANCH)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        change = self.second(F.leaky_relu(self.first(x, sequence), SLOPE), sequence)
-        return F.leaky_relu(x + change, SLOPE)
+        change = self.second(_activate(self.first(x, sequence)), sequence)
+        return _activate(change.add_(x))
 
 
 class Start(nn.Module):
@@ -224,7 +222,7 @@ class Start(nn.Module):
         self.convolution = Convolution(inputs, outputs, 3, kind)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        return F.leaky_relu(self.convolution(x, sequence), SLOPE)
+        return _activate(self.convolution(x, sequence))
 
 
 class Down(nn.Module):
@@ -237,7 +235,7 @@ class Down(nn.Module):
         self.project = Convolution(8 * inputs, outputs, 1, kind)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        return F.leaky_relu(self.project(gather_cells(x, 2), sequence), SLOPE)
+        return _activate(self.project(gather_cells(x, 2), sequence))
 
 
 class Up(nn.Module):
@@ -314,4 +312,17 @@ def _blocks(channels: int, count: int, kind: Kind) -> list[ResidualBlock]:
 
 
 def _conv_act(channels: int) -> list[nn.Module]:
-    return [nn.Conv3d(channels, channels, 3, padding=1), nn.LeakyReLU(SLOPE)]
+    return [nn.Conv3d(channels, channels, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+
+
+def _activate(x: Tensor) -> Tensor:
+    """Leaky ReLU in place: a pass over the voxels costs as much as a small convolution."""
+    return F.leaky_relu_(x, SLOPE)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """Of results that nobody else holds; the first is added to."""
+    first, *others = parts
+    for part in others:
+        first.add_(part)
+    return first

@@ -82,11 +82,13 @@ def sample_tumour(random: Random) -> Tumour:
     core_ml = float(np.clip(median * np.exp(spread * random.standard_normal()), least, most))
     if kind == "solid":
         core_ml = min(core_ml / 2, 50.0)
-    ratio = (0.8 if low_grade else 1.7) * np.exp(0.8 * random.standard_normal())
+    # Of a tumour of low grade all that is bright in FLAIR is often core.
+    ratio, spread = (0.45, 1.3) if low_grade else (1.7, 0.8)
+    ratio *= np.exp(spread * random.standard_normal())
     return Tumour(
         kind=kind,
         core_ml=core_ml,
-        oedema_ratio=float(np.clip(ratio, 0.1, LARGEST_OEDEMA_ML / core_ml)),
+        oedema_ratio=float(np.clip(ratio, 0.03, LARGEST_OEDEMA_ML / core_ml)),
         foci=int(random.choice([1, 2, 3], p=[0.55, 0.3, 0.15])),
         satellite=bool(random.random() < 0.15),
         front_mm=float(random.uniform(2.8, 4.8)),

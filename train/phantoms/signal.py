@@ -54,6 +54,8 @@ SPREAD = {
     "enhancing": (0.10, 0.13),
 }
 SPREAD_TUMOUR = (0.10, 0.18)
+LESION = ("oedema", "enhancing", "necrosis", "solid")
+FAINTEST = 0.65  # the part of its contrast to white matter that a lesion may lack
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,20 @@ def _sample_substances(kind: str, random: Random) -> dict[str, Substance]:
     for name, s in substances.items():
         jitter = np.exp(np.array(SPREAD.get(name, SPREAD_TUMOUR)) * random.standard_normal(2))
         substances[name] = replace(s, t1=float(s.t1 * jitter[0]), t2=float(s.t2 * jitter[1]))
+    substances |= _fainter(substances, FAINTEST * random.random() ** 2)
     return _closer(substances, random.uniform(0, 0.3), random.uniform(0, 0.6))
+
+
+def _fainter(substances: dict[str, Substance], share: float) -> dict[str, Substance]:
+    """The lesion's substances with this part of what tells them from white matter taken away."""
+    white = substances["white"]
+    return {
+        name: replace(
+            s, t1=s.t1 * (white.t1 / s.t1) ** share, t2=s.t2 * (white.t2 / s.t2) ** share
+        )
+        for name, s in substances.items()
+        if name in LESION
+    }
 
 
 def _closer(substances: dict[str, Substance], t1: float, t2: float) -> dict[str, Substance]:
