@@ -152,9 +152,7 @@ def _fainter(substances: dict[str, Substance], share: float) -> dict[str, Substa
     """The lesion's substances with this part of what tells them from white matter taken away."""
     white = substances["white"]
     return {
-        name: replace(
-            s, t1=s.t1 * (white.t1 / s.t1) ** share, t2=s.t2 * (white.t2 / s.t2) ** share
-        )
+        name: replace(s, t1=s.t1 * (white.t1 / s.t1) ** share, t2=s.t2 * (white.t2 / s.t2) ** share)
         for name, s in substances.items()
         if name in LESION
     }
