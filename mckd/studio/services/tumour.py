@@ -24,14 +24,12 @@ from typing import TYPE_CHECKING, Any
 from mckd.studio.services import words
 from mckd.studio.services.volumes import (
     Packed,
-    bits_to_regions,
     describe,
-    file_name,
-    label_file,
     pack_regions,
     pack_volume,
     unpack_bits,
 )
+from mckd.tumour.labels import bits_to_regions, file_name, label_file
 
 if TYPE_CHECKING:
     from mckd.tumour import Case
@@ -272,7 +270,7 @@ class TumourService:
             yield state()
             return
         try:
-            for stage, fraction in self._encode(opened, lambda: desk.turn == turn):
+            for stage, fraction in self.encode(opened, lambda: desk.turn == turn):
                 yield state(stage=stage, fraction=fraction)
             yield state(stage=SEGMENTING)
         except Exception as error:
@@ -340,7 +338,7 @@ class TumourService:
         self, desk: Desk, turn: int, opened: Opened, used: frozenset[str]
     ) -> Update | None:
         try:
-            for _ in self._encode(opened, lambda: desk.turn == turn):  # a case that was put away
+            for _ in self.encode(opened, lambda: desk.turn == turn):  # a case that was put away
                 pass
             answer = self.answer(opened, used, lambda: desk.turn == turn and desk.wanted == used)
         except _Superseded:
@@ -374,7 +372,7 @@ class TumourService:
                 self._shelf.popitem(last=False)
         return opened, ""
 
-    def _encode(
+    def encode(
         self, opened: Opened, wanted: Callable[[], bool]
     ) -> Iterator[tuple[str, float | None]]:
         """Let the model read a case, unless it has; yields what it is doing, and how far."""
