@@ -7,6 +7,7 @@ same to the bit and every step can be undone exactly.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ Triple = tuple[int, int, int]
 
 SAME_PLACE_MM = 0.05
 """Two grids are the same if no corner voxel lies further apart than this in x, y or z."""
+ENDS = (("L", "R"), ("P", "A"), ("I", "S"))  # of the axes x, y, z in RAS+: negative, positive
+OBLIQUE = 0.35  # a second letter where an axis leans more than 20 degrees towards another
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,3 +141,24 @@ def bounding_box(mask: Bools, margin: int = 0) -> Box:
         start.append(max(0, first - margin))
         stop.append(min(size, last + 1 + margin))
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def axis_letters(affine: Doubles, sides_known: bool = True) -> list[list[str]]:
+    """For each axis of the array what its low and its high end are called: [["L", "R"], ...].
+
+    An axis that leans gets two letters, the nearer one first. Where left and right are not
+    known, the letters L and R become "?".
+    """
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    named = []
+    for direction in directions.T:
+        order = np.argsort(-np.abs(direction), kind="stable")
+        ends = ["", ""]
+        for rank, axis in enumerate(order):
+            if rank and abs(direction[axis]) < OBLIQUE:
+                continue
+            along = direction[axis] > 0
+            ends[0] += ENDS[axis][0 if along else 1]
+            ends[1] += ENDS[axis][1 if along else 0]
+        named.append(ends if sides_known else [re.sub("[LR]", "?", end) for end in ends])
+    return named

@@ -5,25 +5,13 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 
-from mckd.studio.services.volumes import (
-    axis_letters,
-    bits_to_regions,
-    describe,
-    file_name,
-    label_file,
-    pack_regions,
-    pack_volume,
-    region_bits,
-    unpack_bits,
-)
-from mckd.tumour import read_case, regions
+from mckd.studio.services.volumes import describe, pack_regions, pack_volume, unpack_bits
+from mckd.tumour import read_case
+from mckd.tumour.labels import bits_to_regions, region_bits
 from tests import small_heads
-
-LEANING = np.array([[0.9, -0.44, 0], [0.44, 0.9, 0], [0, 0, 1]])
 
 
 def unpacked(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -70,24 +58,6 @@ def test_the_first_axis_is_the_fastest() -> None:
     assert (bits_to_regions(bits) == found).all()
 
 
-@pytest.mark.parametrize(
-    ("turn", "letters"),
-    [
-        (np.eye(3), [["L", "R"], ["P", "A"], ["I", "S"]]),
-        (np.diag([-1, 1, 1]), [["R", "L"], ["P", "A"], ["I", "S"]]),
-        (LEANING, [["LP", "RA"], ["PR", "AL"], ["I", "S"]]),
-    ],
-)
-def test_letters_follow_the_affine(turn: np.ndarray, letters: list[list[str]]) -> None:
-    affine = np.eye(4)
-    affine[:3, :3] = turn @ np.diag([2.0, 1, 3])
-    assert axis_letters(affine) == letters
-
-
-def test_unknown_sides_have_no_letters() -> None:
-    assert axis_letters(np.eye(4), False) == [["?", "?"], ["P", "A"], ["I", "S"]]
-
-
 def test_a_case_is_described_by_its_canonical_grid(tmp_path: Path) -> None:
     case = read_case(small_heads.save_case(tmp_path / "head"))
     facts = describe(case)
@@ -95,35 +65,3 @@ def test_a_case_is_described_by_its_canonical_grid(tmp_path: Path) -> None:
     assert facts["spacing"] == pytest.approx(small_heads.SPACING)
     assert np.reshape(facts["affine"], (3, 4)) == pytest.approx(small_heads.affine()[:3])
     assert facts["synthetic"] is True
-
-
-@pytest.mark.parametrize("axes", ["RAS", "LPS", "PSL", "AIR"])
-def test_the_label_file_lies_on_the_input_grid(tmp_path: Path, axes: str) -> None:
-    path = small_heads.save(tmp_path / "x_flair.nii.gz", small_heads.volume("flair"), axes)
-    drawn = small_heads.save(tmp_path / "x_seg.nii.gz", small_heads.labels(), axes)
-    case = read_case(tmp_path)
-    assert case.labels is not None
-    data = label_file(region_bits(regions(case.labels)), case)
-    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
-    given = nibabel.load(path)
-    assert image.shape == given.shape
-    assert image.affine == pytest.approx(given.affine, abs=1e-4)
-    assert image.header.get_qform() == pytest.approx(given.affine, abs=1e-3)
-    assert image.get_data_dtype() == np.uint8
-    assert (np.asarray(image.dataobj) == np.asarray(nibabel.load(drawn).dataobj)).all()
-    assert image.header.get_xyzt_units()[0] == "mm"
-    assert b"research only" in bytes(image.header["descrip"])
-
-
-def test_a_label_file_of_unknown_sides_claims_none(tmp_path: Path) -> None:
-    small_heads.save(tmp_path / "x_flair.nii.gz", small_heads.volume("flair"), "RAS", sides=False)
-    case = read_case(tmp_path)
-    assert not case.sides_known
-    data = label_file(np.zeros(case.grid.canonical.shape, np.uint8), case)
-    header = nibabel.Nifti1Image.from_bytes(gzip.decompress(data)).header
-    assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 0)
-
-
-def test_file_names_are_plain() -> None:
-    assert file_name("Müller, Hans/../x", ["t1", "t2"]) == "M_ller_Hans_.._x_mckd_t1-t2.nii.gz"
-    assert file_name("...", ["t1"]) == "case_mckd_t1.nii.gz"

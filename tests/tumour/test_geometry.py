@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from mckd.tumour.geometry import Box, Grid, bounding_box
+from mckd.tumour.geometry import Box, Grid, axis_letters, bounding_box
 
+LEANING = np.array([[0.9, -0.44, 0], [0.44, 0.9, 0], [0, 0, 1]])
 ORDERS = [
     np.array(list(zip(order, signs, strict=True)))
     for order in itertools.permutations(range(3))
@@ -114,3 +115,21 @@ class TestBox:
         cropped = box.crop(mask)
         assert cropped.shape == box.shape
         assert (box.uncrop(cropped, mask.shape) == mask).all()
+
+
+@pytest.mark.parametrize(
+    ("turn", "letters"),
+    [
+        (np.eye(3), [["L", "R"], ["P", "A"], ["I", "S"]]),
+        (np.diag([-1, 1, 1]), [["R", "L"], ["P", "A"], ["I", "S"]]),
+        (LEANING, [["LP", "RA"], ["PR", "AL"], ["I", "S"]]),
+    ],
+)
+def test_letters_follow_the_affine(turn, letters):
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([2.0, 1, 3])
+    assert axis_letters(affine) == letters
+
+
+def test_unknown_sides_have_no_letters():
+    assert axis_letters(np.eye(4), False) == [["?", "?"], ["P", "A"], ["I", "S"]]

@@ -1,0 +1,68 @@
+"""Three nested regions as one map: a byte of bits per voxel, and the label file to take home."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Sequence
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+
+from mckd.tumour.data import Case
+from mckd.tumour.geometry import Bools, Grid
+
+Bytes = npt.NDArray[np.uint8]
+
+BITS = {"et": 1, "tc": 2, "wt": 4}  # of a map; viewer.js reads the same
+BRATS = {"core": 1, "oedema": 2, "et": 4}
+
+
+def region_bits(regions: Bools) -> Bytes:
+    """(3, X, Y, Z) bool to (X, Y, Z) uint8."""
+    bits = np.zeros(regions.shape[1:], np.uint8)
+    for mask, bit in zip(regions, BITS.values(), strict=True):
+        bits |= mask.astype(np.uint8) * np.uint8(bit)
+    return bits
+
+
+def bits_to_regions(bits: Bytes) -> Bools:
+    """The way back from `region_bits`: (3, X, Y, Z) bool."""
+    return np.stack([bits & bit != 0 for bit in BITS.values()])
+
+
+def label_file(bits: Bytes, case: Case) -> bytes:
+    """Canonical bits (X, Y, Z) as a .nii.gz on the input grid: 1 core, 2 oedema, 4 enhancing.
+
+    The header is new: nothing of the visitor's header goes into it. If no input file said which
+    side is left, neither does this one.
+    """
+    labels = np.zeros(bits.shape, np.uint8)
+    labels[bits & BITS["wt"] != 0] = BRATS["oedema"]
+    labels[bits & BITS["tc"] != 0] = BRATS["core"]
+    labels[bits & BITS["et"] != 0] = BRATS["et"]
+    image = nibabel.Nifti1Image(case.grid.from_canonical(labels), case.affine)
+    known = 1 if case.sides_known else 0
+    image.header.set_xyzt_units("mm")
+    image.set_sform(case.affine, code=known)
+    image.set_qform(case.affine, code=known if _is_rigid(case.grid) else 0)
+    source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
+    image.header["descrip"] = f"{source}: 1 core 2 oedema 4 ET, research only".encode()
+    return gzip.compress(image.to_bytes(), 6, mtime=0)
+
+
+def _is_rigid(grid: Grid) -> bool:
+    """Whether a qform can say the same as the affine: no shear."""
+    directions = grid.affine[:3, :3] / grid.spacing_mm
+    return bool(np.allclose(directions.T @ directions, np.eye(3), atol=1e-4))
+
+
+def file_name(case_name: str, sequences: Sequence[str]) -> str:
+    """A name for the label file that every system takes."""
+    return f"{plain_name(case_name)}_mckd_{'-'.join(sequences)}.nii.gz"
+
+
+def plain_name(case_name: str) -> str:
+    """A case's name as part of a file name: ASCII letters, digits, and `._-` between them."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", case_name).strip("._-")[:60] or "case"
