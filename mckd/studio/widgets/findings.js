@@ -83,7 +83,19 @@ function render() {
   const notes = [...(value.why ? [value.why] : []), ...(value.notes || [])];
   $('.notes').replaceChildren(...notes.map((text) => Object.assign(document.createElement('li'), { textContent: text })));
   $('.take').disabled = value.status !== 'answer';
+  if (value.status === 'answer') announce(value);
+  else if (value.status === 'problem' || value.status === 'reading') document.dispatchEvent(new CustomEvent('mckd:closed'));
   $('.model').textContent = value.model ? `Model: ${value.model[0].toLowerCase()}${value.model.slice(1)}` : '';
+}
+
+// For the tour: what was found, by keys instead of names.
+function announce(value) {
+  const keys = (names) => Object.keys(NAMES).filter((key) => names.includes(NAMES[key]));
+  const whole = value.rows.find((row) => row.region === 'wt');
+  document.dispatchEvent(new CustomEvent('mckd:answer', { detail: {
+    turn: value.turn, name: value.name, used: keys(value.used), given: keys([...value.used, ...value.off]),
+    volumes: Object.fromEntries(value.rows.map((row) => [row.region, row.volume_ml])), dice: whole.dice ?? undefined,
+  } }));
 }
 
 function stopBusy() { clearTimeout(busy); root.classList.remove('busy'); }

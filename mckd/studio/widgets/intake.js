@@ -118,3 +118,9 @@ $('.go').addEventListener('click', async () => {
   show();
 });
 show();
+
+// The tour begins with the first of the bundled cases.
+document.addEventListener('mckd:open', () => {
+  const first = root.querySelector('.case');
+  if (first) first.click();
+});

@@ -47,13 +47,25 @@ function flip(key, box) {
     $('.tell').textContent = 'One sequence has to stay on.';
     return;
   }
+  box.closest('li').classList.toggle('off', !box.checked);
+  ask(next);
+}
+
+function ask(next) {
   on = next;
   $('.tell').textContent = '';
-  box.closest('li').classList.toggle('off', !box.checked);
   document.dispatchEvent(new CustomEvent('mckd:sequences', { detail: { turn, on: [...on] } }));
   props.value = { ...props.value, on: [...on] };
   trigger('input');
 }
+
+// The tour flips switches too.
+document.addEventListener('mckd:use', ({ detail }) => {
+  const next = given.filter((key) => detail.on.includes(key));
+  if (!next.length) return;
+  ask(next);
+  render();
+});
 
 render();
 watch('value', () => { if (!props.value || props.value.turn !== turn || !props.value.on) render(); });

@@ -1,0 +1,19 @@
+"""A guided tour: seven steps, each with the open case's own numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import widget
+
+
+def guide(**kwargs: Any) -> gr.HTML:
+    """It lives in the browser alone and has no value.
+
+    It reads what other widgets say (`mckd:answer`, `mckd:contributions`) and asks for what a
+    visitor could do as well (`mckd:open`, `mckd:use`, a click on a tab). Where somebody left it is
+    kept in the browser; nothing of a case is.
+    """
+    return widget("guide", **kwargs)
