@@ -168,12 +168,28 @@ class TumourSegmenter:
 
         Args:
             progress: told the share that is done, 0..1, rising. What it raises ends the work;
-                nothing is left in a wrong state.
+                no feature of the case is kept then.
         """
         windows = lay_windows(case.brain.shape, self._network.design)
         size = windows.feature_bytes(self._network.design) * len(case.volumes)
         kept = size <= self._kept.budget
         keys: dict[str, str] = {}
+        try:
+            self._encode(case, windows, keys, kept, progress)
+        except BaseException:
+            self._kept.forget({*keys.values()})
+            raise
+        return Encoded(case, keys, windows, kept)
+
+    def _encode(
+        self,
+        case: Case,
+        windows: Windows,
+        keys: dict[str, str],
+        kept: bool,
+        progress: Progress | None,
+    ) -> None:
+        """Compute the features of a case and fill `keys`; see `encode`."""
         for count, sequence in enumerate(case.volumes):
             volume = standardise(case.brain.crop(case.volumes[sequence]))
             keys[sequence] = _hash(sequence, volume)
@@ -186,7 +202,6 @@ class TumourSegmenter:
                     progress(done / len(case.volumes))
         if progress and not kept:
             progress(1.0)
-        return Encoded(case, keys, windows, kept)
 
     @torch.inference_mode()
     def decide(self, encoded: Encoded, present: Iterable[str]) -> Prediction:
@@ -222,6 +237,10 @@ class TumourSegmenter:
         if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
             found[ET] = False
         return Prediction(case, names, found, probabilities.numpy())
+
+    def forget(self, encoded: Encoded) -> None:
+        """Let go of a case's features; whoever decides on it again computes them again."""
+        self._kept.forget({*encoded.keys.values()})
 
     def set_case(self, case: Case, progress: Progress | None = None) -> None:
         """Encode a case for `predict` and `sweep`. For one user; servers use `encode`, `decide`."""
@@ -368,6 +387,12 @@ class FeatureStore:
             while self.used > self.budget:
                 _, oldest = self._entries.popitem(last=False)
                 self.used -= _bytes(oldest)
+
+    def forget(self, hashes: set[str]) -> None:
+        """Let go of all features of these sequences."""
+        with self._lock:
+            for key in [key for key in self._entries if key[0] in hashes]:
+                self.used -= _bytes(self._entries.pop(key))
 
 
 def _bytes(features: Scales) -> int:

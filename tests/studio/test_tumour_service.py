@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from mckd.studio.services import tumour as module
+from mckd.studio.services.folders import Folders
 from mckd.studio.services.tumour import Desk, TumourService, Update, model_unavailable, spoken
 from mckd.studio.tabs import tumour as tab
 from mckd.tumour import regions
@@ -33,6 +35,7 @@ class Stub:
         self.about = {"data": {"name": "two stubs"}}
         self.encoded: list[str] = []
         self.decided: list[frozenset[str]] = []
+        self.forgotten: list[str] = []
         self.pause = threading.Event()
         self.pause.set()
 
@@ -42,6 +45,9 @@ class Stub:
         assert self.pause.wait(10)
         progress(1.0)
         return case
+
+    def forget(self, encoded: Any) -> None:
+        self.forgotten.append(encoded.name)
 
     def decide(self, encoded: Any, used: frozenset[str]) -> Any:
         self.decided.append(used)
@@ -67,14 +73,21 @@ def model() -> Stub:
 
 
 @pytest.fixture
-def service(cases: Path, model: Stub) -> TumourService:
-    ready = TumourService(lambda: model, cases)
+def service(cases: Path, model: Stub, tmp_path: Path) -> TumourService:
+    ready = TumourService(lambda: model, cases, Folders(tmp_path / "folders"))
     ready.warm()
     return ready
 
 
 def last(updates: Iterator[Update]) -> Update:
     return list(updates)[-1]
+
+
+def until(true: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def opened(service: TumourService, key: str = "phantom_a") -> Desk:
@@ -137,7 +150,15 @@ def test_a_switch_changes_the_answer_and_says_by_how_much(
 @pytest.mark.parametrize("wanted", [[], None, "t1", ["t9"], {"a": 1}, 7, [[]]])
 def test_an_odd_wish_gets_no_answer(service: TumourService, wanted: Any) -> None:
     assert service.switch(opened(service), wanted) is None
-    assert service.switch(Desk(), ["t1"]) is None
+
+
+def test_a_switch_after_everything_was_deleted_says_so(service: TumourService) -> None:
+    desk = opened(service)
+    service.close(desk)
+    update = service.switch(desk, ["t1"])
+    assert update is not None
+    assert update.problem == module.GONE
+    assert service.findings(update)["status"] == "problem"
 
 
 def test_switches_flipped_while_the_case_is_encoded_count(
@@ -151,9 +172,7 @@ def test_switches_flipped_while_the_case_is_encoded_count(
 
     thread = threading.Thread(target=follow)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not model.encoded and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: model.encoded)
     assert service.switch(desk, ["t1"]) is None  # `open` will answer
     assert service.switch(desk, ["t1", "t2"]) is None
     model.pause.set()
@@ -187,13 +206,29 @@ def test_two_visitors_share_a_bundled_case_but_not_its_switches(
     assert two.shown.used == frozenset(ALL)
 
 
-def test_own_files_have_a_key_nobody_else_has(service: TumourService, cases: Path) -> None:
-    files = {"flair": cases / "phantom_a" / "phantom_a_flair.nii.gz"}
-    assert service.own(files).key != service.own(files).key
+def upload(folder: Path, file: Path) -> Path:
+    """A copy of a file where Gradio would put it."""
+    place = folder / ("0" * 64)
+    place.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(file, place / file.name))
+
+
+def test_own_files_belong_to_one_visitor(
+    service: TumourService, cases: Path, tmp_path: Path
+) -> None:
+    sent = upload(tmp_path, cases / "phantom_a" / "phantom_a_flair.nii.gz")
+    one, two = Desk(), Desk()
+    first = service.own(one, {"flair": sent})
+    assert not sent.exists()  # it lies in a folder of its own now
+    again = service.own(one, {"t2": sent})  # the same visitor says that it is something else
+    assert again.key != first.key
+    assert again.source == {"t2": first.source["flair"]}
+    with pytest.raises(ValueError, match="no longer here"):
+        service.own(two, {"flair": sent})
     with pytest.raises(ValueError, match="at least one file"):
-        service.own({"seg": files["flair"]})
+        service.own(one, {"seg": sent})
     with pytest.raises(ValueError, match="no sequence"):
-        service.own({"flair": files["flair"], "../x": files["flair"]})
+        service.own(one, {"flair": sent, "../x": sent})
 
 
 def test_a_copied_desk_is_a_fresh_one(service: TumourService) -> None:
@@ -201,29 +236,121 @@ def test_a_copied_desk_is_a_fresh_one(service: TumourService) -> None:
     assert copy.deepcopy(desk).choice is None
 
 
-def test_closing_forgets_own_files(service: TumourService, cases: Path) -> None:
-    desk, folder = Desk(), cases / "phantom_a"
-    own = service.own(
-        {"t2": folder / "phantom_a_t2.nii.gz", "seg": folder / "phantom_a_seg.nii.gz"}
-    )
-    assert last(service.open(desk, own)).answer is not None
-    assert own.key in service._shelf
-    service.close(desk)
-    assert own.key not in service._shelf
-    assert service.switch(desk, ["t2"]) is None
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_the_shelf_is_short_and_a_case_put_away_is_read_again(
-    service: TumourService, model: Stub, monkeypatch: pytest.MonkeyPatch
+def test_closing_deletes_what_is_theirs(
+    service: TumourService, model: Stub, cases: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "KEPT", 1)
+    desk, folder = Desk(), cases / "phantom_a"
+    sent = {s: upload(tmp_path, folder / f"phantom_a_{s}.nii.gz") for s in ("t2", "seg")}
+    own = service.own(desk, sent)
+    shown = [tab.show(service, desk, u)[0] for u in service.open(desk, own)][-1]
+    address = Path(shown["labels"]["file"]["path"])
+    assert address.is_file()
+    assert service.shelf.used > 0
+    service.close(desk)
+    assert files(tmp_path) == []
+    assert own.key not in service.shelf
+    assert service.shelf.used == 0
+    assert len(model.forgotten) == 1
+
+
+def test_a_bundled_case_stays_while_somebody_has_it_open(
+    service: TumourService, model: Stub
+) -> None:
+    one, two = opened(service), opened(service)
+    service.close(one)
+    assert "bundled:phantom_a" in service.shelf
+    service.close(two)
+    assert "bundled:phantom_a" not in service.shelf
+    assert model.forgotten == ["phantom_a"]
+
+
+def test_a_case_put_away_is_read_again(service: TumourService, model: Stub) -> None:
     desk = opened(service, "phantom_a")
+    service.shelf._budget = 1
     opened(service, "phantom_b")
-    assert list(service._shelf) == ["bundled:phantom_b"]
+    assert "bundled:phantom_a" not in service.shelf
     update = service.switch(desk, ["t1"])
     assert update is not None
     assert update.answer is not None
     assert model.encoded == ["phantom_a", "phantom_b", "phantom_a"]
+
+
+def test_own_files_deleted_meanwhile_are_one_clear_sentence(
+    service: TumourService, cases: Path, tmp_path: Path
+) -> None:
+    desk = Desk()
+    sent = upload(tmp_path, cases / "phantom_a" / "phantom_a_t1.nii.gz")
+    assert last(service.open(desk, service.own(desk, {"t1": sent}))).answer is not None
+    service.shelf._idle_s = -1
+    service.shelf.expire()
+    service.folders.expire(-1)
+    update = service.switch(desk, ["t1"])
+    assert update is not None
+    assert update.problem == module.GONE
+
+
+def test_closing_ends_the_work(service: TumourService, model: Stub) -> None:
+    desk, told = Desk(), []
+    model.pause.clear()
+    thread = threading.Thread(
+        target=lambda: told.extend(service.open(desk, service.bundled("phantom_a")))
+    )
+    thread.start()
+    until(lambda: model.encoded)
+    service.close(desk)
+    model.pause.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not [update for update in told if update.answer or update.problem]
+    assert service.shelf.used == 0
+
+
+def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> None:
+    model.pause.clear()
+    threads, told = [], [[] for _ in range(3)]
+    for k, key in enumerate(("phantom_a", "phantom_b", "phantom_b")):
+        updates = service.open(Desk(), service.bundled(key))
+        threads.append(threading.Thread(target=told[k].extend, args=(updates,)))
+        threads[-1].start()
+        until(lambda: model.encoded)
+    until(lambda: len(service._line) == 3)
+    model.pause.set()
+    for thread in threads:
+        thread.join(20)
+    stages = [[update.stage for update in each] for each in told]
+    assert "1 case before yours…" in stages[1]
+    assert "2 cases before yours…" in stages[2]
+    assert all(each[-1].answer for each in told)
+    assert sorted(model.encoded) == ["phantom_a", "phantom_b"]
+
+
+def test_a_storm_of_switches_keeps_one_thread_busy_and_ends_with_the_last(
+    service: TumourService, model: Stub
+) -> None:
+    desk = opened(service)
+    gate, inside = threading.Event(), []
+    decide = model.decide
+
+    def slow(encoded: Any, used: frozenset[str]) -> Any:
+        inside.append(used)
+        assert gate.wait(10)
+        return decide(encoded, used)
+
+    model.decide = slow  # type: ignore[method-assign]
+    answers: list[Any] = []
+    first = threading.Thread(target=lambda: answers.append(service.switch(desk, ["t1"])))
+    first.start()
+    until(lambda: inside)
+    wishes = [["t2"], ["flair"], ["t1", "t2"]] * 20
+    assert [service.switch(desk, wish) for wish in wishes] == [None] * 60  # at once
+    gate.set()
+    first.join(10)
+    assert answers[0].used == desk.shown.used == {"t1", "t2"}
+    assert inside == [{"t1"}, {"t1", "t2"}]
 
 
 def test_the_download_is_what_is_on_screen(service: TumourService) -> None:
@@ -274,7 +401,8 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
 ) -> None:
     path = tmp_path / "x_flair.nii.gz"
     path.write_bytes(b"no image")
-    update = last(service.open(Desk(), service.own({"flair": path})))
+    desk = Desk()
+    update = last(service.open(desk, service.own(desk, {"flair": path})))
     assert update.problem.startswith("x_flair.nii.gz is not a NIfTI file")
     assert str(tmp_path) not in update.problem
     assert service.findings(update)["status"] == "problem"
@@ -309,18 +437,33 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../../etc/passwd", "", ".", None, "nothing.nii.gz", "x" * 5000]
+    "path",
+    ["/etc/passwd", "../../etc/passwd", "", ".", None, 7, "nothing.nii.gz", "x" * 5000, "a\0b"],
 )
 def test_only_uploads_can_be_opened(service: TumourService, uploads: Path, path: Any) -> None:
     for entry in ({"slot": "flair", "path": path}, path):
         with pytest.raises(ValueError, match=r"no longer here|at least one"):
-            tab.choice_of(service, {"files": [entry]})
+            tab.choice_of(service, Desk(), {"files": [entry]})
 
 
 def test_a_link_out_of_the_uploads_is_no_upload(service: TumourService, uploads: Path) -> None:
-    (uploads / "x.nii.gz").symlink_to("/etc/passwd")
+    link = uploads / ("0" * 64) / "x.nii.gz"
+    link.parent.mkdir()
+    link.symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match="no longer here"):
-        tab.choice_of(service, {"files": [{"slot": "t1", "path": str(uploads / "x.nii.gz")}]})
+        tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "path": str(link)}]})
+
+
+def test_nobody_opens_what_lies_in_another_visitor_s_folder(
+    service: TumourService, uploads: Path, cases: Path
+) -> None:
+    one = Desk()
+    wish = {"slot": "t1", "path": str(upload(uploads, cases / "phantom_a" / "phantom_a_t1.nii.gz"))}
+    taken = tab.choice_of(service, one, {"files": [wish]}).source["t1"]
+    assert tab.choice_of(service, one, {"files": [wish]}).source["t1"] == taken
+    for path in (wish["path"], str(taken)):
+        with pytest.raises(ValueError, match="no longer here"):
+            tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "path": path}]})
 
 
 def test_a_scene_holds_files_and_no_bytes(service: TumourService, uploads: Path) -> None:
@@ -329,7 +472,7 @@ def test_a_scene_holds_files_and_no_bytes(service: TumourService, uploads: Path)
     scene, switches, found = shown[-2]
     assert set(scene["case"]["sequences"]) == set(ALL)
     for file in (scene["case"]["reference"], scene["labels"]["file"]):
-        assert Path(file["path"]).is_relative_to(uploads)
+        assert Path(file["path"]).is_relative_to(service.folders.root / "sent")
     assert len(json.dumps([scene, found], allow_nan=False)) < 8000
     assert next(s["given"] for _, s, _ in shown if isinstance(s, dict) and "given" in s) == ALL
     assert not isinstance(switches, dict) or "given" not in switches

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mckd.studio.services import words
+from mckd.studio.services import faults, words
 
 LONGEST_PICTURE = 300_000  # characters of the data URL a pad may send
 LARGEST_SIDE = 512  # pixels a side the pad may send; it sends 160
@@ -95,6 +95,12 @@ class DigitService:
             self._model = model
             self.status = "ready"
 
+    def close(self, desk: Desk) -> None:
+        """The visitor has left, or wants it so: forget what they drew and said."""
+        with desk.lock:
+            desk.picture.put(None)
+            desk.voice.put(None)
+
     def draw(self, desk: Desk, data_url: object) -> None:
         """Put the pad's picture (a PNG data URL, None when the pad is blank) on the desk."""
         try:
@@ -119,8 +125,8 @@ class DigitService:
             waiting = self.status == "loading"
             try:
                 verdict = self._verdict(desk, picture_on is True, voice_on is True)
-            except Exception:  # the visitor gets a sentence, the log the traceback
-                log.exception("The digit model failed.")
+            except Exception as error:  # the visitor gets a sentence, the log its kind and place
+                faults.record(log, "The digit model failed.", error)
                 verdict = {"status": "empty", "headline": words.FAILED, "notes": [words.TRY_AGAIN]}
             # The browser drops an answer that is older than the one on screen (microseconds).
             return {"stamp": time.time_ns() // 1000, "waiting": waiting, **verdict}

@@ -2,26 +2,27 @@
 
 One visitor has one `Desk` with one case on it. `open` reads a case and tells how far it is;
 `switch` answers another set of sequences. The expensive parts, reading and encoding, are done
-once per case and kept on a shelf that all visitors share: bundled cases under their name, a
-visitor's own under a key that nobody else has.
+once per case, one case after the other, and kept on a shelf that all visitors share: bundled
+cases under their name, a visitor's own under a key that nobody else has.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mckd.studio.services import words
+from mckd.studio.services import faults, words
+from mckd.studio.services.folders import Folders
+from mckd.studio.services.line import Before, Line, Superseded, outcome
+from mckd.studio.services.shelf import Shelf
 from mckd.studio.services.volumes import (
     Packed,
     describe,
@@ -34,7 +35,8 @@ from mckd.tumour.labels import bits_to_regions, file_name, label_file
 if TYPE_CHECKING:
     from mckd.tumour import Case
 
-KEPT = 4  # cases on the shelf; one takes a few hundred MB
+SHELF_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels takes 150 MB
+IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
 MOST_FILES = 12
 SLOTS = {
     "flair": "FLAIR",
@@ -49,11 +51,12 @@ REGION_NAMES = {"et": "Enhancing tumour", "tc": "Tumour core", "wt": "Whole tumo
 
 READING = "Reading the images…"
 LOADING = "The model is loading…"
-WAITING = "Waiting for another case to be done…"
 ENCODING = "The model reads the images…"
 SEGMENTING = "Segmenting…"
 FAILED = "Something went wrong while segmenting this case; the log of the app has the details."
 UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
+GONE = "This case was deleted after a pause, as promised. Please open it again."
+DROPPED = "A file is no longer here. Please drop the files again."
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +95,14 @@ class Opened:
     encode_s: float = 0.0
     encoded: Any = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its arrays and files; the features lie with the model."""
+        arrays = [*self.case.volumes.values(), self.case.labels]
+        files = [self.reference, *(packed.data for packed in self.packed.values())]
+        files += [answer.labels for answer in [*self.answers.values()]]
+        return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
 
 @dataclass(frozen=True)
@@ -112,18 +122,19 @@ class Update:
 class Desk:
     """What one visitor has open. A copy is a fresh, empty desk.
 
-    turn: counts the cases opened; work for an earlier turn stops. wanted: the sequences switched
-    on now. shown: the answer on screen. sent: what the tab notes about files that the
-    browser has already.
+    owner: whose it is, a secret. turn: names the case that is open, growing; work for an earlier
+    turn stops. present: the sequences of the case. wanted: those switched on now. shown: the
+    answer on screen.
     """
 
     def __init__(self) -> None:
+        self.owner = secrets.token_hex(16)
         self.turn = 0
-        self.busy = 0  # the turn that is being opened
+        self.busy = 0  # the job of the one who works out an answer; opening a case: its turn
         self.choice: Choice | None = None
+        self.present: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
         self.shown: Answer | None = None
-        self.sent: dict[str, Any] = {}
         self.lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -132,61 +143,68 @@ class Desk:
     def begin(self) -> int:
         """Clear the desk for another case; returns its turn."""
         with self.lock:
-            self.turn += 1
-            self.choice, self.shown, self.sent, self.busy = None, None, {}, self.turn
+            self.turn = self.busy = max(self.turn + 1, now())
+            self.choice, self.shown = None, None
             return self.turn
 
     def lay(self, turn: int, choice: Choice, present: frozenset[str]) -> bool:
         """Put a case on the desk, all its sequences switched on; False if another one came."""
         with self.lock:
             if self.turn == turn:
-                self.choice, self.wanted = choice, present
+                self.choice, self.present, self.wanted = choice, present, present
             return self.turn == turn
 
-    def want(self, turn: int, used: frozenset[str]) -> bool:
-        """Note the switches; True if the one who asks must answer, False if `open` will."""
+    def want(self, turn: int, used: frozenset[str]) -> int:
+        """Note the switches; a job for the one who asks, or 0 if somebody is at it already."""
         with self.lock:
             if self.turn != turn:
-                return False
+                return 0
             self.wanted = used
-            return self.busy != turn
+            if self.busy:
+                return 0
+            self.busy = now()
+            return self.busy
 
-    def end(self, turn: int, only_if: frozenset[str] | None = None) -> bool:
-        """Opening is over, unless the switches are no longer as they were answered."""
+    def end(self, job: int, only_if: frozenset[str] | None = None) -> bool:
+        """The job is over, unless the switches are no longer as they were answered."""
         with self.lock:
-            if self.busy == turn and (only_if is None or self.wanted == only_if):
+            if self.busy == job and (only_if is None or self.wanted == only_if):
                 self.busy = 0
-            return self.busy != turn
-
-
-class _Superseded(Exception):  # noqa: N818 - no error: the visitor opened something else
-    """Nobody waits for this any more."""
+            return self.busy != job
 
 
 class TumourService:
     """The bundled segmenter, loaded in the background; the cases, and the answers it gives."""
 
-    def __init__(self, load: Callable[[], Any], cases: Path) -> None:
-        """load: returns a TumourSegmenter; called once, by `warm`. cases: the bundled ones."""
+    def __init__(
+        self, load: Callable[[], Any], cases: Path, folders: Folders | None = None
+    ) -> None:
+        """load: returns a TumourSegmenter; called once, by `warm`. cases: the bundled ones.
+
+        folders: where files of visitors lie.
+        """
         self._load = load
         self._cases = cases
         self._model: Any = None
         self._settled = threading.Event()
-        self._encoding = threading.Lock()  # one case at a time: two cores, many visitors
+        self._line = Line()  # for reading and encoding: two cores, many visitors
         self._deciding = threading.Lock()
-        self._shelf: OrderedDict[str, Opened] = OrderedDict()
-        self._shelf_lock = threading.Lock()
+        self._scoring = threading.Lock()
+        self.folders = folders or Folders()
+        self.shelf = Shelf(SHELF_BYTES, IDLE_S, lambda opened: opened.size, self._let_go)
         self.status = "loading"
         self.reason = ""
 
     @classmethod
-    def from_checkpoint(cls, path: Path, cases: Path) -> TumourService:
+    def from_checkpoint(
+        cls, path: Path, cases: Path, folders: Folders | None = None
+    ) -> TumourService:
         def load() -> Any:
             from mckd.tumour import TumourSegmenter
 
             return TumourSegmenter.load(path)
 
-        return cls(load, cases)
+        return cls(load, cases, folders)
 
     def warm(self) -> None:
         """Load the model."""
@@ -230,17 +248,24 @@ class TumourService:
             raise ValueError("There is no such bundled case. Choose one of the list.")
         return Choice(f"bundled:{key}", self._cases / str(key))
 
-    def own(self, files: Mapping[str, Path]) -> Choice:
-        """A visitor's files, {slot: path}; the paths were checked to be uploads.
+    def own(self, desk: Desk, files: Mapping[str, Path]) -> Choice:
+        """A visitor's uploads, {slot: path}, moved to where only they can open them.
 
         Raises:
-            ValueError: no image among them, or a slot that does not exist.
+            ValueError: no image among them, a slot that does not exist, a file that is not here.
         """
         if not files or set(files) <= {"seg"}:
             raise ValueError("Say of at least one file that it is FLAIR, T1, T1c or T2.")
         if not set(files) <= set(SLOTS):
             raise ValueError("That is no sequence.")
-        return Choice(f"own:{secrets.token_hex(16)}", dict(files))
+        try:
+            taken = {slot: self.folders.take(desk.owner, path) for slot, path in files.items()}
+        except FileNotFoundError:
+            raise ValueError(DROPPED) from None
+        except OSError as error:
+            faults.record(log, "An upload could not be kept.", error)
+            raise ValueError(UNREADABLE) from None
+        return Choice(f"own:{secrets.token_hex(16)}", taken)
 
     # ---- open and switch
 
@@ -249,17 +274,22 @@ class TumourService:
         turn = desk.begin()
         try:
             yield from self._open(desk, turn, choice)
-        except _Superseded:
+        except Superseded:
             pass
         finally:
             desk.end(turn)
 
     def _open(self, desk: Desk, turn: int, choice: Choice) -> Iterator[Update]:
+        def wanted() -> bool:
+            return desk.turn == turn
+
         yield Update(turn, stage=READING)
-        opened, problem = self._take(choice)
+        opened = self.shelf.get(choice.key, desk.owner)
         if opened is None:
-            yield Update(turn, problem=problem)
-            return
+            opened, problem = yield from self._reading(desk.owner, choice, wanted, turn)
+            if opened is None:
+                yield Update(turn, problem=problem)
+                return
         if not desk.lay(turn, choice, opened.case.present):
             return
         state = partial(Update, turn, opened=opened, used=opened.case.present)
@@ -270,41 +300,58 @@ class TumourService:
             yield state()
             return
         try:
-            for stage, fraction in self.encode(opened, lambda: desk.turn == turn):
+            for stage, fraction in self.encode(opened, wanted):
                 yield state(stage=stage, fraction=fraction)
-            yield state(stage=SEGMENTING)
+        except Superseded:
+            raise
         except Exception as error:
-            if isinstance(error, _Superseded):
-                raise
-            log.exception("The tumour model failed.")
+            faults.record(log, "The tumour model failed.", error)
             yield state(problem=FAILED)
             return
+        yield state(stage=SEGMENTING)
+        update = self._answer(desk, turn, turn, opened)
+        if update is not None:
+            yield update
+            scored = self.score(desk)
+            if scored is not None:
+                yield scored
+
+    def switch(self, desk: Desk, wanted: object) -> Update | None:
+        """The answer for another set of sequences; None if it is not wanted (any more).
+
+        Whoever comes while an answer of this desk is being worked out only notes the switches:
+        the one at work answers for those that were set last.
+        """
+        turn, choice = desk.turn, desk.choice
+        if choice is None:  # `open` is at it, or all was deleted while the page stayed
+            return None if desk.busy else Update(now(), problem=GONE)
+        named = wanted if isinstance(wanted, (list, tuple, set, frozenset)) else ()
+        used = frozenset(str(name) for name in named) & desk.present
+        if not used:  # the browser keeps one on
+            return None
+        job = desk.want(turn, used)
+        if not job:
+            return None
+        try:
+            opened, problem = self._take(desk.owner, choice, lambda: desk.turn == turn)
+            if opened is None:
+                return Update(turn, problem=problem)
+            if self.status != "ready":
+                return Update(turn, opened=opened, used=used)
+            return self._answer(desk, turn, job, opened)
+        except Superseded:
+            return None
+        finally:
+            desk.end(job)
+
+    def _answer(self, desk: Desk, turn: int, job: int, opened: Opened) -> Update | None:
+        """For the switches as they are once it is done; None if another case was opened."""
         while desk.turn == turn:
             wanted = desk.wanted
             update = self._segment(desk, turn, opened, wanted)
-            if desk.end(turn, only_if=wanted):  # no switch was flipped meanwhile
-                if update is not None:
-                    yield update
-                    scored = self.score(desk)
-                    if scored is not None:
-                        yield scored
-                return
-
-    def switch(self, desk: Desk, wanted: object) -> Update | None:
-        """The answer for another set of sequences; None if it is not wanted (any more)."""
-        turn, choice = desk.turn, desk.choice
-        if choice is None:
-            return None
-        opened, problem = self._take(choice)
-        if opened is None:
-            return Update(turn, problem=problem)
-        named = wanted if isinstance(wanted, (list, tuple, set, frozenset)) else ()
-        used = frozenset(str(name) for name in named) & opened.case.present
-        if not used or not desk.want(turn, used):  # the browser keeps one on; `open` will answer
-            return None
-        if self.status != "ready":
-            return Update(turn, opened=opened, used=used)
-        return self._segment(desk, turn, opened, used)
+            if desk.end(job, only_if=wanted):
+                return update
+        return None
 
     def score(self, desk: Desk) -> Update | None:
         """The answer on screen with Dice and HD95; None without a reference or if it has them."""
@@ -312,39 +359,50 @@ class TumourService:
             turn, choice, answer = desk.turn, desk.choice, desk.shown
         if choice is None or answer is None or answer.scores:
             return None
-        opened, _ = self._take(choice)
+        opened = self.shelf.get(choice.key, desk.owner)
         if opened is None or opened.case.labels is None:
             return None
-        bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
-        answer.scores.extend(_scores(opened.case, bits))
-        if desk.shown is not answer:
-            return None
+        with self._scoring:
+            if desk.shown is not answer:
+                return None
+            if not answer.scores:
+                bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
+                answer.scores.extend(_scores(opened.case, bits))
         return Update(turn, opened=opened, answer=answer, used=answer.used)
 
     def opened(self, desk: Desk) -> Opened | None:
         """The case on a desk, read anew if it was put away; None if there is none."""
-        choice = desk.choice
-        return None if choice is None else self._take(choice)[0]
+        turn, choice = desk.turn, desk.choice
+        if choice is None:
+            return None
+        try:
+            return self._take(desk.owner, choice, lambda: desk.turn == turn)[0]
+        except Superseded:
+            return None
 
     def close(self, desk: Desk) -> None:
-        """The visitor has left: stop their work and forget their own files."""
-        choice = desk.choice
-        desk.begin()
-        if choice is not None and choice.key.startswith("own:"):
-            with self._shelf_lock:
-                self._shelf.pop(choice.key, None)
+        """The visitor has left, or wants it so: stop their work, forget and delete what is theirs.
+
+        A bundled case stays as long as somebody else has it open.
+        """
+        desk.end(desk.begin())
+        self.shelf.forget(desk.owner)
+        self.folders.forget(desk.owner)
 
     def _segment(
         self, desk: Desk, turn: int, opened: Opened, used: frozenset[str]
     ) -> Update | None:
+        def wanted() -> bool:
+            return desk.turn == turn
+
         try:
-            for _ in self.encode(opened, lambda: desk.turn == turn):  # a case that was put away
+            for _ in self.encode(opened, wanted):  # a case that was put away
                 pass
-            answer = self.answer(opened, used, lambda: desk.turn == turn and desk.wanted == used)
-        except _Superseded:
+            answer = self.answer(opened, used, lambda: wanted() and desk.wanted == used)
+        except Superseded:
             return None
-        except Exception:
-            log.exception("The tumour model failed.")
+        except Exception as error:
+            faults.record(log, "The tumour model failed.", error)
             return Update(turn, problem=FAILED, opened=opened, used=used)
         with desk.lock:
             if desk.turn != turn or desk.wanted != used:
@@ -352,76 +410,91 @@ class TumourService:
             desk.shown = answer
         return Update(turn, opened=opened, answer=answer, used=used)
 
-    def _take(self, choice: Choice) -> tuple[Opened | None, str]:
+    def _take(
+        self, owner: str, choice: Choice, wanted: Callable[[], bool]
+    ) -> tuple[Opened | None, str]:
         """The case from the shelf, else read anew; or one sentence why it cannot be."""
-        with self._shelf_lock:
-            if choice.key in self._shelf:
-                self._shelf.move_to_end(choice.key)
-                return self._shelf[choice.key], ""
-        try:
+        opened = self.shelf.get(choice.key, owner)
+        return (opened, "") if opened else outcome(self._reading(owner, choice, wanted))
+
+    def _reading(
+        self, owner: str, choice: Choice, wanted: Callable[[], bool], turn: int = 0
+    ) -> Generator[Update, None, tuple[Opened | None, str]]:
+        """Read a case when its turn in the line comes; see `_take`."""
+
+        def read(_: Callable[[Any], None]) -> Opened:
+            kept = self.shelf.get(choice.key, owner)
+            if kept is not None:
+                return kept
             opened = _read(choice)
+            if not wanted():
+                raise Superseded
+            return self.shelf.put(choice.key, owner, opened)
+
+        steps = self._line.run(read, wanted)
+        try:
+            while True:
+                yield Update(turn, stage=before_yours(next(steps)))
+        except StopIteration as end:
+            return end.value, ""
+        except Superseded:
+            raise
         except ValueError as problem:  # CaseError: its sentences are made for users
             return None, str(problem)
-        except Exception:
-            log.exception("A case could not be read.")
+        except Exception as error:
+            faults.record(log, "A case could not be read.", error)
             return None, UNREADABLE
-        with self._shelf_lock:
-            opened = self._shelf.setdefault(choice.key, opened)
-            self._shelf.move_to_end(choice.key)
-            while len(self._shelf) > KEPT:
-                self._shelf.popitem(last=False)
-        return opened, ""
 
     def encode(
         self, opened: Opened, wanted: Callable[[], bool]
     ) -> Iterator[tuple[str, float | None]]:
-        """Let the model read a case, unless it has; yields what it is doing, and how far."""
+        """Let the model read a case, unless it has; yields what it is doing, and how far.
+
+        Raises:
+            Superseded: `wanted` said no.
+        """
         if opened.encoded is not None:
             return
-        reports: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-        def report(fraction: float) -> None:
-            if not wanted():
-                raise _Superseded
-            reports.put(fraction)
+        def encode(report: Callable[[Any], None]) -> None:
+            if opened.encoded is None:
+                report(0.0)
+                started = time.perf_counter()
+                opened.encoded = self._model.encode(opened.case, progress=report)
+                opened.encode_s = time.perf_counter() - started
 
-        def work() -> None:
-            try:
-                with opened.lock, self._encoding:
-                    if opened.encoded is None:
-                        report(0.0)
-                        started = time.perf_counter()
-                        opened.encoded = self._model.encode(opened.case, progress=report)
-                        opened.encode_s = time.perf_counter() - started
-                reports.put(None)
-            except BaseException as error:  # handed on to the thread that waits
-                reports.put(error)
-
-        yield WAITING if self._encoding.locked() else ENCODING, None
-        threading.Thread(target=work, daemon=True).start()
-        while (news := reports.get()) is not None:
-            if isinstance(news, BaseException):
-                raise news
-            yield ENCODING, float(news)
+        yield ENCODING, None
+        for step in self._line.run(encode, wanted):
+            waits = isinstance(step, Before)
+            yield (before_yours(step), None) if waits else (ENCODING, float(step))
 
     def answer(self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]) -> Answer:
         """The prediction from these sequences, worked out once per case.
 
-        The case was encoded, as it is once its first answer is there. When `wanted` says no while
-        it waits for its turn, it raises what `open` and `switch` end on silently.
+        The case was encoded, as it is once its first answer is there.
+
+        Raises:
+            Superseded: `wanted` said no while it waited for its turn.
         """
         if used not in opened.answers:
             with self._deciding:
                 if not wanted():
-                    raise _Superseded
-                started = time.perf_counter()
-                prediction = self._model.decide(opened.encoded, used)
-                seconds = time.perf_counter() - started
-            opened.answers[used] = Answer(
-                used, pack_regions(prediction.canonical), _rows(opened.case, prediction.canonical),
-                seconds, now(),
-            )  # fmt: skip
+                    raise Superseded
+                if used not in opened.answers:
+                    opened.answers[used] = self._decide(opened, used)
+            self.shelf.trim()
         return opened.answers[used]
+
+    def _decide(self, opened: Opened, used: frozenset[str]) -> Answer:
+        started = time.perf_counter()
+        found = self._model.decide(opened.encoded, used).canonical
+        seconds = time.perf_counter() - started
+        return Answer(used, pack_regions(found), _rows(opened.case, found), seconds, now())
+
+    def _let_go(self, opened: Opened) -> None:
+        """A case left the shelf: its features need not stay either."""
+        if opened.encoded is not None:
+            self._model.forget(opened.encoded)
 
     # ---- what stands beside the viewer, and what can be taken home
 
@@ -485,9 +558,9 @@ class TumourService:
             choice, answer = desk.choice, desk.shown
         if choice is None or answer is None:
             raise ValueError("There is no segmentation to download yet.")
-        opened, problem = self._take(choice)
+        opened = self.opened(desk)
         if opened is None:
-            raise ValueError(problem)
+            raise ValueError(GONE)
         bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
         name = file_name(opened.case.name, [s for s in SEQUENCES if s in answer.used])
         return name, label_file(bits, opened.case)
@@ -496,6 +569,11 @@ class TumourService:
 def now() -> int:
     """Microseconds: the browser drops what is older than what it shows."""
     return time.time_ns() // 1000
+
+
+def before_yours(place: Before) -> str:
+    """What somebody in the line is told."""
+    return f"{place.count} case{'s' if place.count > 1 else ''} before yours…"
 
 
 def spoken(name: str) -> str:
@@ -518,6 +596,8 @@ def _read(choice: Choice) -> Opened:
     from mckd.tumour import read_case, regions
 
     started = time.perf_counter()
+    if isinstance(choice.source, dict) and not all(p.is_file() for p in choice.source.values()):
+        raise ValueError(GONE)
     case = read_case(choice.source)
     packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
     reference = None if case.labels is None else pack_regions(regions(case.labels))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from mckd.studio.services import Services
 from mckd.studio.services.tumour import (
+    DROPPED,
     SEQUENCES,
     SLOTS,
     Choice,
     Desk,
+    Opened,
     TumourService,
     Update,
 )
@@ -25,9 +27,11 @@ from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
 from mckd.studio.widgets.viewer import viewer
 
+MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Of several quick switches only the newest waits while an answer is on its way.
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
+HASH = re.compile(r"[0-9a-f]{64}")
 Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findings
 
 
@@ -37,7 +41,7 @@ Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findi
 def open_case(tumour: TumourService, desk: Desk, wish: Any) -> Iterator[Shown]:
     """Open what the intake asks for, and show every stage of it."""
     try:
-        choice = choice_of(tumour, wish)
+        choice = choice_of(tumour, desk, wish)
     except ValueError as problem:
         yield show(tumour, desk, Update(desk.begin(), problem=str(problem)))
         return
@@ -45,7 +49,7 @@ def open_case(tumour: TumourService, desk: Desk, wish: Any) -> Iterator[Shown]:
         yield show(tumour, desk, update)
 
 
-def choice_of(tumour: TumourService, wish: Any) -> Choice:
+def choice_of(tumour: TumourService, desk: Desk, wish: Any) -> Choice:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:
@@ -56,15 +60,25 @@ def choice_of(tumour: TumourService, wish: Any) -> Choice:
         return tumour.bundled(wish["case"])
     listed = wish.get("files")
     files: dict[str, Path] = {}
-    uploads = Path(get_upload_folder()).resolve()
-    for entry in listed if isinstance(listed, list) else []:
-        path = Path(str(entry.get("path", ""))).resolve() if isinstance(entry, dict) else uploads
-        if not (path.is_relative_to(uploads) and path.is_file()):
-            raise ValueError("A file is no longer here. Please drop the files again.")
-        if entry.get("slot") in files:
+    for entry in listed[: len(SLOTS)] if isinstance(listed, list) else []:
+        path = upload_of(entry.get("path")) if isinstance(entry, dict) else None
+        if path is None:
+            raise ValueError(DROPPED)
+        if str(entry.get("slot")) in files:
             raise ValueError("Two files are marked as the same. Say which is which.")
         files[str(entry.get("slot"))] = path
-    return tumour.own(files)
+    return tumour.own(desk, files)
+
+
+def upload_of(sent: Any) -> Path | None:
+    """The path of an upload, `<folder of all uploads>/<hash>/<name>`; None if it is none."""
+    uploads = Path(get_upload_folder()).resolve()
+    try:
+        path = Path(str(sent)).resolve()
+    except (OSError, ValueError):  # too long; a zero byte
+        return None
+    inside = path.relative_to(uploads).parts if path.is_relative_to(uploads) else ()
+    return path if len(inside) == 2 and HASH.fullmatch(inside[0]) else None
 
 
 def switch(tumour: TumourService, desk: Desk, value: Any) -> Shown:
@@ -87,7 +101,7 @@ def download(tumour: TumourService, desk: Desk) -> str | None:
     except ValueError as problem:
         gr.Warning(str(problem), title="No download")
         return None
-    return str(save_bytes_to_cache(data, name, get_upload_folder()))
+    return str(tumour.folders.send(desk.owner, name, data))
 
 
 def show(tumour: TumourService, desk: Desk, update: Update) -> Shown:
@@ -103,15 +117,16 @@ def show(tumour: TumourService, desk: Desk, update: Update) -> Shown:
         "used": [s for s in SEQUENCES if s in update.used],
     }
     if opened is not None:
-        if desk.sent.get("turn") != update.turn:
-            desk.sent = {"turn": update.turn, "files": _send_case(opened)}
-        files = desk.sent["files"]
+        files = send_case(tumour, desk, opened)
         case = tumour.scene(opened)
         for name, facts in case["sequences"].items():
             facts["file"] = files[name]
         scene["case"] = {**case, "reference": files.get("reference")}
     if answer is not None:
-        scene["labels"] = {"stamp": answer.stamp, "file": _send("labels", answer.labels)}
+        scene["labels"] = {
+            "stamp": answer.stamp,
+            "file": send(tumour, desk, "labels", answer.labels),
+        }
     switches: Any = gr.skip()
     if opened is not None and answer is None:
         given = [s for s in SEQUENCES if s in opened.case.present]
@@ -123,24 +138,29 @@ def _importance(tumour: TumourService) -> dict[str, Any]:
     return {"importance": tumour.about().get("importance", {})}
 
 
-def _send_case(opened: Any) -> dict[str, Any]:
-    files = {name: _send(name, packed.data) for name, packed in opened.packed.items()}
+def send_case(tumour: TumourService, desk: Desk, opened: Opened) -> dict[str, Any]:
+    """The files of a case: {sequence: file}, and "reference" if it has one."""
+    files = {s: send(tumour, desk, s, packed.data) for s, packed in opened.packed.items()}
     if opened.reference is not None:
-        files["reference"] = _send("reference", opened.reference)
+        files["reference"] = send(tumour, desk, "reference", opened.reference)
     return files
 
 
-def _send(name: str, data: bytes) -> dict[str, Any]:
-    """Bytes as a file that a browser may fetch: its address holds the hash of its content."""
-    path = save_bytes_to_cache(data, f"{name}.gz", get_upload_folder())
-    return gr.FileData(path=path).model_dump()
+def send(tumour: TumourService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
+    """Bytes as a file that this visitor's browser may fetch, at an address nobody else knows."""
+    path = tumour.folders.send(desk.owner, f"{name}.gz", data)
+    return gr.FileData(path=str(path)).model_dump()
 
 
 # --- Layout and wiring ----------------------------------------------------------------------------
 
 
-def build(services: Services) -> None:
-    """Lay the tab out inside the current `gr.Blocks` and wire it to `services.tumour`."""
+def build(services: Services) -> gr.State:
+    """Lay the tab out inside the current `gr.Blocks` and wire it to `services.tumour`.
+
+    Returns:
+        The visitor's `Desk`, which the Compare tab shares.
+    """
     tumour = services.tumour
 
     def guess(names: Any) -> list[str]:
@@ -159,7 +179,7 @@ def build(services: Services) -> None:
     view = [pictures, switches, result]
     chosen.open(
         partial(open_case, tumour), [desk, chosen], view, trigger_mode="multiple",
-        concurrency_limit=4, **QUIET,
+        concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE
@@ -167,6 +187,7 @@ def build(services: Services) -> None:
     result.download(partial(download, tumour), desk, file, **QUIET).success(
         None, None, None, js=FETCH
     )
+    return desk
 
 
 FETCH = """() => setTimeout(() => {

@@ -1,0 +1,107 @@
+"""The line in front of heavy work: first come, first served, and everybody knows their place."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+LOOK_S = 0.5  # how often one who waits looks whether it is still worth it
+
+
+class Superseded(Exception):  # noqa: N818 - no error: the visitor did something else, or left
+    """Nobody waits for this any more."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """How many are still before one in the line."""
+
+    count: int
+
+
+class Line:
+    """One piece of work at a time, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._places: list[object] = []
+        self._moved = threading.Condition()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def run(
+        self, work: Callable[[Callable[[Any], None]], T], wanted: Callable[[], bool]
+    ) -> Generator[Any, None, T]:
+        """Do `work(report)` when its turn comes; yields `Before`, then what it reports.
+
+        Returns what the work returns (`yield from`). It is done in a thread of its own, so who
+        stops listening holds up nobody. Once `wanted` says no it leaves the line, or ends with
+        its next report.
+
+        Raises:
+            Superseded: it was no longer wanted.
+            Exception: whatever the work raises.
+        """
+        news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+        def report(said: Any) -> None:
+            if not wanted():
+                raise Superseded
+            news.put(("said", said))
+
+        def stand() -> None:
+            place = object()
+            with self._moved:
+                self._places.append(place)
+            try:
+                self._wait(place, wanted, report)
+                news.put(("done", work(report)))
+            except BaseException as error:  # handed on to the thread that listens
+                news.put(("failed", error))
+            finally:
+                with self._moved:
+                    self._places.remove(place)
+                    self._moved.notify_all()
+
+        threading.Thread(target=stand, name="line", daemon=True).start()
+        while True:
+            kind, what = news.get()
+            if kind == "done":
+                done: T = what
+                return done
+            if kind == "failed":
+                raise what
+            yield what
+
+    def _wait(
+        self, place: object, wanted: Callable[[], bool], report: Callable[[Any], None]
+    ) -> None:
+        """Until nobody is before; reports each step forward."""
+        told = 0
+        while True:
+            with self._moved:
+                before = self._places.index(place)
+                if before and before == told:
+                    self._moved.wait(LOOK_S)
+                    before = self._places.index(place)
+            if not wanted():
+                raise Superseded
+            if not before:
+                return
+            if before != told:
+                report(Before(before))
+                told = before
+
+
+def outcome(steps: Generator[Any, None, T]) -> T:
+    """Run a generator to its end without looking at what it yields; what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            done: T = end.value
+            return done

@@ -1,0 +1,96 @@
+"""Files of visitors on disk: apart, at addresses nobody guesses, and gone when they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mckd.studio.services import folders as module
+from mckd.studio.services.folders import Folders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "root")
+
+
+def upload(folder: Path, name: str = "x.nii.gz", data: bytes = b"head") -> Path:
+    path = folder / "uploads" / name[:1] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def every(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_the_same_content_of_two_visitors_has_two_secret_addresses(folders: Folders) -> None:
+    one = folders.send("ann", "flair.gz", b"the same")
+    two = folders.send("bob", "flair.gz", b"the same")
+    assert one != two
+    assert one.read_bytes() == two.read_bytes() == b"the same"
+    assert folders.send("ann", "flair.gz", b"the same") == one
+    assert folders.send("ann", "flair.gz", b"another") != one
+    secrets = {path.relative_to(folders.root).parts[1] for path in (one, two)}
+    assert len(secrets) == 2
+    for secret in secrets:
+        assert re.fullmatch(r"[0-9a-f]{32}", secret)  # 128 bits
+        assert secret not in ("ann", "bob")
+
+
+def test_a_file_that_vanished_is_written_again(folders: Folders) -> None:
+    path = folders.send("ann", "t1.gz", b"1")
+    path.unlink()
+    assert folders.send("ann", "t1.gz", b"1").read_bytes() == b"1"
+
+
+def test_an_upload_is_moved_and_found_again_by_its_owner_only(
+    folders: Folders, tmp_path: Path
+) -> None:
+    sent = upload(tmp_path)
+    taken = folders.take("ann", sent)
+    assert taken.is_relative_to(folders.given)
+    assert not sent.exists()
+    assert folders.take("ann", sent) == taken
+    with pytest.raises(FileNotFoundError):
+        folders.take("bob", sent)
+
+
+def test_forgetting_one_leaves_the_other(folders: Folders, tmp_path: Path) -> None:
+    folders.send("ann", "t1.gz", b"1")
+    folders.take("ann", upload(tmp_path))
+    kept = folders.send("bob", "t1.gz", b"1")
+    folders.forget("ann")
+    assert every(tmp_path) == [kept]
+    folders.forget("ann")
+    folders.forget("nobody")
+
+
+def test_what_nobody_asks_for_is_deleted(folders: Folders, tmp_path: Path) -> None:
+    folders.send("ann", "t1.gz", b"1")
+    folders.take("bob", upload(tmp_path))
+    folders.expire(1000)
+    assert len(every(tmp_path)) == 2
+    folders.expire(-1)
+    assert every(tmp_path) == []
+
+
+def test_a_visitor_s_first_files_go_when_more_comes_than_fits(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST_BYTES", 100)
+    first, second = (
+        folders.take("ann", upload(tmp_path, name, bytes(60))) for name in ("a.nii", "b.nii")
+    )
+    assert not first.exists()
+    assert second.exists()
+    assert folders.take("ann", upload(tmp_path, "c.nii", bytes(200))).exists()
+    assert not second.exists()
+
+
+def test_without_a_root_it_brings_its_own(tmp_path: Path) -> None:
+    path = Folders().send("ann", "t1.gz", b"1")
+    assert not path.is_relative_to(tmp_path)

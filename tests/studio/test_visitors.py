@@ -1,0 +1,101 @@
+"""Who is here: whose session it is, how many fit, how much they may ask, and when they are gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mckd.studio.services import visitors as module
+from mckd.studio.services.visitors import Refused, Visitors
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gone() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def visitors(clock: Clock, gone: list[str]) -> Visitors:
+    return Visitors(gone.append, most=3, clock=clock)
+
+
+def refused(visitors: Visitors, session: str, browser: str, works: bool = False) -> int:
+    with pytest.raises(Refused) as caught:
+        visitors.admit(session, browser, works)
+    return caught.value.status
+
+
+def test_a_session_belongs_to_the_browser_that_named_it_first(visitors: Visitors) -> None:
+    visitors.admit("tab", "firefox")
+    visitors.admit("tab", "firefox")
+    assert refused(visitors, "tab", "chrome") == 403
+    assert refused(visitors, "tab", "") == 403
+    assert visitors.knows("firefox")
+    assert not visitors.knows("chrome")
+
+
+def test_no_more_pages_than_fit(visitors: Visitors, clock: Clock, gone: list[str]) -> None:
+    for tab in "abc":
+        visitors.admit(tab, "firefox")
+    assert visitors.full
+    assert refused(visitors, "d", "chrome") == 503
+    visitors.admit("a", "firefox")  # who is in stays in
+    clock.now = module.LEAVE_S + 1
+    visitors.sweep()
+    assert sorted(gone) == ["a", "b", "c"]
+    visitors.admit("d", "chrome")
+
+
+def test_work_is_counted_and_looking_is_not(visitors: Visitors, clock: Clock) -> None:
+    for _ in range(int(module.AT_ONCE)):
+        visitors.admit("tab", "firefox", works=True)
+    assert refused(visitors, "tab", "firefox", works=True) == 429
+    visitors.admit("tab", "firefox")
+    visitors.admit("other", "firefox", works=True)
+    clock.now = 1.0
+    for _ in range(int(module.PER_S)):
+        visitors.admit("tab", "firefox", works=True)
+    assert refused(visitors, "tab", "firefox", works=True) == 429
+
+
+def test_a_connected_page_stays_until_it_sleeps(
+    visitors: Visitors, clock: Clock, gone: list[str]
+) -> None:
+    visitors.admit("tab", "firefox")
+    visitors.connect("tab", +1)
+    clock.now = module.LEAVE_S + 1
+    visitors.sweep()
+    assert gone == []
+    visitors.connect("tab", -1)
+    visitors.sweep()  # it left just now: a network may hiccup
+    assert gone == []
+    clock.now += module.LEAVE_S + 1
+    visitors.sweep()
+    assert gone == ["tab"]
+    visitors.connect("tab", -1)  # long gone: nothing happens
+
+
+def test_an_open_page_that_asks_for_nothing_is_forgotten(
+    visitors: Visitors, clock: Clock, gone: list[str]
+) -> None:
+    visitors.admit("tab", "firefox")
+    visitors.connect("tab", +1)
+    clock.now = module.IDLE_S + 1
+    visitors.sweep()
+    assert gone == ["tab"]
+    visitors.admit("tab", "firefox")  # it wakes up, still connected, and begins anew
+    clock.now += module.LEAVE_S + 1
+    visitors.sweep()
+    assert gone == ["tab"]
