@@ -1,0 +1,163 @@
+"""What an export is made from, and the plain facts about it that every export states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+import numpy as np
+
+from mckd import __version__
+from mckd.tumour.comparison import Comparison, Subset, key_of
+from mckd.tumour.data import Case, regions
+from mckd.tumour.geometry import Bools, Triple, bounding_box
+from mckd.tumour.labels import BITS, Bytes, plain_name
+from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, SEQUENCES
+
+PURPOSE = "Research only, not a medical device. Not for any decision about a patient."
+SYNTHETIC = "Synthetic case: made by this project, it shows no patient."
+EMPTY = (
+    "Where only one of prediction and reference holds a region, Dice is 0 and HD95 the image's "
+    "diagonal; where neither does, there is no Dice and no HD95 (1 and 0 by the BraTS rule). "
+    "A contribution to Dice exists only where the reference has the region."
+)
+"""What the numbers mean where a mask is empty."""
+PACKAGES = ("numpy", "torch", "nibabel", "grand-challenge-metrics", "matplotlib", "reportlab")
+
+_FILE = re.compile(r"^.*\.nii(\.gz)?(?=:)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One compared case.
+
+    compared: all that was worked out. maps: for each of its subsets (X, Y, Z) bits as
+    `region_bits` makes them, canonical. about: the checkpoint's header with its `sha256`.
+    importance: {sequence: weight}. day: of the report.
+    """
+
+    compared: Comparison
+    maps: Mapping[Subset, Bytes]
+    about: Mapping[str, Any]
+    importance: Mapping[str, float]
+    day: date
+
+    @property
+    def case(self) -> Case:
+        return self.compared.case
+
+    @property
+    def name(self) -> str:
+        """The case's, as far as a file name may hold it."""
+        return plain_name(self.case.name)
+
+    @property
+    def sequences(self) -> list[str]:
+        """Those of the case, in the order of SEQUENCES."""
+        return [s for s in SEQUENCES if s in self.case.present]
+
+    @property
+    def subsets(self) -> list[Subset]:
+        """Those compared, in the order of the paper."""
+        return [row.subset for row in self.compared.rows]
+
+    @property
+    def notes(self) -> list[str]:
+        """The case's warnings; file names, which may name a person, are left out."""
+        return [_FILE.sub("One of the files", note) for note in self.case.warnings]
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """Which weights were used, and what they learned from."""
+        known = {
+            key: self.about.get(key)
+            for key in ("sha256", "network", "data", "et_min_ml", "normalisation")
+        }
+        trained = self.about.get("versions", {})
+        weights = {s: round(float(self.importance[s]), 4) for s in SEQUENCES}
+        return {**known, "importance": weights, "trained_with": dict(trained)}
+
+    @property
+    def model_line(self) -> str:
+        """The model in a sentence."""
+        data = self.about.get("data")
+        return f"Trained with MCKD (arXiv 2405.07155) on {data or 'data that it does not name'}."
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of what made the export."""
+        return {
+            "mckd": __version__,
+            "python": python_version(),
+            **{package: version(package) for package in PACKAGES},
+        }
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """Of the input grid."""
+        grid = self.case.grid
+        return {
+            "shape": list(grid.shape),
+            "spacing_mm": [round(mm, 4) for mm in grid.spacing_mm],
+            "axes": grid.axes,
+            "voxel_ml": round(grid.voxel_ml, 8),
+            "affine": np.round(grid.affine, 5).tolist(),
+            "sides_known": self.case.sides_known,
+        }
+
+    @cached_property
+    def reference(self) -> Bools | None:
+        """(3, X, Y, Z), canonical."""
+        return None if self.case.labels is None else regions(self.case.labels)
+
+    def mask(self, subset: Subset, region: str) -> Bools:
+        """(X, Y, Z) bool, canonical."""
+        found: Bools = self.maps[subset] & BITS[region] != 0
+        return found
+
+    def key_voxel(self, region: str) -> Triple:
+        """For each axis the slice with most of a region, as found from all sequences.
+
+        Where that is empty: of the reference, else of the whole tumour, else the brain's middle.
+        """
+        k = REGIONS.index(region)
+        places = [self.mask(self.case.present, region)]
+        if self.reference is not None:
+            places.append(self.reference[k])
+        places.append(self.mask(self.case.present, "wt"))
+        place = next((mask for mask in places if mask.any()), None)
+        if place is None:
+            a, b, c = (
+                (i + j) // 2
+                for i, j in zip(self.case.brain.start, self.case.brain.stop, strict=True)
+            )
+            return a, b, c
+        a, b, c = (
+            int(np.argmax(place.sum(axis=tuple(x for x in range(3) if x != axis))))
+            for axis in range(3)
+        )
+        return a, b, c
+
+    @cached_property
+    def extent(self) -> tuple[Triple, Triple]:
+        """First and one past the last voxel of all that is called tumour by anyone."""
+        anywhere = self.compared.votes("wt") > 0
+        if self.reference is not None:
+            anywhere = anywhere | self.reference[-1]
+        if not anywhere.any():
+            return self.case.brain.start, self.case.brain.stop
+        box = bounding_box(anywhere)
+        return box.start, box.stop
+
+
+def subset_title(subset: Subset, present: Subset) -> str:
+    """A subset in a few words: `FLAIR + T1c`, or `All sequences`."""
+    if subset == present and len(present) > 1:
+        return "All sequences"
+    return " + ".join(SEQUENCE_NAMES[s] for s in key_of(subset).split("+"))
