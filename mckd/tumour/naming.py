@@ -12,6 +12,7 @@ A name that says nothing, or two things at once, belongs to no slot: it is repor
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -24,7 +25,10 @@ STACK = "stack"
 SUFFIXES = (".nii.gz", ".nii")
 IMAGE_FOLDERS = ("imagesTr", "imagesTs")
 LABEL_FOLDERS = ("labelsTr", "labelsTs")
+LONGEST_NAME = 60
 
+# Unicode's categories: control, format, surrogate, private, unassigned, separators of lines.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MSD_NAME = re.compile(r"brats_\d+")
 # BIDS entities that name a person, a visit or a grid, so their values are no sequence words.
 _ENTITY = re.compile(
@@ -53,6 +57,19 @@ _OTHER = frozenset(
 
 class CaseError(ValueError):
     """A case that cannot be read: one sentence naming the file, what is wrong and what to do."""
+
+
+def plain_name(filename: str) -> str:
+    """A file's name as people may see it: no folder, one line, at most LONGEST_NAME characters.
+
+    Characters that are not seen but change how others are (control, direction, unassigned) become
+    `?`; of a long name the beginning and the end are kept.
+    """
+    name = PurePath(filename.replace("\\", "/")).name
+    seen = "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in name)
+    if len(seen) > LONGEST_NAME:
+        seen = f"{seen[: LONGEST_NAME - 21]}…{seen[-20:]}"
+    return seen or "?"
 
 
 def stem_of(filename: str) -> str | None:
@@ -144,9 +161,9 @@ _SPOKEN = {
 
 def _short(filename: str) -> str:
     """The name, with its folder only where that tells two files of the same name apart."""
-    path = PurePath(filename.replace("\\", "/"))
-    msd = path.parent.name in (*IMAGE_FOLDERS, *LABEL_FOLDERS)
-    return f"{path.parent.name}/{path.name}" if msd else path.name
+    folder = PurePath(filename.replace("\\", "/")).parent.name
+    name = plain_name(filename)
+    return f"{folder}/{name}" if folder in (*IMAGE_FOLDERS, *LABEL_FOLDERS) else name
 
 
 def _words(stem: str) -> set[str]:

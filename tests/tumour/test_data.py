@@ -1,4 +1,5 @@
 import itertools
+import re
 import shutil
 
 import nibabel
@@ -165,6 +166,14 @@ class TestPreparation:
 
 
 class TestOneGrid:
+    def test_no_voxel_is_unpacked_before_the_grids_agree(self, folder, heads):
+        """The last file is damaged among its voxels, and that never comes up."""
+        heads.write(folder / "BraTS_7_t1.nii.gz", heads.head(shape=(9, 12, 8)))
+        path = folder / "BraTS_7_flair.nii.gz"
+        path.write_bytes(path.read_bytes()[:-8])
+        with pytest.raises(CaseError, match="not lie on the same grid"):
+            read_case(folder)
+
     def test_the_odd_one_is_named_by_shape(self, folder, heads):
         heads.write(folder / "BraTS_7_t1.nii.gz", heads.head(shape=(9, 12, 8)))
         with pytest.raises(CaseError, match=r"BraTS_7_t1\.nii\.gz .* 9 x 12 x 8 voxels, not 9 x"):
@@ -295,7 +304,7 @@ class TestMsd:
     @pytest.mark.parametrize("count", [1, 2, 5])
     def test_other_numbers_of_volumes(self, image, heads, count):
         heads.write(image, np.stack([heads.head()] * count, -1))
-        with pytest.raises(CaseError, match="not the four of MSD Task01"):
+        with pytest.raises(CaseError, match=r"not the four of MSD Task01|holds 5 volumes"):
             read_case(image)
 
     def test_a_stack_as_one_sequence(self, image):
@@ -387,7 +396,35 @@ class TestBlankAndDoubtful:
         assert warnings_of(noise * inside, (4, 4, 4)).count("Outside") == 1  # thick, no more
         assert "are thick" in warnings_of(noise * inside, (4, 4, 4))
         assert "spans" in warnings_of(noise * inside, (1, 1, 1))
-        assert "skull" in warnings_of(noise, (4, 4, 4))
+        assert "less than a whole brain" in warnings_of(noise * inside, (1, 1, 1))
+        assert "nearly every voxel" in warnings_of(noise, (4, 4, 4))
+        assert "litres, more than a brain" in warnings_of(noise * inside, (5, 5, 5))
+        right = noise * inside * (x > 0)
+        assert re.search(r"spans \d\d x 1\d\d x 1\d\d mm", warnings_of(right, (4, 4, 4)))
+
+    def test_sequences_that_show_other_parts(self, folder, heads):
+        half = heads.head(2)
+        half[:, 6:] = 0
+        heads.write(folder / "BraTS_7_t1ce.nii.gz", half)
+        warnings = " ".join(read_case(folder).warnings)
+        assert re.search(r"t1c shows only \d\d% of what", warnings)
+        assert "t2 shows" not in warnings
+
+    def test_t1_and_t1c_that_look_swapped(self, folder, heads):
+        bright = heads.head(1).astype(np.int32)
+        bright[4, 3, 3] = 20_000
+        heads.write(folder / "BraTS_7_t1.nii.gz", bright)
+        assert any("as if the two were swapped" in w for w in read_case(folder).warnings)
+        heads.write(folder / "BraTS_7_t1.nii.gz", heads.head(1))
+        heads.write(folder / "BraTS_7_t1ce.nii.gz", bright)
+        assert not any("swapped" in w for w in read_case(folder).warnings)
+
+    def test_names_are_shown_plainly(self, heads, tmp_path):
+        heads.write(tmp_path / "Doe\u202e\n_t1.nii.gz", heads.head())
+        heads.write(tmp_path / "ot\x07her.nii.gz", heads.head())
+        case = read_case({"t1": tmp_path / "Doe\u202e\n_t1.nii.gz"})
+        assert case.name == "Doe??_t1"
+        assert any(w.startswith("ot?her.nii.gz: its name") for w in read_case(tmp_path).warnings)
 
     def test_unknown_sides_are_flagged(self, heads, tmp_path):
         image = nibabel.Nifti1Image(heads.head(), None)
@@ -400,6 +437,10 @@ class TestBlankAndDoubtful:
 
 
 class TestRealCase:
+    def test_none_of_the_real_cases_raises_a_doubt(self, brats):
+        doubtful = {p.name: read_case(p).warnings for p in find_cases(brats)[:4]}
+        assert not any(doubtful.values()), doubtful
+
     def test_from_files_to_the_input_grid(self, brats):
         case = read_case(brats / "BraTS2021_00000")
         assert case.grid.shape == (240, 240, 155)

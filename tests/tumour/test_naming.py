@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from mckd.tumour import SEQUENCES, CaseError, match_sequences
-from mckd.tumour.naming import slot_of, unrecognised
+from mckd.tumour.naming import LONGEST_NAME, plain_name, slot_of, unrecognised
 
 NAMES = {
     "flair": [
@@ -129,3 +129,34 @@ def test_a_stack_beside_single_sequences_is_refused():
 def test_unknown_images_are_reported():
     names = ["x_t1.nii.gz", "b.nii", "a.nii.gz", "notes.txt"]
     assert unrecognised(names) == ["a.nii.gz", "b.nii"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("case_t1.nii.gz", "case_t1.nii.gz"),
+        ("Müller 脳 🧠_t1.nii", "Müller 脳 🧠_t1.nii"),
+        ("/home/doe/../case_t1.nii", "case_t1.nii"),
+        ("C:\\scans\\case_t1.nii", "case_t1.nii"),
+        ("a\nb\t\x1b[31m\x00.nii", "a?b??[31m?.nii"),
+        ("exe.\u202ezg.iin", "exe.?zg.iin"),
+        ("a\u200b\u2066b\u2028.nii", "a??b?.nii"),
+        ("\ud800.nii", "?.nii"),
+        ("", "?"),
+        ("..", ".."),
+    ],
+)
+def test_a_name_as_people_may_see_it(name, shown):
+    assert plain_name(name) == shown
+
+
+def test_a_long_name_keeps_its_two_ends():
+    name = plain_name("x" * 240 + "_flair.nii.gz")
+    assert len(name) == LONGEST_NAME
+    assert name.startswith("xxx")
+    assert name.endswith("_flair.nii.gz")
+
+
+def test_names_in_a_refusal_are_plain():
+    with pytest.raises(CaseError, match=r"^a\?_t1\.nii and b_t1\.nii both"):
+        match_sequences(["a\u202e_t1.nii", "x/b_t1.nii"])
