@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.studio.services import Services
-from mckd.studio.tabs import digits, training, tumour
+from mckd.studio.tabs import compare, digits, training, tumour
 
 HERE = Path(__file__).parent
 TITLE = "MCKD Studio"
@@ -29,7 +29,9 @@ def build(services: Services) -> gr.Blocks:
         gr.HTML(HEADER, elem_id="header", apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Brain tumours", id="tumour"):
-                tumour.build(services)
+                desk = tumour.build(services)
+            with gr.Tab("Compare", id="compare"):
+                compare.build(services, desk)
             with gr.Tab("Digits", id="digits"):
                 digits.build(services)
             with gr.Tab("Training", id="training"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mckd.studio.services.compare import CompareService
 from mckd.studio.services.digits import DigitService
 from mckd.studio.services.training import Training
 from mckd.studio.services.tumour import TumourService
@@ -15,16 +16,19 @@ class Services:
     """One service per tab; the page hands all of them to every tab."""
 
     tumour: TumourService
+    compare: CompareService
     digits: DigitService
     training: Training
 
     @classmethod
     def open(cls, root: Path, data: Path | None, runs: Path | None) -> Services:
         """The services of the project folder `root`. Loads nothing heavy; see `warm`."""
+        tumour = TumourService.from_checkpoint(
+            root / "checkpoints" / "tumour.safetensors", cases=root / "assets" / "tumour"
+        )
         return cls(
-            tumour=TumourService.from_checkpoint(
-                root / "checkpoints" / "tumour.safetensors", cases=root / "assets" / "tumour"
-            ),
+            tumour=tumour,
+            compare=CompareService(tumour),
             digits=DigitService.from_checkpoint(
                 root / "checkpoints" / "digits.safetensors",
                 examples=root / "assets" / "digits" / "examples",

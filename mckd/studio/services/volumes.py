@@ -66,12 +66,12 @@ def pack_volume(volume: Floats, box: Box | None = None) -> Packed:
     part = grey if box is None else box.crop(grey)
     part[:] = np.clip((inner - np.float32(low)) * np.float32(1 / step) + np.float32(0.5), 0, 255)
     clipped = float(inner.max()) > low + 255.5 * step
-    return Packed(_gzip(grey), low, step, clipped, (dark, max(white, dark + step)))
+    return Packed(pack_bytes(grey), low, step, clipped, (dark, max(white, dark + step)))
 
 
 def pack_regions(regions: Bools) -> bytes:
-    """(3, X, Y, Z) ET, TC, WT as gzip of one byte a voxel, first axis fastest; bits as in BITS."""
-    return _gzip(region_bits(regions))
+    """(3, X, Y, Z) ET, TC, WT as `pack_bytes` of bits as in BITS."""
+    return pack_bytes(region_bits(regions))
 
 
 def unpack_bits(data: bytes, shape: tuple[int, int, int]) -> Bytes:
@@ -79,7 +79,8 @@ def unpack_bits(data: bytes, shape: tuple[int, int, int]) -> Bytes:
     return np.frombuffer(gzip.decompress(data), np.uint8).reshape(shape, order="F")
 
 
-def _gzip(volume: Bytes) -> bytes:
+def pack_bytes(volume: Bytes) -> bytes:
+    """(X, Y, Z) uint8 as gzip of one byte a voxel, first axis fastest."""
     return gzip.compress(volume.tobytes(order="F"), LEVEL, mtime=0)
 
 

@@ -1,6 +1,7 @@
 """The studio's own components: each a .py with its .html, .css and .js of the same name.
 
-A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope.
+A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope. What two
+widgets have in common is a file of its own (slices.*), which comes before theirs in both.
 
 A widget's JavaScript owns its DOM (the template holds no `${value}`), Python owns its value.
 Widgets talk to each other in the browser through `mckd:*` events on `document`.
@@ -17,14 +18,19 @@ from typing import Any
 import gradio as gr
 
 HERE = Path(__file__).parent
+SLICES = ("slices.css", "slices.js", "slices.hands.js")
 
 
-def source(name: str, parts: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Template, style and behaviour of a widget, as `gr.HTML` takes them."""
+def source(name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Template, style and behaviour of a widget, as `gr.HTML` takes them.
+
+    parts: of its behaviour, in order. shared: files that come before its own, such as SLICES.
+    """
+    scripts = [f"{name}.js", *(f"{name}.{part}.js" for part in parts)]
     files = {
         "html_template": [f"{name}.html"],
-        "css_template": [f"{name}.css"],
-        "js_on_load": [f"{name}.js", *(f"{name}.{part}.js" for part in parts)],
+        "css_template": [*(f for f in shared if f.endswith(".css")), f"{name}.css"],
+        "js_on_load": [*(f for f in shared if f.endswith(".js")), *scripts],
     }
     return {
         key: "\n".join((HERE / file).read_text(encoding="utf-8") for file in listed)
@@ -32,6 +38,12 @@ def source(name: str, parts: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def widget(name: str, value: Any = None, parts: tuple[str, ...] = (), **kwargs: Any) -> gr.HTML:
+def widget(
+    name: str,
+    value: Any = None,
+    parts: tuple[str, ...] = (),
+    shared: tuple[str, ...] = (),
+    **kwargs: Any,
+) -> gr.HTML:
     """The component whose .html, .css and .js are called `name`."""
-    return gr.HTML(value, apply_default_css=False, **source(name, parts), **kwargs)
+    return gr.HTML(value, apply_default_css=False, **source(name, parts, shared), **kwargs)

@@ -25,6 +25,7 @@ $('.cases').replaceChildren(...(props.cases || []).map((known) => {
   return button;
 }));
 $('.lead').hidden = !(props.cases || []).length;
+document.addEventListener('mckd:open', ({ detail }) => $(`[data-case="${detail.case}"]`).click());   // another tab offers them too
 
 function openDrawer(open) {
   $('.drawer').hidden = !open;

@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import SLICES, widget
 
-PARTS = ("planes", "hands", "solid")
+PARTS = ("planes", "solid")
 
 
 def viewer(**kwargs: Any) -> gr.HTML:
@@ -22,6 +22,7 @@ def viewer(**kwargs: Any) -> gr.HTML:
 
     where file is a `FileData` of gzip bytes (services/volumes.py). Files are fetched once: those
     of a case when `turn` changes, the labels when their stamp does. Everything else, scrubbing
-    included, happens in the browser. A scene older than the one on screen is dropped.
+    included, happens in the browser. A scene older than the one on screen is dropped. In the
+    browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene.
     """
-    return widget("viewer", parts=PARTS, **kwargs)
+    return widget("viewer", parts=PARTS, shared=SLICES, **kwargs)

@@ -1,0 +1,237 @@
+"""What the Compare tab asks for, as plain Python: every subset of the sequences of one case.
+
+It compares the case on the desk of the Brain tumours tab. Each subset is segmented and measured
+once per case, whoever asks first; what is known is kept as long as the case is on the shelf of
+the tumour service.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mckd.studio.services import faults
+from mckd.studio.services.line import Superseded
+from mckd.studio.services.tumour import (
+    REGION_NAMES,
+    SEQUENCES,
+    Desk,
+    Opened,
+    TumourService,
+    now,
+    spoken,
+)
+from mckd.studio.services.volumes import pack_bytes, unpack_bits
+from mckd.tumour.labels import bits_to_regions
+
+if TYPE_CHECKING:
+    from mckd.tumour.comparison import Comparison, RegionRow
+
+FAILED = "Something went wrong while comparing the subsets; the log of the app has the details."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Compared:
+    """What is known of one case's subsets, for everybody who has it open.
+
+    rows: of the table, in the order in which they were worked out. votes: {region: how many
+    subsets say it, as `pack_bytes`}. contributions: {region: what each sequence adds}. The last
+    two are empty until every subset is in.
+    """
+
+    rows: dict[frozenset[str], dict[str, Any]] = field(default_factory=dict)
+    votes: dict[str, bytes] = field(default_factory=dict)
+    contributions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comparison: Comparison | None = None  # while subsets are missing
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True)
+class Update:
+    """How far a comparison is.
+
+    state: "empty" without a case; "waiting" for the model; "unavailable" without one; "running";
+    "complete"; "problem". left_s: seconds that the missing subsets may take, once one was timed.
+    """
+
+    turn: int
+    state: str
+    opened: Opened | None = None
+    compared: Compared | None = None
+    left_s: float | None = None
+    stamp: int = field(default_factory=now)
+
+
+class CompareService:
+    """All subsets of the case on a desk."""
+
+    def __init__(self, tumour: TumourService) -> None:
+        self._tumour = tumour
+        self._kept: dict[int, Compared] = {}  # by the id of the opened case, as long as it lives
+        self._keeping = threading.Lock()
+
+    def run(self, desk: Desk) -> Iterator[Update]:
+        """Compare the case on a desk; a row more with each update. Ends when another is opened."""
+        turn = desk.turn
+        opened = self._tumour.opened(desk)
+        if opened is None:
+            yield Update(turn, "empty")
+            return
+        if self._tumour.status != "ready":
+            state = "waiting" if self._tumour.status == "loading" else "unavailable"
+            yield Update(turn, state, opened)
+            return
+        compared = self._compared(opened)
+        update = partial(Update, turn, opened=opened, compared=compared)
+        try:
+            for left_s in self._fill(opened, compared, lambda: desk.turn == turn):
+                yield update("running", left_s=left_s)
+        except Superseded:  # the visitor opened something else
+            return
+        except Exception as error:
+            faults.record(log, "A comparison failed.", error)
+            yield update("problem")
+            return
+        yield update("complete")
+
+    def _compared(self, opened: Opened) -> Compared:
+        with self._keeping:
+            if id(opened) not in self._kept:
+                self._kept[id(opened)] = Compared()
+                weakref.finalize(opened, self._kept.pop, id(opened), None)
+            return self._kept[id(opened)]
+
+    def _fill(
+        self, opened: Opened, compared: Compared, wanted: Callable[[], bool]
+    ) -> Iterator[float | None]:
+        """Work out what is missing; after each subset the seconds that the others may take.
+
+        Raises:
+            Superseded: `wanted` said no.
+        """
+        missing = [s for s in _order(opened.case.present) if s not in compared.rows]
+        if missing:
+            yield None
+            for _ in self._tumour.encode(opened, wanted):  # a case that was put away
+                pass
+        timed = []
+        for k, subset in enumerate(missing, 1):
+            if not wanted():
+                raise Superseded
+            with compared.lock:
+                if subset not in compared.rows:  # nobody else did it meanwhile
+                    started = time.perf_counter()
+                    self._add(opened, compared, subset, wanted)
+                    timed.append(time.perf_counter() - started)
+            yield sum(timed) / len(timed) * (len(missing) - k) if timed else None
+
+    def _add(
+        self, opened: Opened, compared: Compared, subset: frozenset[str], wanted: Callable[[], bool]
+    ) -> None:
+        from mckd.tumour.comparison import Comparison
+
+        answer = self._tumour.answer(opened, subset, wanted)
+        shape = opened.case.grid.canonical.shape
+        found = bits_to_regions(unpack_bits(answer.labels, shape))
+        if compared.comparison is None:
+            compared.comparison = Comparison(opened.case, found)  # of all sequences: see _order
+        comparison = compared.comparison
+        row = comparison.add(subset, found)
+        if comparison.complete:
+            compared.votes = {r: pack_bytes(comparison.votes(r)) for r in REGION_NAMES}
+            compared.contributions = {
+                region: {
+                    "total_ml": each.total_ml,
+                    "volume_ml": each.volume_ml,
+                    "dice": each.dice,
+                    "sentence": each.sentence,
+                }
+                for region, each in comparison.contributions().items()
+            }
+            compared.comparison = None  # it holds masks
+        compared.rows[subset] = {
+            "key": row.key,
+            "used": [s for s in SEQUENCES if s in subset],
+            "regions": {region.region: _measured(region) for region in row.regions},
+        }
+
+    # ---- what the widgets show
+
+    def table(self, update: Update) -> dict[str, Any]:
+        """The table of the subsets and how far it is, as subsets.js shows it."""
+        opened, compared = update.opened, update.compared
+        shown: dict[str, Any] = {"turn": update.turn, "stamp": update.stamp, "state": update.state}
+        if update.state == "unavailable":
+            shown["problem"] = self._tumour.reason
+        if update.state == "problem":
+            shown["problem"] = FAILED
+        if opened is None:
+            return shown
+        case = opened.case
+        return shown | {
+            "name": spoken(case.name) if case.synthetic else case.name,
+            "synthetic": case.synthetic,
+            "given": [s for s in SEQUENCES if s in case.present],
+            "reference": opened.reference is not None,
+            "left_s": update.left_s,
+            "rows": [] if compared is None else [*compared.rows.values()],
+        }
+
+    def contributions(self, update: Update) -> dict[str, Any]:
+        """What each sequence adds to each region, as contributions.js shows it."""
+        from mckd.tumour.comparison import MEANING
+
+        compared = update.compared
+        return {
+            "turn": update.turn,
+            "stamp": update.stamp,
+            "state": "none" if compared is None else update.state,
+            "regions": {} if compared is None else compared.contributions,
+            "importance": self._tumour.about().get("importance", {}),
+            "meaning": MEANING,
+        }
+
+    def maps(self, update: Update) -> dict[str, Any]:
+        """Bytes for the panes: {"labels": {key of the subset: bytes}, "votes": {region: bytes}}."""
+        opened, compared = update.opened, update.compared
+        if opened is None or compared is None:
+            return {"labels": {}, "votes": {}}
+        rows = list(compared.rows.items())
+        labels = {row["key"]: opened.answers[subset].labels for subset, row in rows}
+        return {"labels": labels, "votes": compared.votes}
+
+
+def _order(present: frozenset[str]) -> list[frozenset[str]]:
+    """The whole set, against which all others are measured, then those in the paper's order."""
+    from mckd.method import subsets
+
+    every = subsets([s for s in SEQUENCES if s in present])
+    return [every[-1], *every[:-1]]
+
+
+def _measured(row: RegionRow) -> dict[str, Any]:
+    """One region of one subset, rounded for the table."""
+    known: dict[str, Any] = {
+        "volume_ml": round(row.volume_ml, 2),
+        "change_ml": round(row.change_ml, 2),
+        "agreement": _rounded(row.agreement, 4),
+    }
+    if row.score is not None:
+        known |= {
+            "outcome": row.score.outcome,
+            "dice": _rounded(row.score.dice, 4),
+            "hd95_mm": _rounded(row.score.hd95_mm, 2),
+        }
+    return known
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

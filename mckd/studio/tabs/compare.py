@@ -1,0 +1,68 @@
+"""The Compare tab: all subsets of the open case's sequences, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.services import Services
+from mckd.studio.services.compare import CompareService, Update
+from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
+from mckd.studio.tabs.tumour import QUIET, send, send_case
+from mckd.studio.widgets.contributions import contributions
+from mckd.studio.widgets.panes import panes
+from mckd.studio.widgets.subsets import subsets
+
+Shown = tuple[Any, Any, Any]  # values of the panes, the table and the contributions
+
+
+# --- Handlers -------------------------------------------------------------------------------------
+
+
+def run(tumour: TumourService, compare: CompareService, desk: Desk) -> Iterator[Shown]:
+    """Compare the case on the desk and show every row as it comes."""
+    for update in compare.run(desk):
+        yield (
+            scene(tumour, compare, desk, update),
+            compare.table(update),
+            compare.contributions(update),
+        )
+
+
+def scene(
+    tumour: TumourService, compare: CompareService, desk: Desk, update: Update
+) -> dict[str, Any]:
+    """What the panes may show; a file that was sent before is not made anew."""
+    opened = update.opened
+    shown: dict[str, Any] = {"turn": update.turn, "stamp": update.stamp, "case": None}
+    if opened is None:
+        return shown
+    files = send_case(tumour, desk, opened)
+    case = tumour.scene(opened)
+    for name, facts in case["sequences"].items():
+        facts["file"] = files[name]
+    case["reference"] = files.get("reference")
+    maps = {
+        kind: {key: send(tumour, desk, kind, data) for key, data in known.items()}
+        for kind, known in compare.maps(update).items()
+    }
+    return shown | {"case": case, **maps}
+
+
+# --- Layout and wiring ----------------------------------------------------------------------------
+
+
+def build(services: Services, desk: gr.State) -> None:
+    """Lay the tab out inside the current `gr.Blocks`; `desk` is that of the Brain tumours tab."""
+    labels = {s: SLOTS[s] for s in SEQUENCES}
+    pictures = panes(elem_id="compare-panes")
+    with gr.Row(elem_id="compare", equal_height=False):
+        table = subsets(labels, services.tumour.cases(), elem_id="compare-subsets")
+        shares = contributions(labels, elem_id="compare-contributions")
+    table.begin(
+        partial(run, services.tumour, services.compare), desk, [pictures, table, shares],
+        trigger_mode="multiple", concurrency_limit=4, **QUIET,
+    )  # fmt: skip

@@ -1,0 +1,18 @@
+"""What each sequence adds to each region of one case, beside the weight that the model learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import widget
+
+
+def contributions(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
+    """Its value is the dictionary that `CompareService.contributions` returns, or None.
+
+    `labels`: what each sequence is called, in order. The region it shows is that of the panes:
+    `mckd:region` {region} in both directions.
+    """
+    return widget("contributions", None, labels=labels, **kwargs)

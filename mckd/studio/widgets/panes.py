@@ -1,0 +1,25 @@
+"""Two to four linked views of one case, each with a subset's regions, a difference or the votes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mckd.studio.widgets import SLICES, widget
+
+PARTS = ("looks",)
+
+
+def panes(**kwargs: Any) -> gr.HTML:
+    """Its value is a scene, complete each time, or None:
+
+        {"turn": int, "stamp": int, "case": as of the viewer, or None,
+         "labels": {key of a subset: file}, "votes": {region: file}}
+
+    where a key is like `flair+t1c` and file a `FileData` of gzip bytes. Only the files of what is
+    shown are fetched, and the images are those of the viewer if it has them. In the browser it
+    follows `mckd:pick` {key} and `mckd:region` {region}, which it also fires, and fires
+    `mckd:panes` {shown: {letter: key}}.
+    """
+    return widget("panes", parts=PARTS, shared=SLICES, **kwargs)
