@@ -9,6 +9,7 @@ import gradio as gr
 
 from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
+from mckd.studio.widgets.privacy import privacy
 
 HERE = Path(__file__).parent
 TITLE = "MCKD Studio"
@@ -36,7 +37,28 @@ def build(services: Services) -> gr.Blocks:
                 digits.build(services)
             with gr.Tab("Training", id="training"):
                 training.build(services)
+        foot = privacy(elem_id="privacy")
+
+        def delete(request: gr.Request) -> dict[str, bool]:
+            forget(page, str(request.session_hash))
+            return {"deleted": True}
+
+        foot.delete(
+            delete, None, foot, queue=False, show_progress="hidden", api_visibility="private"
+        )
     return page
+
+
+def forget(page: gr.Blocks, session: str) -> None:
+    """A visitor is gone: hand each of their states to its `delete_callback`, and drop them.
+
+    Gradio's own way calls it only for states that were an output, and an hour later.
+    """
+    holder = page.state_holder
+    left = holder.session_data.pop(session, None)
+    holder.time_last_used.pop(session, None)
+    for key, value in [*left.state_data.items()] if left else []:
+        page.blocks[key].delete_callback(value)
 
 
 def look() -> dict[str, Any]:

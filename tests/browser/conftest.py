@@ -20,11 +20,14 @@ import pytest
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
+from tests import small_heads
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 EXAMPLES = ROOT / "assets" / "digits" / "examples"
+FENCE = ROOT / "tests" / "fence"
 
 
 def free_port() -> int:
@@ -43,13 +46,21 @@ class Studio:
     process: subprocess.Popen[bytes]
     seconds_to_page: float
     log: Path = field(repr=False)
+    private: Path = field(repr=False)  # where it keeps files of visitors
+    fence: Path = field(repr=False)  # notes of connections it tried to make
 
 
 def start_studio(folder: Path, *arguments: str, root: Path = ROOT) -> Studio:
-    """`python app.py` of the project in `root`, waited for until its page answers."""
+    """`python app.py` of the project in `root`, waited for until its page answers.
+
+    It runs behind a fence (tests/fence): no connection leaves this machine.
+    """
     port, runs, log = free_port(), folder / "runs", folder / "app.log"
+    private, fence = folder / "private", folder / "fence.log"
+    private.mkdir()
     command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs), *arguments]
     environment = {k: v for k, v in os.environ.items() if k != "SPACE_ID"}
+    environment |= {"TMPDIR": str(private), "PYTHONPATH": str(FENCE), "MCKD_FENCE": str(fence)}
     started = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -60,7 +71,8 @@ def start_studio(folder: Path, *arguments: str, root: Path = ROOT) -> Studio:
         try:
             with urllib.request.urlopen(url, timeout=5) as page:
                 page.read()
-            return Studio(url, port, runs, process, time.monotonic() - started, log)
+            waited = time.monotonic() - started
+            return Studio(url, port, runs, process, waited, log, private, fence)
         except (urllib.error.URLError, OSError):
             if process.poll() is not None:
                 break
@@ -70,17 +82,44 @@ def start_studio(folder: Path, *arguments: str, root: Path = ROOT) -> Studio:
 
 
 def stop_studio(studio: Studio) -> None:
+    """End the app; it must not have tried to reach any other computer."""
     studio.process.terminate()
     try:
         studio.process.wait(10)
     except subprocess.TimeoutExpired:
         studio.process.kill()
         studio.process.wait(10)
+    assert not studio.fence.exists(), studio.fence.read_text()
 
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     running = start_studio(tmp_path_factory.mktemp("studio"))
+    yield running
+    stop_studio(running)
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """The app with one small bundled case and a network of random weights."""
+    import torch
+
+    from mckd.files.checkpoint import save_checkpoint
+    from mckd.tumour.naming import SEQUENCES
+    from mckd.tumour.network import DESIGNS, TumourNetwork
+
+    root = tmp_path_factory.mktemp("clinic")
+    shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
+    shutil.copy(ROOT / "app.py", root)
+    small_heads.save_case(root / "assets" / "tumour" / "small_head")
+    torch.manual_seed(0)
+    network = TumourNetwork(DESIGNS["smoke"])
+    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
+    tensors["iwv"] = torch.tensor([0.5, -0.5, 0.3, 0.1])
+    header = {"network": "smoke", "modalities": list(SEQUENCES), "data": {"name": "noise"}}
+    save_checkpoint(root / "checkpoints" / "tumour.safetensors", tensors, header)
+    running = start_studio(tmp_path_factory.mktemp("clinic-runs"), root=root)
     yield running
     stop_studio(running)
 

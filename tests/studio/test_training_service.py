@@ -47,11 +47,6 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _not_on_a_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SPACE_ID", raising=False)
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project root with nothing in it."""
@@ -418,15 +413,14 @@ def test_a_damaged_saved_command_is_not_run(project: Path, command: str) -> None
         saved_command(project, command)
 
 
-# ---- on a Space
+# ---- on a Space, and wherever strangers share the computer
 
 
-def test_on_a_space_training_is_off_and_replay_works(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_strangers_share_the_computer_training_is_off_and_replay_works(
+    project: Path,
 ) -> None:
-    monkeypatch.setenv("SPACE_ID", "someone/studio")
     run = write_run(project, state="stopped")
-    training = Training(project)
+    training = Training(project, closed=service.SHARED)
     assert "python app.py" in training.closed
     actions: list[Callable[[], Any]] = [
         lambda: training.start(Choices()),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mckd import __version__
 from mckd.studio.services.compare import CompareService
 from mckd.studio.services.digits import DigitService
-from mckd.studio.services.training import Training
+from mckd.studio.services.folders import Folders
+from mckd.studio.services.training import SHARED, Training
 from mckd.studio.services.tumour import TumourService
 
 
@@ -21,10 +24,22 @@ class Services:
     training: Training
 
     @classmethod
-    def open(cls, root: Path, data: Path | None, runs: Path | None) -> Services:
-        """The services of the project folder `root`. Loads nothing heavy; see `warm`."""
+    def open(
+        cls,
+        root: Path,
+        data: Path | None,
+        runs: Path | None,
+        private: Path | None = None,
+        public: bool = False,
+    ) -> Services:
+        """The services of the project folder `root`. Loads nothing heavy; see `warm`.
+
+        private: the folder for files of visitors. public: strangers share this computer.
+        """
         tumour = TumourService.from_checkpoint(
-            root / "checkpoints" / "tumour.safetensors", cases=root / "assets" / "tumour"
+            root / "checkpoints" / "tumour.safetensors",
+            cases=root / "assets" / "tumour",
+            folders=Folders(private),
         )
         return cls(
             tumour=tumour,
@@ -33,10 +48,22 @@ class Services:
                 root / "checkpoints" / "digits.safetensors",
                 examples=root / "assets" / "digits" / "examples",
             ),
-            training=Training(root, runs=runs, data=data),
+            training=Training(root, runs=runs, data=data, closed=SHARED if public else ""),
         )
 
     def warm(self) -> None:
         """Load the models. Takes seconds, so it runs once the page is up."""
         self.tumour.warm()
         self.digits.warm()
+
+    def tend(self) -> None:
+        """Delete what nobody asked for in a while. To be called now and then."""
+        self.tumour.tend()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Whether everything that can be loaded is, and a word on each model; of no visitor."""
+        models = {"tumour": self.tumour.status, "digits": self.digits.status}
+        loading = "loading" in models.values()
+        whole = all(status == "ready" for status in models.values())
+        status = "loading" if loading else "ready" if whole else "degraded"
+        return not loading, {"status": status, "version": __version__, "models": models}

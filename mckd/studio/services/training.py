@@ -36,6 +36,10 @@ from mckd.files.runs import RunFolder
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
 MAX_SERIES = 32  # names read from one record's "iwv" or "validation"
 LONGEST_LIST = 12  # entries of a list shown among a run's facts
+SHARED = (
+    "Training is off here because every visitor shares this computer. "
+    "Clone the project, run `python app.py` on your own machine, and this form is live."
+)
 LOG_NAME = "train.log"
 RECORDS_NAME = "records.jsonl"
 RESUMABLE = {"stopped", "failed"}
@@ -170,16 +174,16 @@ class Training:
         *,
         runs: Path | None = None,
         data: Path | None = None,
-        closed: str | None = None,
+        closed: str = "",
     ) -> None:
         """`data` is the folder given when the app was started (`--data`), if any.
 
-        `closed` is a sentence that says why training is off; None where it is on.
+        `closed` is a sentence that says why training is off; "" where it is on.
         """
         self.root = Path(root).resolve()
         self.runs_folder = Path(runs).resolve() if runs else self.root / "runs"
         self.data = Path(data).resolve() if data else None
-        self.closed = space_sentence() if closed is None else closed
+        self.closed = closed
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._starting = threading.Lock()
         self._asking = threading.Lock()
@@ -520,16 +524,6 @@ _FLAG = re.compile(r"--[a-z][a-z0-9-]*")
 _CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
 _LOSSES = ("task_loss", "distillation_loss", "meta_loss")
 _PLAIN = ("epoch", "time_s", "samples_per_s", *_LOSSES)
-
-
-def space_sentence() -> str:
-    """Why training is off on a Hugging Face Space, or nothing where this is not one."""
-    if not os.environ.get("SPACE_ID"):
-        return ""
-    return (
-        "Training is off here because every visitor shares this computer. "
-        "Clone the project, run `python app.py` on your own machine, and this form is live."
-    )
 
 
 def new_name(choices: Choices, now: datetime | None = None) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mckd.tumour import Case
 
 SHELF_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels takes 150 MB
+FILES_IDLE_S = 1800  # a visitor's files are deleted; intake.html promises it
 IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
 MOST_FILES = 12
 SLOTS = {
@@ -388,6 +389,11 @@ class TumourService:
         desk.end(desk.begin())
         self.shelf.forget(desk.owner)
         self.folders.forget(desk.owner)
+
+    def tend(self) -> None:
+        """Put away the cases, and delete the files, that nobody asked for in a while."""
+        self.shelf.expire()
+        self.folders.expire(FILES_IDLE_S)
 
     def _segment(
         self, desk: Desk, turn: int, opened: Opened, used: frozenset[str]

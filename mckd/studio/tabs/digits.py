@@ -41,7 +41,7 @@ def build(services: Services) -> None:
     def sound(name: str) -> str:
         return digits.example_sound(name)
 
-    desk = gr.State(Desk())  # each visitor gets a fresh one
+    desk = gr.State(Desk(), delete_callback=digits.close)  # each visitor gets a fresh one
     chosen = examples(digits.examples(), sound, elem_id="digit-examples")
     with gr.Row(elem_id="digits", equal_height=False):
         with gr.Column(elem_classes="mk-inputs", min_width=300):
