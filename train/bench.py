@@ -54,7 +54,8 @@ def bench(arguments: argparse.Namespace) -> int:
 def bench_digits(threads: int, repeats: int) -> dict[str, Any]:
     """Median and 95th percentile of `DigitClassifier.predict`."""
     from mckd.digits import DigitClassifier
-    from mckd.digits.data import read_pictures, read_recordings, read_wave
+    from mckd.digits.data import read_pictures, read_recordings
+    from mckd.digits.wave import read_wave
 
     classifier = DigitClassifier.load(CHECKPOINTS / "digits.safetensors")
     drawn = np.kron(read_pictures(EXAMPLES)[0].images[75], np.ones((10, 10), np.uint8))

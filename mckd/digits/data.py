@@ -203,17 +203,6 @@ def is_synthetic(recordings: Sequence[Recording]) -> bool:
     return any(r.speaker.startswith(SYNTHETIC) for r in recordings)
 
 
-def read_wave(path: Path) -> tuple[Floats, int]:
-    """A recording as mono float32 (n,) in -1..1 and its sampling rate in Hz."""
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"The recording {path.name} cannot be read. Fetch it again.") from error
-    return np.asarray(samples.mean(axis=1), np.float32), int(rate)
-
-
 def paper_mfcc(samples: Floats) -> Floats:
     """SMIL's sound input, (20, 20): coefficients x frames.
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from mckd.digits import DigitClassifier
-from mckd.digits.data import MODALITIES, read_pictures, read_recordings, read_wave
+from mckd.digits.data import MODALITIES, read_pictures, read_recordings
 from mckd.digits.network import NETWORKS, StudioNetwork
+from mckd.digits.wave import read_wave
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.method.steps import predict
 from tests.conftest import ROOT

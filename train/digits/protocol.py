@@ -19,11 +19,11 @@ from mckd.digits.data import (
     is_synthetic,
     keep_rate,
     paper_mfcc,
-    read_wave,
     split_pairs,
     whole_clip_mfcc,
 )
 from mckd.digits.network import NETWORKS
+from mckd.digits.wave import read_wave
 from mckd.method import Batch, MissingModalityNetwork, predict, subsets
 from mckd.method.presence import presence_mask
 from train.digits.settings import DigitSettings

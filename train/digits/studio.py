@@ -17,12 +17,12 @@ from mckd.digits.data import (
     is_synthetic,
     read_pictures,
     read_recordings,
-    read_wave,
     recording_parts,
 )
 from mckd.digits.drawing import prepare_picture
 from mckd.digits.network import StudioNetwork
 from mckd.digits.sound import FRAMES, N_MELS, WINDOW_SAMPLES, find_voice, log_mel
+from mckd.digits.wave import read_wave
 from mckd.method import Batch, MissingModalityNetwork
 from train.digits import augment_picture as pictures_of
 from train.digits import augment_voice as voices_of
