@@ -30,7 +30,7 @@ from reportlab.platypus import (
 )
 
 from mckd.report.subject import EMPTY, PURPOSE, SYNTHETIC, Subject
-from mckd.tumour.comparison import MEANING, Contribution, RegionRow, Row
+from mckd.tumour.comparison import MEANING, Contribution, Row
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
 WIDTH, HEIGHT = A4
@@ -99,7 +99,7 @@ def document(subject: Subject, pictures: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-class _LastPage(Flowable):  # type: ignore[misc]
+class _LastPage(Flowable):
     """Takes no room; writes how many pages there are into the foot of all of them."""
 
     def draw(self) -> None:
@@ -156,7 +156,7 @@ def _foot(canvas: Canvas, subject: Subject) -> None:
     canvas.setFillColor(SOFT)
     canvas.setFont("Helvetica", 7.2)
     canvas.drawString(SIDE, base, PURPOSE)
-    room = 9 * mm  # for the total
+    room = 6.4 * mm  # for the total
     canvas.drawRightString(WIDTH - SIDE - room, base, f"Page {canvas.getPageNumber()}")
     canvas.saveState()
     canvas.translate(WIDTH - SIDE - room + 2, base)
@@ -274,11 +274,9 @@ def _result(subject: Subject) -> Table:
 
 def _subsets(subject: Subject) -> list[Flowable]:
     scored = subject.reference is not None
-    measure = (
-        "Dice and HD95 in mm against the reference"
-        if scored
-        else "agreement: Dice with the result from all sequences"
-    )
+    measure = "agreement: Dice with the result from all sequences"
+    if scored:
+        measure = f"Dice{' and HD95 in mm' if subject.distances else ''} against the reference"
     story = [
         Paragraph("Every subset of the sequences", HEADING),
         _subset_table(subject, scored),
@@ -300,7 +298,9 @@ def _subsets(subject: Subject) -> list[Flowable]:
 def _subset_table(subject: Subject, scored: bool) -> Table:
     sequences = subject.sequences
     n = len(sequences)
-    heads = ["mL", "±", "Dice", "HD95"] if scored else ["mL", "±", "agreement"]
+    heads = ["mL", "±", "Dice" if scored else "agreement"]
+    if subject.distances:
+        heads.append("HD95")
     each = len(heads)
     above: list[Any] = [""] * n
     for region in REGIONS:
@@ -327,9 +327,9 @@ def _subset_table(subject: Subject, scored: bool) -> Table:
             ("LINEBEFORE", (first, 0), (first, -1), 0.5, RULE),
         ]
     for y, row in enumerate(subject.compared.rows, start=2):
-        lines.append([*(_dot(s in row.subset) for s in sequences), *_cells(row, scored)])
+        lines.append([*(_dot(s in row.subset) for s in sequences), *_cells(row, subject.distances)])
         for k, found in enumerate(row.regions):
-            value = (found.score and found.score.dice) if scored else found.agreement
+            value = found.score.dice if found.score else found.agreement
             if value is not None:
                 at = n + k * each + 2
                 style.append(("BACKGROUND", (at, y), (at, y), _blend(GOOD, value)))
@@ -339,20 +339,19 @@ def _subset_table(subject: Subject, scored: bool) -> Table:
             style.append(("LINEBELOW", (0, y), (-1, y), 0.6, FAINT))
     dots = 9.5 * mm
     rest = (TEXT - n * dots) / (each * len(REGIONS))
-    heights = [5.4 * mm, 4.8 * mm] + [5.6 * mm] * len(subject.subsets)
+    heights = [5.4 * mm, 4.8 * mm] + [6 * mm] * len(subject.subsets)
     table = Table(lines, colWidths=[dots] * n + [rest] * (each * len(REGIONS)), rowHeights=heights)
     table.setStyle(style)
     return table
 
 
-def _cells(row: Row, scored: bool) -> list[str]:
+def _cells(row: Row, distances: bool) -> list[str]:
     cells = []
     for found in row.regions:
-        cells += [f"{found.volume_ml:.1f}", _change(found)]
-        if scored and found.score is not None:
-            cells += [_number(found.score.dice, 2), _number(found.score.hd95_mm, 1)]
-        else:
-            cells.append(_number(found.agreement, 2))
+        cells += [f"{found.volume_ml:.1f}", _sign(found.change_ml, 1)]
+        cells.append(_number(found.score.dice if found.score else found.agreement, 2))
+        if found.score and distances:
+            cells.append(_number(found.score.hd95_mm, 1))
     return cells
 
 
@@ -380,7 +379,7 @@ def _contributions(subject: Subject) -> list[Flowable]:
 
 def _chart(found: Contribution) -> Drawing:
     """A bar per sequence from the zero line, its mL, and its share of the Dice."""
-    width, row, top = TEXT / 3, 6.2 * mm, 9 * mm
+    width, row, top = TEXT / 3, 7 * mm, 9 * mm
     chart = Drawing(width, top + row * len(found.volume_ml) + 2 * mm)
     height = chart.height
     name, left, right = REGION_NAMES[found.region], 12 * mm, width - 27 * mm
@@ -402,9 +401,7 @@ def _chart(found: Contribution) -> Drawing:
                 fillColor=TINTS[found.region] if ml >= 0 else FAINT, strokeColor=None,
             )
         )  # fmt: skip
-        chart.add(
-            _text(max(zero, zero + length) + 3, middle, f"{ml:.1f} mL".replace("-", "–"), 7.2, INK)
-        )
+        chart.add(_text(max(zero, zero + length) + 3, middle, f"{_plain(ml, 1)} mL", 7.2, INK))
         if found.dice is not None:
             share = _sign(found.dice[sequence], 2)
             chart.add(_text(width - 4 * mm, middle, share, 7.2, SOFT, "end"))
@@ -440,7 +437,7 @@ def _method(subject: Subject) -> list[Flowable]:
         (
             "Model",
             f"{escape(subject.model_line)} Importance of the sequences in training: {weights}."
-            f"{small} Its model card has scores on cases that it did not see, and its limits.",
+            f"{small} Its model card has the scores on cases that it did not see, and its limits.",
         ),
         ("Checkpoint", f"SHA-256 <font name='Courier'>{digest}</font>"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in subject.versions.items())),
@@ -539,13 +536,14 @@ def _number(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def _change(found: RegionRow) -> str:
-    return _sign(found.change_ml, 1) if round(found.change_ml, 1) else "0"
-
-
 def _sign(value: float, digits: int) -> str:
-    """With a sign; a dash for minus, as it is printed."""
-    return f"{value:+.{digits}f}".replace("-", "–")
+    """With a sign, but for 0."""
+    return _plain(value, digits) if round(value, digits) <= 0 else f"+{value:.{digits}f}"
+
+
+def _plain(value: float, digits: int) -> str:
+    """A dash for minus, as it is printed; no minus before 0."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "–")
 
 
 def _short(words: str, most: int) -> str:

@@ -7,7 +7,6 @@ reader's left, the front of the head on top or on the left, its top on top.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +17,14 @@ from matplotlib import colormaps, patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mckd.report.subject import Subject, subset_title
 from mckd.tumour.comparison import Subset
-from mckd.tumour.geometry import Bools, Triple, axis_letters
+from mckd.tumour.geometry import Bools, Box, Triple, axis_letters
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES
 
 COLOURS = {"et": "#ffde59", "tc": "#e85d26", "wt": "#4da0ff"}  # those of viewer.planes.js
@@ -77,7 +76,7 @@ def key_slices(subject: Subject) -> bytes:
             fontweight="bold",
         )  # fmt: skip
         for ax, plane in zip(row, PLANES, strict=True):
-            window = _window(subject, plane, brain.start, brain.stop, side)
+            window = _window(subject, plane, brain, side)
             _slice(ax, subject, shown, plane, at, window)
             _outline(ax, subject, subject.case.present, plane, at)
             count = subject.case.grid.canonical.shape[plane.across]
@@ -99,7 +98,7 @@ def subset_slices(subject: Subject) -> bytes:
     side = _close(subject)
     cells = [ax for row in panels for ax in row]
     for ax, subset in zip(cells, subject.subsets, strict=False):
-        _slice(ax, subject, shown, AXIAL, at, _window(subject, AXIAL, *subject.extent, side))
+        _slice(ax, subject, shown, AXIAL, at, _window(subject, AXIAL, subject.extent, side))
         _outline(ax, subject, subset, AXIAL, at)
         _caption(ax, subset_title(subset, subject.case.present))
     _letters(cells[0], subject, AXIAL)
@@ -121,7 +120,7 @@ def vote_slices(subject: Subject) -> bytes:
     for ax, region in zip(row, REGIONS, strict=True):
         at = subject.key_voxel(region)
         shown = _best(subject, region)
-        _slice(ax, subject, shown, AXIAL, at, _window(subject, AXIAL, *subject.extent, side))
+        _slice(ax, subject, shown, AXIAL, at, _window(subject, AXIAL, subject.extent, side))
         votes = _cut(subject.compared.votes(region), AXIAL, at)
         film = colours.to_rgba(votes, alpha=0.85)
         film[votes == 0] = 0
@@ -138,7 +137,7 @@ def vote_slices(subject: Subject) -> bytes:
     )
     bar.tick_params(colors=FAINT, labelsize=6.5, length=2, pad=1.5)
     scale.minorticks_off()
-    scale.outline.set_visible(False)  # type: ignore[operator]
+    scale.outline.set_visible(False)
     figure.text(
         0.29, 0.245 / height, f"Subsets, of {count}", color=INK, fontsize=7, ha="right", va="center"
     )
@@ -166,7 +165,8 @@ def _film(rows: int, columns: int, gutter: float = 0.0) -> tuple[Figure, list[li
 
 def _cut(volume: npt.NDArray[Any], plane: Plane, at: Triple) -> npt.NDArray[Any]:
     """The slice of (X, Y, Z) as rows and columns of a picture."""
-    return np.take(volume, at[plane.across], axis=plane.across).T[::-1, ::-1]
+    flat: npt.NDArray[Any] = np.take(volume, at[plane.across], axis=plane.across)
+    return flat.T[::-1, ::-1]
 
 
 def _frame(subject: Subject, plane: Plane) -> tuple[float, float, float, float]:
@@ -181,21 +181,21 @@ def _frame(subject: Subject, plane: Plane) -> tuple[float, float, float, float]:
 
 
 def _window(
-    subject: Subject, plane: Plane, start: Triple, stop: Triple, side: float
+    subject: Subject, plane: Plane, box: Box, side: float
 ) -> tuple[float, float, float, float]:
     """A square of `side` mm around a box of voxels: left, right, bottom, top."""
     grid = subject.case.grid.canonical
     x, y = (
-        (grid.shape[a] - (start[a] + stop[a]) / 2) * grid.spacing_mm[a] for a in (plane.u, plane.v)
+        (grid.shape[a] - (box.start[a] + box.stop[a]) / 2) * grid.spacing_mm[a]
+        for a in (plane.u, plane.v)
     )
     return x - side / 2, x + side / 2, y + side / 2, y - side / 2
 
 
 def _close(subject: Subject) -> float:
     """The side in mm of an axial view of the tumour."""
-    start, stop = subject.extent
-    spacing = subject.case.spacing_mm
-    return max(CLOSEST_MM, *(AROUND * (stop[a] - start[a]) * spacing[a] for a in (0, 1)))
+    shape, spacing = subject.extent.shape, subject.case.spacing_mm
+    return max(CLOSEST_MM, *(AROUND * shape[a] * spacing[a] for a in (AXIAL.u, AXIAL.v)))
 
 
 def _best(subject: Subject, region: str) -> str:
@@ -229,7 +229,7 @@ def _outline(ax: Axes, subject: Subject, subset: Subset, plane: Plane, at: Tripl
     masks = {region: _cut(subject.mask(subset, region), plane, at) for region in REGIONS}
     film = np.zeros((*masks["wt"].shape, 4))
     for region in reversed(REGIONS):
-        film[masks[region]] = (*_rgb(COLOURS[region]), FILL)
+        film[masks[region]] = to_rgba(COLOURS[region], FILL)
     ax.imshow(film, extent=frame, interpolation="nearest")
     for region in reversed(REGIONS):
         _contour(ax, masks[region], frame, COLOURS[region], LINE)
@@ -254,7 +254,7 @@ def _contour(
     (rows, columns), (_, right, bottom, _) = mask.shape, frame
     x = (np.arange(-1, columns + 1) + 0.5) * right / columns
     y = (np.arange(-1, rows + 1) + 0.5) * bottom / rows
-    lines = contour_generator(x, y, padded).lines(0.5)
+    lines: Any = contour_generator(x, y, padded).lines(0.5)
     ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, **look))
 
 
@@ -305,7 +305,7 @@ def _legend(figure: Figure, subject: Subject, where: str = "") -> None:
     """The colours of the regions, what is dashed, and what one must know of the picture."""
     middle = FOOT * 0.55 / figure.get_figheight()
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=(*_rgb(colour), FILL + 0.3), edgecolor=colour, label=REGION_NAMES[region])
+        Patch(facecolor=(colour, FILL + 0.3), edgecolor=colour, label=REGION_NAMES[region])
         for region, colour in COLOURS.items()
     ]
     if subject.reference is not None:
@@ -333,13 +333,10 @@ def _marks(figure: Figure, subject: Subject, middle: float, where: str = "") -> 
     )  # fmt: skip
 
 
-def _rgb(colour: str) -> Sequence[float]:
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-
-
 def _pale(colour: str) -> str:
     """As the viewer draws a reference: three fifths of the way to white."""
-    return "#" + "".join(f"{round(255 * (c + 0.6 * (1 - c))):02x}" for c in _rgb(colour))
+    red, green, blue = (part + 0.6 * (1 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def _png(figure: Figure) -> bytes:

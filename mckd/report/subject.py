@@ -16,7 +16,7 @@ import numpy as np
 from mckd import __version__
 from mckd.tumour.comparison import Comparison, Subset, key_of
 from mckd.tumour.data import Case, regions
-from mckd.tumour.geometry import Bools, Triple, bounding_box
+from mckd.tumour.geometry import Bools, Box, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, plain_name
 from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, SEQUENCES
 
@@ -111,6 +111,11 @@ class Subject:
             "sides_known": self.case.sides_known,
         }
 
+    @property
+    def distances(self) -> bool:
+        """Whether there are HD95s."""
+        return self.compared.distances and self.reference is not None
+
     @cached_property
     def reference(self) -> Bools | None:
         """(3, X, Y, Z), canonical."""
@@ -145,15 +150,12 @@ class Subject:
         return a, b, c
 
     @cached_property
-    def extent(self) -> tuple[Triple, Triple]:
-        """First and one past the last voxel of all that is called tumour by anyone."""
-        anywhere = self.compared.votes("wt") > 0
+    def extent(self) -> Box:
+        """Around what half of the subsets, or the reference, call tumour; else the brain's."""
+        tumour = 2 * self.compared.votes("wt") >= len(self.subsets)
         if self.reference is not None:
-            anywhere = anywhere | self.reference[-1]
-        if not anywhere.any():
-            return self.case.brain.start, self.case.brain.stop
-        box = bounding_box(anywhere)
-        return box.start, box.stop
+            tumour = tumour | self.reference[-1]
+        return bounding_box(tumour) if tumour.any() else self.case.brain
 
 
 def subset_title(subset: Subset, present: Subset) -> str:

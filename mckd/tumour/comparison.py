@@ -37,8 +37,8 @@ ALIKE = 0.8  # of the largest contribution: a sentence that names one names the 
 MEANING = (
     "A contribution is a Shapley value: what a sequence adds on average over every order in which "
     "the sequences could be added, starting from none. The contributions add up to the result from "
-    "all sequences; one may be negative. They describe this model on this case, not how much of "
-    "the tumour a sequence shows to a reader."
+    "all sequences; one may be negative. They describe this model on this case: "
+    "more volume is not a better outline, nor what a reader sees in a sequence."
 )
 """What has to stand beside every contribution."""
 
@@ -123,7 +123,10 @@ class Difference:
 
 
 class Comparison:
-    """The subsets of one case's sequences, side by side. One thread adds, any may read."""
+    """The subsets of one case's sequences, side by side. One thread adds, any may read.
+
+    case, distances: as given.
+    """
 
     def __init__(self, case: Case, whole: Bools, distances: bool = True) -> None:
         """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
@@ -132,7 +135,7 @@ class Comparison:
         """
         self.case = case
         self._grid = case.grid.canonical
-        self._distances = distances
+        self.distances = distances
         self._whole = whole
         self._reference = None if case.labels is None else regions(case.labels)
         self._votes = np.zeros(whole.shape, np.uint8)
@@ -189,7 +192,7 @@ class Comparison:
             agreement=dice(found, whole),
             score=None
             if reference is None
-            else score_region(region, found, reference[k], self._grid, self._distances),
+            else score_region(region, found, reference[k], self._grid, self.distances),
         )
 
     def _contribution(self, region: str) -> Contribution:
