@@ -58,7 +58,9 @@ def forget(page: gr.Blocks, session: str) -> None:
     left = holder.session_data.pop(session, None)
     holder.time_last_used.pop(session, None)
     for key, value in [*left.state_data.items()] if left else []:
-        page.blocks[key].delete_callback(value)
+        state = page.blocks[key]
+        assert isinstance(state, gr.State)
+        state.delete_callback(value)
 
 
 def look() -> dict[str, Any]:

@@ -369,7 +369,10 @@ class TumourService:
             if not answer.scores:
                 bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
                 answer.scores.extend(_scores(opened.case, bits))
-        return Update(turn, opened=opened, answer=answer, used=answer.used)
+        with desk.lock:  # its stamp must not be later than that of an answer shown meanwhile
+            if desk.shown is not answer:
+                return None
+            return Update(turn, opened=opened, answer=answer, used=answer.used)
 
     def opened(self, desk: Desk) -> Opened | None:
         """The case on a desk, read anew if it was put away; None if there is none."""
