@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,12 @@ MIN_SECONDS = 0.1
 MAX_SECONDS = 30.0
 SILENT_PEAK = 1e-4
 """Peak (full scale 1) below which a recording holds no voice: about -80 dBFS."""
+
+LOUDEST_PEAK = 2.0**31
+"""Peak above which a recording is damaged; floats sometimes hold the range of whole numbers."""
+
+_LONGEST_RATIO = 2000
+"""Denominator of a resampling ratio: exact for all usual rates, and an odd one costs no more."""
 
 _HIGH_PASS_HZ = 80.0
 _PRE_EMPHASIS = 0.97
@@ -118,33 +126,37 @@ def _mono(samples: npt.NDArray[np.generic], sample_rate: int) -> npt.NDArray[np.
     wave = _full_scale_one(samples)
     if not np.isfinite(wave).all():
         raise ValueError("The sound holds values that are not finite numbers; please record again.")
-    if wave.ndim == 2:
-        wave = wave.mean(axis=1)
-    centred: npt.NDArray[np.float64] = wave - wave.mean()
-    if np.abs(centred).max() < SILENT_PEAK:
+    if max(wave.max(), -wave.min()) > LOUDEST_PEAK:
+        raise ValueError("The sound is damaged: its values are far too large; please record again.")
+    wave -= wave.mean()
+    if max(wave.max(), -wave.min()) < SILENT_PEAK:
         raise ValueError("The sound is silent; please check the microphone and record again.")
-    return centred
+    return wave
 
 
 def _full_scale_one(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    """Scale samples of any real dtype to floats whose full scale is 1."""
-    if np.issubdtype(samples.dtype, np.integer):
+    """The mean of all channels, (n,), of samples of any real dtype as floats of full scale 1."""
+    whole = np.issubdtype(samples.dtype, np.integer)
+    if not whole and not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError("The sound must consist of real numbers.")
+    channels: npt.NDArray[Any] = samples.reshape(len(samples), -1)
+    with np.errstate(all="ignore"):
+        wave = np.asarray(channels.mean(axis=1, dtype=np.float64))
+    if whole:
         limits = np.iinfo(samples.dtype)  # type: ignore[type-var]
         # Unsigned formats put silence in the middle of their range.
         half = (int(limits.max) - int(limits.min) + 1) / 2
-        return (samples.astype(np.float64) - (int(limits.min) + half)) / half
-    if np.issubdtype(samples.dtype, np.floating):
-        return samples.astype(np.float64)
-    raise ValueError("The sound must consist of real numbers.")
+        wave -= int(limits.min) + half
+        wave /= half
+    return wave
 
 
 def _to_rate(wave: npt.NDArray[np.float64], sample_rate: int) -> npt.NDArray[np.float64]:
     """Resample a wave to 8 kHz with an anti-aliasing filter."""
     if sample_rate == SAMPLE_RATE_HZ:
         return wave
-    divisor = math.gcd(SAMPLE_RATE_HZ, int(sample_rate))
-    up, down = SAMPLE_RATE_HZ // divisor, int(sample_rate) // divisor
-    return np.asarray(resample_poly(wave, up, down), dtype=np.float64)
+    ratio = Fraction(SAMPLE_RATE_HZ, int(sample_rate)).limit_denominator(_LONGEST_RATIO)
+    return np.asarray(resample_poly(wave, ratio.numerator, ratio.denominator), dtype=np.float64)
 
 
 def _remove_rumble(wave: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -21,6 +21,10 @@ from torch import Tensor
 from mckd.files.atomic import write_atomically
 from mckd.files.manifest import MANIFEST, enter, read_manifest
 
+LARGEST_BYTES = 2**30
+LONGEST_HEADER = 2**20
+MOST_TENSORS = 10_000
+
 _HEADER_KEY = "mckd"  # safetensors metadata maps strings to strings; ours is one JSON text
 
 
@@ -57,16 +61,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint that its folder's manifest confirms.
 
     Raises:
-        CheckpointError: missing, unlisted, altered, truncated, or with NaN weights.
+        CheckpointError: missing, unlisted, altered, truncated, another format, or with NaN weights.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path.name}. Train one or fetch it again.")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise CheckpointError(f"{path.name} is larger than any checkpoint of this project.")
     data = path.read_bytes()
     if data.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path.name} is a Git LFS pointer. Run 'git lfs pull' to fetch it.")
     digest = hashlib.sha256(data).hexdigest()
-    listed = read_manifest(path.parent).get(path.name)
+    listed = _listed(path)
     if listed is None:
         raise CheckpointError(f"{path.name} is not listed in {MANIFEST} beside it; not loaded.")
     if listed != digest:
@@ -74,12 +80,33 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path.name} differs from its entry in {MANIFEST}: damaged or altered. Fetch it again."
         )
     try:
+        header = _header(data)
         tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER_KEY])
-    except Exception as error:
+    except Exception as error:  # what a foreign file raises is not one family
         raise CheckpointError(f"{path.name} is not a checkpoint of this project.") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path.name} holds NaN or infinite values in {name}.")
     return Checkpoint(tensors, header, digest)
+
+
+def _listed(path: Path) -> str | None:
+    """The SHA-256 that the manifest beside a file gives for it."""
+    try:
+        return read_manifest(path.parent).get(path.name)
+    except (OSError, ValueError) as error:  # not text, or lines of another form
+        raise CheckpointError(f"{MANIFEST} beside {path.name} is damaged. Fetch both.") from error
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Our JSON header; judged before safetensors makes tensors of what it lists."""
+    length = int.from_bytes(data[:8], "little")
+    if length > LONGEST_HEADER:
+        raise ValueError("The header is too long.")
+    listed = json.loads(data[8 : 8 + length])
+    if len(listed) > MOST_TENSORS:
+        raise ValueError("There are too many tensors.")
+    header = json.loads(listed["__metadata__"][_HEADER_KEY])
+    if not isinstance(header, dict):
+        raise TypeError("The header is no mapping.")
+    return header

@@ -132,6 +132,7 @@ def test_one_dot_is_not_a_digit(pen: int) -> None:
         (np.zeros((0, 28), np.uint8), "too small"),
         (np.zeros((5, 400), np.uint8), "too small"),
         (np.zeros((8, 4097), np.uint8), "too large"),
+        (np.broadcast_to(np.uint8(0), (30_000, 30_000, 4)), "too large"),
         (np.zeros((28, 28), np.float32), "uint8"),
         ([[0] * 28] * 28, "uint8"),
         (None, "uint8"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -74,7 +76,7 @@ def test_mfcc_is_the_orthonormal_cosine_transform() -> None:
     np.testing.assert_allclose(sound.mfcc(spectrogram)[0].numpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("rate", [11_025, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [11_025, 16_000, 22_050, 44_100, 48_000, 191_999, 192_000])
 def test_the_sampling_rate_hardly_matters(rate: int) -> None:
     difference = (features(spoken_word(rate), rate) - features(spoken_word())).abs()
     assert difference.mean() < 0.05
@@ -158,6 +160,9 @@ def test_the_window_is_float32_within_full_scale() -> None:
         pytest.param(np.full(8000, 0.5), 8000, "silent", id="constant"),
         pytest.param(np.full(8000, np.nan), 8000, "not finite", id="nan"),
         pytest.param(np.full(8000, np.inf), 8000, "not finite", id="inf"),
+        pytest.param(np.sin(np.arange(8000.0)) * 1e200, 8000, "far too large", id="absurd"),
+        pytest.param(np.full((8000, 6), np.nan, np.float32), 8000, "not finite", id="nan in 5.1"),
+        pytest.param(np.ones((192_000 * 600, 1), np.int8), 192_000, "too long", id="10 minutes"),
         pytest.param(np.ones(8000), 3999, "rate", id="low rate"),
         pytest.param(np.ones(8000), 192_001, "rate", id="high rate"),
         pytest.param(np.ones(8000 * 31), 8000, "too long", id="long"),
@@ -171,3 +176,17 @@ def test_useless_recordings_are_refused_with_a_sentence(
     with pytest.raises(ValueError, match=message) as failure:
         sound.prepare_voice(samples, rate)
     assert str(failure.value).endswith(".")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("rate", [191_999, 192_000])
+def test_the_longest_recording_takes_little_memory(rate: int, channels: int) -> None:
+    word = spoken_word(rate)
+    samples = np.zeros((30 * rate, channels), np.int16)
+    samples[rate : rate + len(word)] = (word * 2**15).astype(np.int16)[:, None]
+    tracemalloc.start()
+    voice = sound.find_voice(samples, rate)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert voice.start_s == pytest.approx(1.0, abs=0.06)
+    assert peak < 100 * 2**20

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import pickle
 import subprocess
 
@@ -63,6 +64,61 @@ def test_other_formats_are_refused_and_never_unpickled(tmp_path, data):
     list_in_manifest(path, data)
     with pytest.raises(CheckpointError, match="not a checkpoint"):
         load_checkpoint(path)
+
+
+def safetensors_file(header: object, length: int | None = None, weights: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + weights
+
+
+OURS = {"__metadata__": {"mckd": "{}"}}
+WEIGHT = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(safetensors_file(OURS, length=2**63), id="a header of exabytes"),
+        pytest.param(safetensors_file(OURS | {"w" * 2**20: WEIGHT}, weights=bytes(4)), id="long"),
+        pytest.param(
+            safetensors_file(OURS | {f"{i}": {**WEIGHT} for i in range(10_001)}, weights=bytes(4)),
+            id="many tensors",
+        ),
+        pytest.param(safetensors_file({"w": WEIGHT}, weights=bytes(4)), id="not ours"),
+        pytest.param(safetensors_file({"__metadata__": {"mckd": "[1]"}}), id="header is a list"),
+        pytest.param(safetensors_file({"__metadata__": {"mckd": "{"}}), id="header is no JSON"),
+        pytest.param(
+            safetensors_file(OURS | {"w": WEIGHT | {"shape": [2**40]}}, weights=bytes(4)),
+            id="a tensor of terabytes",
+        ),
+        pytest.param(
+            safetensors_file(OURS | {"w": WEIGHT | {"data_offsets": [0, 2**50]}}),
+            id="beyond the end",
+        ),
+        pytest.param(b"[" * 50_000, id="deeply nested"),
+        pytest.param((60_000).to_bytes(8, "little") + b"[" * 60_000, id="a deeply nested header"),
+    ],
+)
+def test_hostile_headers_are_refused(tmp_path, data):
+    path = tmp_path / "x.safetensors"
+    list_in_manifest(path, data)
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    path = tmp_path / "x.safetensors"
+    with path.open("wb") as file:
+        file.truncate(2**30 + 1)  # a hole: it takes no room on the disk
+    with pytest.raises(CheckpointError, match="larger than any"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("manifest", [b"\xff\xfe\x00", b"one-word\n"])
+def test_a_damaged_manifest_confirms_nothing(saved, manifest):
+    (saved.parent / "SHA256SUMS").write_bytes(manifest)
+    with pytest.raises(CheckpointError, match=r"SHA256SUMS beside a\.safetensors is damaged"):
+        load_checkpoint(saved)
 
 
 def test_lfs_pointer_says_what_to_run(tmp_path):
