@@ -27,7 +27,7 @@ from mckd.tumour.comparison import Subset
 from mckd.tumour.geometry import Bools, Box, Triple, axis_letters
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES
 
-COLOURS = {"et": "#ffde59", "tc": "#e85d26", "wt": "#4da0ff"}  # those of viewer.planes.js
+COLOURS = {"et": "#ffde59", "tc": "#e85d26", "wt": "#4da0ff"}  # the viewer's
 BEST_ON = {
     "et": ("t1c", "flair", "t2", "t1"),
     "tc": ("t1c", "t2", "flair", "t1"),

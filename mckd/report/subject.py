@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from mckd import __version__
-from mckd.tumour.comparison import Comparison, Subset, key_of
+from mckd.tumour.comparison import Comparison, Subset, title_of
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools, Box, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, plain_name
-from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.naming import REGIONS, SEQUENCES
 
 PURPOSE = "Research only, not a medical device. Not for any decision about a patient."
 SYNTHETIC = "Synthetic case: made by this project, it shows no patient."
@@ -160,6 +160,4 @@ class Subject:
 
 def subset_title(subset: Subset, present: Subset) -> str:
     """A subset in a few words: `FLAIR + T1c`, or `All sequences`."""
-    if subset == present and len(present) > 1:
-        return "All sequences"
-    return " + ".join(SEQUENCE_NAMES[s] for s in key_of(subset).split("+"))
+    return "All sequences" if subset == present and len(present) > 1 else title_of(subset)

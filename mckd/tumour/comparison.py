@@ -97,7 +97,10 @@ class Contribution:
         name = REGION_NAMES[self.region].lower()
         if len(self.volume_ml) == 1:
             (only,) = self.volume_ml
-            return f"All {self.total_ml:.1f} mL of {name} come from {SEQUENCE_NAMES[only]} alone."
+            return (
+                f"{SEQUENCE_NAMES[only]} is the only sequence: it finds {self.total_ml:.1f} mL of "
+                f"{name}."
+            )
         most = max(self.volume_ml.values())
         if most <= 0:
             return f"No sequence adds to the {name}: {self.total_ml:.1f} mL from all of them."

@@ -1,0 +1,291 @@
+"""Subsets side by side; Shapley values by their axioms and by their definition over orders."""
+
+import dataclasses
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mckd.method import subsets
+from mckd.tumour import REGIONS, SEQUENCES, read_case, regions
+from mckd.tumour.comparison import (
+    BOTH,
+    ONLY_A,
+    ONLY_B,
+    Comparison,
+    Contribution,
+    difference,
+    difference_map,
+    key_of,
+    listed,
+    shapley,
+    title_of,
+)
+
+WORTH = st.floats(-1000, 1000)
+SETS = {n: subsets(SEQUENCES[:n]) for n in range(1, 5)}
+
+
+@st.composite
+def games(draw, count=1):
+    """So many games {subset: worth} of the same 1 to 4 players."""
+    sets = SETS[draw(st.integers(1, 4))]
+    drawn = [draw(st.lists(WORTH, min_size=len(sets), max_size=len(sets))) for _ in range(count)]
+    found = [dict(zip(sets, values, strict=True)) for values in drawn]
+    return found[0] if count == 1 else found
+
+
+def players_of(game):
+    return sorted(frozenset().union(*game))
+
+
+def close(value):
+    return pytest.approx(value, abs=1e-8)
+
+
+class TestShapley:
+    @given(games())
+    def test_is_the_mean_of_what_is_added_over_all_orders(self, game):
+        players = players_of(game)
+        added = dict.fromkeys(players, 0.0)
+        for order in permutations(players):
+            for place, player in enumerate(order):
+                before = frozenset(order[:place])
+                added[player] += game[before | {player}] - game.get(before, 0.0)
+        orders = math.factorial(len(players))
+        assert shapley(game) == close({p: total / orders for p, total in added.items()})
+
+    @given(games())
+    def test_the_shares_add_up_to_the_worth_of_all(self, game):
+        assert sum(shapley(game).values()) == close(game[frozenset(players_of(game))])
+
+    @given(games(), st.data())
+    def test_equal_players_get_equal_shares(self, game, data):
+        one = data.draw(st.sampled_from(players_of(game)))
+        other = data.draw(st.sampled_from(players_of(game)))
+        swap = {one: other, other: one}
+        fair = {
+            s: (worth + game[frozenset(swap.get(p, p) for p in s)]) / 2 for s, worth in game.items()
+        }
+        shares = shapley(fair)
+        assert shares[one] == close(shares[other])
+
+    @given(games(), st.data())
+    def test_who_changes_nothing_gets_nothing(self, game, data):
+        null = data.draw(st.sampled_from(players_of(game)))
+        without = {s: game.get(s - {null}, 0.0) for s in game}
+        assert shapley(without)[null] == close(0.0)
+
+    @given(games(count=2), st.floats(-5, 5))
+    def test_is_linear(self, both, factor):
+        one, other = both
+        added = shapley({s: one[s] + factor * other[s] for s in one})
+        a, b = shapley(one), shapley(other)
+        assert added == close({p: a[p] + factor * b[p] for p in a})
+
+    def test_a_game_worked_out_by_hand(self):
+        worth = {"t1": 1.0, "t2": 2.0, "t1+t2": 7.0}
+        game = {frozenset(key.split("+")): value for key, value in worth.items()}
+        assert shapley(game) == {"t1": 3.0, "t2": 4.0}  # (1 + 5) / 2 and (2 + 6) / 2
+
+    def test_the_players_come_in_the_order_of_the_sequences(self):
+        assert list(shapley(dict.fromkeys(SETS[4], 1.0))) == list(SEQUENCES)
+
+    @pytest.mark.parametrize("missing", SETS[3], ids=key_of)
+    def test_every_subset_is_needed(self, missing):
+        game = {s: 1.0 for s in SETS[3] if s != missing}
+        with pytest.raises(ValueError, match="players have"):
+            shapley(game)
+
+    def test_nothing_is_worth_nothing(self):
+        game = {frozenset({"t1"}): 1.0, frozenset(): 0.5}
+        with pytest.raises(ValueError, match="worth 0"):
+            shapley(game)
+        assert shapley(game | {frozenset(): 0.0}) == {"t1": 1.0}
+        with pytest.raises(ValueError, match="0 players"):
+            shapley({})
+
+
+@pytest.fixture
+def case(heads, tmp_path):
+    return read_case(heads.write_case(tmp_path / "one"))
+
+
+def block(case, et, tc, wt):
+    """(3, X, Y, Z): that many voxels of each region, from the brain's first corner on."""
+    found = np.zeros((3, *case.grid.canonical.shape), bool)
+    for mask, count in zip(found, (et, tc, wt), strict=True):
+        part = np.zeros(case.brain.shape, bool)
+        part.ravel()[:count] = True
+        mask[case.brain.slices] = part
+    return found
+
+
+def compared(case, **options):
+    """All 15 subsets: T1c alone sees ET, FLAIR and T2 see oedema, others nothing of it."""
+    whole = block(case, 10, 20, 40)
+    result = Comparison(case, whole, **options)
+    for subset in reversed(SETS[4]):
+        et = 10 if "t1c" in subset else 0
+        wt = 40 if subset & {"flair", "t2"} else 20
+        result.add(subset, block(case, et, 20, wt))
+    return result
+
+
+class TestRows:
+    def test_are_in_the_order_of_the_paper_however_they_came(self, case):
+        assert [row.subset for row in compared(case).rows] == SETS[4]
+        assert [row.key for row in compared(case).rows][4:6] == ["flair+t1", "flair+t1c"]
+
+    def test_volumes_and_changes_in_ml(self, case):
+        row = next(row for row in compared(case).rows if row.key == "t1+t2")
+        ml = case.voxel_ml
+        assert [found.region for found in row.regions] == list(REGIONS)
+        assert [found.volume_ml for found in row.regions] == pytest.approx([0, 20 * ml, 40 * ml])
+        assert [found.change_ml for found in row.regions] == pytest.approx([-10 * ml, 0, 0])
+        assert row["tc"] is row.regions[1]
+
+    def test_agreement_is_the_dice_with_all_sequences(self, case):
+        row = next(row for row in compared(case).rows if row.key == "t1")
+        assert row["et"].agreement == 0
+        assert row["tc"].agreement == 1
+        assert row["wt"].agreement == pytest.approx(2 * 20 / (20 + 40))
+
+    def test_two_empty_masks_neither_agree_nor_disagree(self, case):
+        nothing = Comparison(case, block(case, 0, 5, 5))
+        assert nothing.rows[-1]["et"].agreement is None
+
+    def test_scores_follow_the_policy_of_the_metrics(self, case):
+        reference = regions(case.labels)
+        score = Comparison(case, reference).rows[-1]["wt"].score
+        assert (score.dice, score.hd95_mm, score.outcome) == (1, 0, "found")
+        missed = Comparison(case, np.zeros_like(reference)).rows[-1]["et"].score
+        assert (missed.dice, missed.outcome) == (0, "missed")
+
+    def test_without_distances_or_a_reference(self, case):
+        row = compared(case, distances=False).rows[0]
+        assert row["wt"].score.hd95_mm is None
+        assert row["wt"].score.dice is not None
+        blind = compared(dataclasses.replace(case, labels=None))
+        assert all(found.score is None for row in blind.rows for found in row.regions)
+
+    def test_grow_one_by_one_and_a_second_answer_changes_nothing(self, case):
+        result = Comparison(case, block(case, 1, 2, 3))
+        assert [row.subset for row in result.rows] == [case.present]
+        assert not result.complete
+        first = result.add(["t1"], block(case, 0, 0, 3))
+        again = result.add(["t1"], block(case, 3, 3, 3))
+        assert again is first
+        assert result.votes("wt").max() == 2
+        assert compared(case).complete
+
+    @pytest.mark.parametrize("subset", [[], ["t1", "adc"]])
+    def test_a_subset_that_the_case_does_not_have(self, case, subset):
+        with pytest.raises(ValueError, match="one or more of the sequences"):
+            Comparison(case, block(case, 1, 2, 3)).add(subset, block(case, 1, 2, 3))
+
+
+class TestVotes:
+    def test_count_the_subsets_that_call_a_voxel_by_a_name(self, case):
+        result = compared(case)
+        inside = case.brain.crop(result.votes("et")).ravel()
+        assert result.votes("et").shape == case.grid.canonical.shape
+        assert result.votes("et").dtype == np.uint8
+        assert set(inside[:10]) == {8}  # of the 15 subsets that have T1c
+        assert set(inside[10:]) == {0}
+        oedema = case.brain.crop(result.votes("wt")).ravel()
+        assert set(oedema[20:40]) == {12}
+        assert set(oedema[:20]) == {15}
+
+
+class TestContributions:
+    def test_go_to_who_sees_the_region(self, case):
+        found = compared(case).contributions()
+        ml = case.voxel_ml
+        assert found["et"].volume_ml == pytest.approx(
+            {"flair": 0, "t1": 0, "t1c": 10 * ml, "t2": 0}
+        )
+        assert found["et"].without_ml["t1c"] == 0
+        assert found["wt"].total_ml == pytest.approx(40 * ml)
+        assert found["wt"].volume_ml["flair"] == pytest.approx(found["wt"].volume_ml["t2"])
+        for contribution in found.values():
+            assert sum(contribution.volume_ml.values()) == pytest.approx(contribution.total_ml)
+
+    def test_shares_of_the_dice_add_up_to_the_dice_of_all(self, case):
+        result = compared(case)
+        for region, contribution in result.contributions().items():
+            score = result.rows[-1][region].score
+            assert sum(contribution.dice.values()) == pytest.approx(score.dice)
+
+    def test_no_dice_where_the_reference_has_nothing_of_a_region(self, case):
+        labels = np.where(case.labels == 4, 2, case.labels)
+        found = compared(dataclasses.replace(case, labels=labels)).contributions()
+        assert found["et"].dice is None  # some subsets invent it, others leave it correctly empty
+        assert found["wt"].dice is not None
+        assert compared(dataclasses.replace(case, labels=None)).contributions()["wt"].dice is None
+
+    def test_need_every_subset(self, case):
+        with pytest.raises(ValueError, match="every subset"):
+            Comparison(case, block(case, 1, 2, 3)).contributions()
+
+    def test_of_a_single_sequence_is_everything(self, case):
+        lone = dataclasses.replace(case, volumes={"t2": case.volumes["t2"]})
+        result = Comparison(lone, block(lone, 0, 5, 9))
+        assert result.complete
+        found = result.contributions()["wt"]
+        assert found.volume_ml == {"t2": pytest.approx(9 * case.voxel_ml)}
+        assert found.without_ml == {"t2": 0.0}
+        assert found.sentence == "T2 is the only sequence: it finds 0.0 mL of whole tumour."
+
+
+class TestSentence:
+    def test_names_who_adds_most_and_what_is_left_without_it(self):
+        volumes = {"flair": 0.3, "t1": 0.4, "t1c": 12.3, "t2": 0.0}
+        without = {"flair": 12.9, "t1": 12.8, "t1c": 0.5, "t2": 13.0}
+        sentence = Contribution("et", 13.0, volumes, without, None).sentence
+        assert sentence == (
+            "On average over all orders, T1c adds 12.3 mL to the enhancing tumour (13.0 mL from "
+            "all sequences); without T1c, 0.5 mL is found."
+        )
+
+    def test_names_all_who_add_about_as_much(self):
+        volumes = {"flair": 31.0, "t1": 3.0, "t2": 30.0}
+        without = {"flair": 60.0, "t1": 63.0, "t2": 61.0}
+        sentence = Contribution("wt", 64.0, volumes, without, None).sentence
+        assert "FLAIR and T2 add 31.0 and 30.0 mL to the whole tumour" in sentence
+        assert "without FLAIR, 60.0 mL is found" in sentence
+
+    def test_says_when_nobody_adds_anything(self):
+        sentence = Contribution("et", 0.0, {"t1": 0.0, "t2": 0.0}, {}, None).sentence
+        assert sentence == "No sequence adds to the enhancing tumour: 0.0 mL from all of them."
+
+
+class TestDifference:
+    def test_only_in_one_only_in_the_other_in_both(self, case):
+        a, b = block(case, 0, 10, 30), block(case, 4, 12, 20)
+        ml = case.voxel_ml
+        found = {d.region: d for d in difference(a, b, case.grid)}
+        assert list(found) == list(REGIONS)
+        for region, expected in (("et", (0, 4, 0)), ("tc", (0, 2, 10)), ("wt", (10, 0, 20))):
+            d = found[region]
+            assert (d.only_a_ml, d.only_b_ml, d.both_ml) == pytest.approx(
+                [n * ml for n in expected]
+            )
+
+    def test_as_a_map(self):
+        a = np.array([0, 1, 0, 1], bool).reshape(4, 1, 1)
+        b = np.array([0, 0, 1, 1], bool).reshape(4, 1, 1)
+        assert difference_map(a, b).ravel().tolist() == [0, ONLY_A, ONLY_B, BOTH]
+
+
+def test_names_of_subsets():
+    assert key_of({"t2", "flair"}) == "flair+t2"
+    assert title_of({"t1c", "flair"}) == "FLAIR + T1c"
+    assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
