@@ -40,6 +40,9 @@ MOST_TRAILING = 2**20
 MOST_MEMBERS = 2**14
 """Of a gzip file: enough for blocked gzip (64 kB each) of the largest image."""
 
+GREATEST_RATIO = 1032
+"""Of gzip: no byte becomes more than that many."""
+
 VOXEL_MM = (0.05, 50.0)
 FARTHEST_MM = 10_000.0
 """From the origin to a corner voxel."""
@@ -274,10 +277,10 @@ class _Source:
             size -= len(self.take(min(size, _PIECE)))
 
     def require_room_for(self, size: int) -> None:
-        """Refuse a file that is not packed and holds less than that, or much more."""
+        """Refuse a file that cannot hold as much, or if it is not packed, holds much more."""
+        if self._size * (GREATEST_RATIO if self._packed else 1) < size:
+            raise _cut_short(self._name)
         if not self._packed:
-            if self._size < size:
-                raise _cut_short(self._name)
             self._require_end(self._size - size)
 
     def finish(self) -> None:
