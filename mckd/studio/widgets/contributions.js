@@ -48,6 +48,7 @@ function render() {
   th.scope = 'row';
   total.append(th, make('td', 'volume', ml(sum(volumes))), make('td', 'dice', found.dice ? share(sum(dices)) : '–'), make('td'));
   $('tfoot').replaceChildren(total);
+  document.dispatchEvent(new CustomEvent('mckd:contributions', { detail: { sentence: found.sentence } }));
 }
 
 $('.pick').addEventListener('click', ({ target }) => {

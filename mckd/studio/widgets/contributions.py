@@ -13,6 +13,6 @@ def contributions(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     """Its value is the dictionary that `CompareService.contributions` returns, or None.
 
     `labels`: what each sequence is called, in order. The region it shows is that of the panes:
-    `mckd:region` {region} in both directions.
+    `mckd:region` {region} in both directions. It fires `mckd:contributions` {sentence}.
     """
     return widget("contributions", None, labels=labels, **kwargs)

@@ -25,7 +25,10 @@ $('.cases').replaceChildren(...(props.cases || []).map((known) => {
   return button;
 }));
 $('.lead').hidden = !(props.cases || []).length;
-document.addEventListener('mckd:open', ({ detail }) => $(`[data-case="${detail.case}"]`).click());   // another tab offers them too
+document.addEventListener('mckd:open', ({ detail }) => {   // from elsewhere on the page
+  const known = $(detail.case ? `[data-case="${detail.case}"]` : '.case');
+  if (known) known.click();
+});
 
 function openDrawer(open) {
   $('.drawer').hidden = !open;
@@ -119,9 +122,3 @@ $('.go').addEventListener('click', async () => {
   show();
 });
 show();
-
-// The tour begins with the first of the bundled cases.
-document.addEventListener('mckd:open', () => {
-  const first = root.querySelector('.case');
-  if (first) first.click();
-});

@@ -20,6 +20,6 @@ def intake(
 
     The server function `guess(names)` says what each file seems to be; the visitor can say
     otherwise. It fires `open` with its value set to {"case": key} or {"files": [{"slot", "path"}]}.
-    `mckd:open` {case} in the browser is as good as a click on that case.
+    `mckd:open` {case} in the browser is as good as a click on that case, or on the first.
     """
     return widget("intake", None, cases=cases, slots=slots, server_functions=[guess], **kwargs)

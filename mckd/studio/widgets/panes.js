@@ -6,7 +6,7 @@ const OFTEN_MISSING = ['t1c', 'flair', 't2', 't1'];   // pane B begins without t
 
 let turn = 0;                // of the case that is open here
 let newest = 0;              // stamp of the scene on screen
-let panes = [];              // {letter, frame, node, key, source, look, sign, content}
+let panes = [];              // {letter, frame, node, source, key: the last subset, look, sign, content}
 let target = 1;              // the pane that a row of the table goes to
 Object.assign(view, { plane: PLANES[0], region: 'wt', count: 0 });
 
@@ -75,12 +75,13 @@ function build() {
   panes = LETTERS.map((letter, place) => {
     const frame = makeFrame(), node = document.createElement('article');
     node.className = 'pane';
+    node.setAttribute('aria-label', `View ${letter}`);
     node.dataset.pane = letter;
     node.innerHTML = `<div class="head"><button type="button" class="letter" title="Rows of the table go to this view">${letter}</button>
       <div class="dots" role="group" aria-label="Sequences of view ${letter}">${Object.entries(NAMES).map(([key, name]) => `<button type="button" data-sequence="${key}"><i></i>${name}</button>`).join('')}
         <button type="button" class="ref" title="The reference instead of a subset"><i></i>Ref.</button></div>
       <select aria-label="What view ${letter} shows"><option value="regions">Regions</option>
-        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes of all subsets</option></select></div>
+        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes</option></select></div>
       <div class="key"></div>`;
     frame.figure.querySelector('figcaption').insertAdjacentHTML('beforeend', '<span class="here"></span>');
     frame.figure.insertAdjacentHTML('beforeend', '<p class="wait" hidden></p><div class="marks"><p class="mark synthetic">Synthetic case</p><p class="mark sides">Left and right unknown</p></div>');
@@ -94,9 +95,7 @@ function build() {
     }
     node.querySelector('.ref').addEventListener('click', () => {
       aim(place);
-      pane.source = pane.source === 'reference' ? pane.key : 'reference';
-      if (pane.look === 'votes') pane.look = 'regions';
-      fill();
+      show(pane, pane.source === 'reference' && pane.look !== 'votes' ? pane.key : 'reference');
     });
     receiveRows(node, place);
     return pane;
@@ -105,15 +104,19 @@ function build() {
   $('.row').append(...panes.map(({ node }) => node));
 }
 
+// The sequences of the subset in a pane; none where it shows something else.
+const usedIn = ({ source, look }) => (source === 'reference' || look === 'votes' ? [] : source.split('+'));
+
 // One sequence of a pane on or off; one always stays on.
 function flip(pane, sequence) {
-  const used = pane.key.split('+'), next = given().filter((key) => used.includes(key) !== (key === sequence));
-  if (!next.length) return;
-  showSubset(pane, next.join('+'));
+  const used = usedIn(pane), next = given().filter((key) => used.includes(key) !== (key === sequence));
+  if (next.length) show(pane, next.join('+'));
 }
 
-function showSubset(pane, key) {
-  pane.key = pane.source = key;
+// Put a subset, or the reference, into a pane.
+function show(pane, source) {
+  if (source !== 'reference') pane.key = source;
+  pane.source = source;
   if (pane.look === 'votes') pane.look = 'regions';
   fill();
 }
@@ -124,7 +127,7 @@ function aim(place) {
 }
 
 document.addEventListener('mckd:pick', ({ detail }) => {
-  if (turn && scene.labels[detail.key]) showSubset(panes[Math.min(target, view.count - 1)], detail.key);
+  if (turn && scene.labels[detail.key]) show(panes[Math.min(target, view.count - 1)], detail.key);
 });
 
 function receiveRows(node, place) {
@@ -141,7 +144,7 @@ function receiveRows(node, place) {
     if (!key) return;
     event.preventDefault();
     aim(place);
-    showSubset(panes[place], key);
+    show(panes[place], key);
   });
 }
 
@@ -232,17 +235,17 @@ function showButtons() {
   pressed($('[data-act=help]'), !$('.sheet').hidden);
   $('.row').style.setProperty('--across', count);
   panes.forEach((pane, place) => {
-    const { node, look, source } = pane, used = pane.key.split('+');
+    const { node, look, source } = pane, used = usedIn(pane), aimed = place === Math.min(target, count - 1);
     node.hidden = place >= count;
     node.dataset.source = source;
     node.dataset.look = look;
-    node.classList.toggle('target', place === Math.min(target, count - 1));
-    node.classList.toggle('idle', look === 'votes');
+    node.classList.toggle('target', aimed);
+    pressed(node.querySelector('.letter'), aimed);
     node.querySelector('select').value = look;
     for (const button of node.querySelectorAll('.dots [data-sequence]')) {
-      pressed(button, source !== 'reference' && used.includes(button.dataset.sequence));
+      pressed(button, used.includes(button.dataset.sequence));
     }
-    pressed(node.querySelector('.ref'), source === 'reference');
+    pressed(node.querySelector('.ref'), source === 'reference' && look !== 'votes');
   });
 }
 

@@ -80,7 +80,7 @@ const LOOKS = {
     const some = counts.subarray(1, n).reduce((sum, count) => sum + count, 0) * voxelMl();
     return {
       map, table, strength: STRONGER, rule: paint(RAMP[2], 0.9), contours: [],
-      key: [scale(n, name), text(`${name} for all ${n}: ${ml(counts[n] * voxelMl())}`), text(`for some of them: ${ml(some)}`)],
+      key: [scale(n, name), text(`all ${n}: ${ml(counts[n] * voxelMl())}`), text(`only some: ${ml(some)}`)],
       here: (k) => `${name} for ${k} of ${n}`,
     };
   },
@@ -105,7 +105,7 @@ function scale(n, name) {
   const line = Object.assign(document.createElement('div'), { className: 'ramp' }), cells = document.createElement('div');
   for (let k = 1; k <= n; k++) cells.append(Object.assign(document.createElement('i'), { title: `${name} for ${k} of ${n} subsets` }));
   [...cells.children].forEach((cell, place) => { cell.style.background = paint(ramp(place + 1, n)); });
-  line.append(text('1'), cells, text(`${n} subsets`));
+  line.append(text('1'), cells, text(`${n} subsets say ${name}`));
   return line;
 }
 function wait({ frame, node }, words) {
@@ -142,11 +142,12 @@ async function furnish(pane) {
     const map = await unpack(file), base = other && await unpack(other);
     const drawn = scene.case.reference && source !== 'reference' ? await unpack(scene.case.reference) : null;
     if (pane.sign !== sign) return;
+    pane.maps = [map, base, drawn];          // held, so that another look need not fetch them
     pane.content = LOOKS[look](map, { base, drawn, letter });
     pane.frame.filmed = pane.frame.ruled = '';
     wait(pane, '');
     pane.node.querySelector('.key').replaceChildren(...pane.content.key);
-    pane.node.dataset.filled = sign;
+    pane.node.dataset.filled = `${look} ${source}`;
     redraw();
   } catch (error) {
     if (pane.sign !== sign) return;

@@ -45,6 +45,7 @@ document.addEventListener('mckd:case', ({ detail }) => {
 function begin() {
   if (!due || begun === due || !root.offsetParent) return;
   begun = due;
+  tell('Comparing…');                          // other visitors may be before this one
   trigger('begin');
 }
 new IntersectionObserver(begin).observe(root);

@@ -1,0 +1,391 @@
+"""The Compare tab in a real browser: the table fills, sorts and shows, and the views agree with it.
+
+The app is the real one, with a small head and a network of random weights: what it finds means
+nothing, but the table, the views, the differences, the votes and the contributions must agree.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests import small_heads
+from tests.browser.conftest import ROOT, Studio, Watch, start_studio, stop_studio
+
+READY_MS = 90_000  # torch on a busy machine
+FULL = "flair+t1+t1c+t2"
+REGIONS = ("et", "tc", "wt")
+VOXEL_ML = float(np.prod(small_heads.SPACING)) / 1000
+SHOWN_ML = 1.1  # two volumes from 100 mL on are shown without decimals
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """The app with a model and two bundled cases, one of them without T1 and reference."""
+    import torch
+
+    from mckd.files.checkpoint import save_checkpoint
+    from mckd.tumour.naming import SEQUENCES
+    from mckd.tumour.network import DESIGNS, TumourNetwork
+
+    root = tmp_path_factory.mktemp("clinic")
+    shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
+    shutil.copy(ROOT / "app.py", root)
+    small_heads.save_case(root / "assets" / "tumour" / "small_head")
+    three = ("flair", "t1ce", "t2")
+    small_heads.save_case(root / "assets" / "tumour" / "three", words=three, reference=False)
+    torch.manual_seed(0)
+    network = TumourNetwork(DESIGNS["smoke"])
+    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
+    tensors["iwv"] = torch.tensor([0.5, -0.5, 0.3, 0.1])
+    header = {"network": "smoke", "modalities": list(SEQUENCES), "data": {"name": "noise"}}
+    save_checkpoint(root / "checkpoints" / "tumour.safetensors", tensors, header)
+    running = start_studio(tmp_path_factory.mktemp("clinic-runs"), root=root)
+    yield running
+    stop_studio(running)
+
+
+@pytest.fixture
+def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
+    """Open the Compare tab as a new visitor; fails on console errors and foreign requests."""
+    contexts, watch = [], Watch()
+
+    def start(**options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        watch.over(page)
+        page.goto(clinic.url)
+        page.wait_for_selector("#tumour-intake .case")
+        page.get_by_role("tab", name="Compare").click()
+        page.wait_for_selector("#compare-subsets .empty h3")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert watch.foreign == []
+    assert watch.complaints == []
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Any, clinic: Studio) -> Iterator[None]:
+    """Somebody who has the case open all the time: others find it compared."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(clinic.url)
+    page.get_by_role("tab", name="Compare").click()
+    compare(page, "small_head")
+    yield
+    context.close()
+
+
+@pytest.fixture
+def page(visit: Callable[..., Any], resident: None) -> Any:
+    """A visitor whose bundled case is compared."""
+    opened = visit()
+    compare(opened, "small_head")
+    return opened
+
+
+def compare(page: Any, case: str) -> None:
+    page.click(f"#compare-subsets [data-case={case}]")
+    page.wait_for_selector("#compare-subsets .subsets[data-state=complete]", timeout=READY_MS)
+    page.wait_for_selector("#compare-panes .panes[data-loaded]", timeout=READY_MS)
+
+
+def row(page: Any, key: str) -> list[str]:
+    return page.locator(f'#compare-subsets tr[data-key="{key}"] td').all_inner_texts()
+
+
+def volumes(page: Any, key: str) -> list[float]:
+    """mL of ET, TC and WT as the table has them, where there is a reference."""
+    return [float(text) for text in row(page, key)[::4]]
+
+
+def order(page: Any) -> list[str]:
+    return str(page.locator("#compare-subsets .subsets").get_attribute("data-order")).split()
+
+
+def pane(page: Any, letter: str) -> Any:
+    return page.locator(f"#compare-panes [data-pane={letter}]")
+
+
+def shows(page: Any, letter: str, source: str, look: str = "regions") -> None:
+    """Wait until a pane shows that."""
+    expect(pane(page, letter)).to_have_attribute("data-filled", f"{look} {source}")
+
+
+def key_ml(page: Any, letter: str) -> list[float]:
+    """The volumes under a pane."""
+    return [float(t.split()[0]) for t in pane(page, letter).locator(".key b").all_inner_texts()]
+
+
+def at(page: Any) -> list[int]:
+    """The voxel of the crosshair, once it is drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))")
+    said = page.locator("#compare-panes .panes").get_attribute("data-at")
+    return [int(v) for v in str(said).split(",")]
+
+
+def pixels(page: Any, letter: str) -> Any:
+    """What is drawn in a pane, (H, W, 4)."""
+    at(page)
+    canvas = pane(page, letter).locator(".plane > canvas")
+    size = canvas.evaluate("(c) => [c.height, c.width]")
+    data = canvas.evaluate(
+        "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+    return np.array(data, np.uint8).reshape(*size, 4)
+
+
+# ---- the table
+
+
+def test_an_empty_tab_offers_the_bundled_cases(visit: Callable[..., Any]) -> None:
+    page = visit()
+    expect(page.locator("#compare-subsets .empty")).to_contain_text("tab Brain tumours")
+    expect(page.locator("#compare-panes")).to_be_hidden()
+    expect(page.locator("#compare-contributions")).to_be_hidden()
+    assert page.locator("#compare-subsets .cases button").count() == 2
+
+
+def test_the_table_fills_in_the_order_of_the_paper(page: Any) -> None:
+    expect(page.locator("#compare-subsets .say")).to_contain_text("All 15 subsets")
+    expect(page.locator("#compare-subsets .case")).to_have_class(re.compile("synthetic"))
+    assert order(page)[:5] == ["flair", "t1", "t1c", "t2", "flair+t1"]
+    assert order(page)[-2:] == ["t1+t1c+t2", FULL]
+    dots = page.locator('#compare-subsets tr[data-key="t1+t2"] .dots i')
+    assert [("on" in str(d.get_attribute("class"))) for d in dots.all()] == [False, True] * 2
+    for key in order(page):
+        cells = row(page, key)
+        assert len(cells) == 12
+        assert "·" not in cells
+    full = row(page, FULL)
+    assert full[1::4] == ["0", "0", "0"]
+    for key in ("flair", "t1+t1c"):
+        for k, volume in enumerate(volumes(page, key)):
+            change = float(row(page, key)[4 * k + 1].replace("−", "-"))
+            assert volume - volumes(page, FULL)[k] == pytest.approx(change, abs=SHOWN_ML)
+
+
+def test_the_table_sorts_by_keyboard(page: Any) -> None:
+    head = page.locator('#compare-subsets th[data-by="wt.volume_ml"]')
+    expect(head).to_have_attribute("aria-sort", "none")
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    expect(page.locator('#compare-subsets th[data-by="order"]')).to_have_attribute(
+        "aria-sort", "none"
+    )
+    found = [volumes(page, key)[2] for key in order(page)]
+    assert found == sorted(found, reverse=True)
+    page.keyboard.press("Space")  # the header kept the focus
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert [volumes(page, key)[2] for key in order(page)] == sorted(found)
+
+
+def test_a_row_shows_its_subset_by_click_and_by_keys(page: Any) -> None:
+    shows(page, "A", FULL)
+    shows(page, "B", "flair+t1+t2")
+    page.click('#compare-subsets tr[data-key="t1"] td >> nth=2')
+    shows(page, "B", "t1")
+    assert key_ml(page, "B") == pytest.approx(volumes(page, "t1"), abs=0.06)
+    page.locator('#compare-subsets tr[data-key="t1"] button').focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    shows(page, "B", "t1c")
+    expect(page.locator('#compare-subsets tr[data-key="t1c"] .in')).to_have_text("B")
+    expect(page.locator(f'#compare-subsets tr[data-key="{FULL}"] .in')).to_have_text("A")
+
+
+def test_a_row_can_be_dragged_to_a_view(page: Any) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1600})  # both are in sight
+    page.locator('#compare-subsets tr[data-key="flair+t2"]').drag_to(
+        pane(page, "A").locator(".plane"), source_position={"x": 60, "y": 15}
+    )
+    shows(page, "A", "flair+t2")
+    shows(page, "B", "flair+t1+t2")
+
+
+def test_without_a_reference_the_table_has_agreement(visit: Callable[..., Any]) -> None:
+    page = visit()
+    compare(page, "three")
+    expect(page.locator("#compare-subsets .legend")).to_contain_text("no reference")
+    assert len(order(page)) == 7
+    assert len(row(page, "flair+t1c+t2")) == 9
+    assert row(page, "flair+t1c+t2")[2::3] == ["1.000"] * 3
+    expect(pane(page, "B").locator("[data-sequence=t1]")).to_be_hidden()
+    expect(pane(page, "A").locator(".ref")).to_be_hidden()
+    expect(page.locator("#compare-contributions td.dice").first).to_be_hidden()
+
+
+# ---- the views
+
+
+def test_the_views_are_linked_and_ask_the_server_nothing(page: Any) -> None:
+    shows(page, "B", "flair+t1+t2")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    box = pane(page, "B").locator(".plane > canvas").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.45)
+    before = at(page)
+    page.mouse.wheel(0, 100)
+    assert at(page) == [before[0], before[1], before[2] - 1]
+    said = page.locator("#compare-panes .plane:visible .where").all_inner_texts()
+    assert said == [f"{before[2]} / {small_heads.SHAPE[2]}"] * 3
+    page.keyboard.press("x")
+    page.keyboard.press(" ")
+    assert np.array_equal(pixels(page, "A"), pixels(page, "B"))  # the same image, nothing over it
+    for key in ("+", "+", "3", "PageUp"):
+        page.keyboard.press(key)
+    page.mouse.down(button="right")
+    page.mouse.move(box["x"] + 60, box["y"] + 80, steps=4)
+    page.mouse.up(button="right")
+    assert np.array_equal(pixels(page, "A"), pixels(page, "C"))
+    page.keyboard.press(" ")
+    assert not np.array_equal(pixels(page, "A"), pixels(page, "C"))
+    assert asked == []
+
+
+def test_images_are_fetched_once_for_all_views_and_both_tabs(visit: Callable[..., Any]) -> None:
+    page, fetched = visit(), []
+    page.on("request", lambda request: fetched.append(Path(request.url).name))
+    compare(page, "small_head")
+    page.click("#compare-panes [data-count='4']")
+    shows(page, "D", "reference")
+    images = [name for name in fetched if name.endswith(".gz") and name != "labels.gz"]
+    assert sorted(images) == sorted(
+        ["flair.gz", "t1.gz", "t1c.gz", "t2.gz", "reference.gz", "votes.gz"]
+    )
+    assert fetched.count("labels.gz") == 2  # only what is shown: everything, and without T1c
+    page.get_by_role("tab", name="Brain tumours").click()
+    expect(page.locator("#tumour-findings .case")).to_have_text("Small Head")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-subsets .say")).to_contain_text("All 15 subsets")
+
+
+def test_dots_choose_a_subset_and_one_stays(page: Any) -> None:
+    dots = pane(page, "B").locator(".dots")
+    dots.locator("[data-sequence=t1]").click()
+    shows(page, "B", "flair+t2")
+    dots.locator("[data-sequence=flair]").click()
+    shows(page, "B", "t2")
+    dots.locator("[data-sequence=t2]").click()
+    expect(dots.locator("[data-sequence=t2]")).to_have_attribute("aria-pressed", "true")
+    dots.locator(".ref").click()
+    shows(page, "B", "reference")
+    true = float((small_heads.labels() > 0).sum()) * VOXEL_ML
+    assert key_ml(page, "B")[2] == pytest.approx(true, abs=0.06)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_difference_adds_up(page: Any, region: str) -> None:
+    page.click(f"#compare-panes .compared [data-region={region}]")
+    page.click('#compare-subsets tr[data-key="flair"]')
+    pane(page, "B").locator("select").select_option("difference")
+    shows(page, "B", "flair", "difference")
+    expect(pane(page, "B").locator(".key")).to_contain_text(f"{region.upper()} only in A")
+    only_a, only_b, both = key_ml(page, "B")
+    k = REGIONS.index(region)
+    assert only_a + both == pytest.approx(volumes(page, FULL)[k], abs=SHOWN_ML)
+    assert only_b + both == pytest.approx(volumes(page, "flair")[k], abs=SHOWN_ML)
+    page.locator("#compare-panes .panes").focus()
+    page.keyboard.press("d")
+    shows(page, "B", "flair")
+
+
+def test_votes_count_the_subsets_at_the_crosshair(page: Any) -> None:
+    legend = pane(page, "C").locator(".key")
+    expect(legend).to_contain_text("15 subsets say WT")
+    assert legend.locator(".ramp i").count() == 15
+    page.locator("#compare-panes .panes").focus()
+    page.keyboard.press("e")
+    expect(legend).to_contain_text("15 subsets say ET")
+    expect(page.locator("#compare-contributions .contributions")).to_have_attribute(
+        "data-region", "et"
+    )
+    here = pane(page, "C").locator(".here")
+    expect(here).to_have_text(re.compile(r"^ET for \d+ of 15$"))
+    said = int(here.inner_text().split()[2])
+    calls = 0
+    for key in order(page):
+        page.click(f'#compare-subsets tr[data-key="{key}"] td >> nth=0')
+        shows(page, "B", key)
+        at(page)
+        calls += "ET" in pane(page, "B").locator(".here").inner_text()
+    assert calls == said
+
+
+def test_another_plane_and_number_of_views(page: Any) -> None:
+    page.click("#compare-panes .cuts [data-plane=sagittal]")
+    expect(pane(page, "A").locator(".plane")).to_have_attribute("data-plane", "sagittal")
+    edges = [pane(page, "A").locator(f".edge.{s}").inner_text() for s in ("left", "top")]
+    assert edges == ["A", "S"]
+    page.click("#compare-panes [data-count='2']")
+    expect(pane(page, "C")).to_be_hidden()
+    page.locator("#compare-panes .panes").focus()
+    page.keyboard.press("?")
+    expect(page.locator("#compare-panes .sheet")).to_contain_text("difference from A")
+    page.keyboard.press("Escape")
+    expect(page.locator("#compare-panes .sheet")).to_be_hidden()
+
+
+# ---- contributions
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_contributions_add_up_to_the_full_result(page: Any, region: str) -> None:
+    card = page.locator("#compare-contributions")
+    card.locator(f".pick [data-region={region}]").click()
+
+    def numbers(name: str) -> list[float]:
+        cells = card.locator(f"tbody td.{name}").all_inner_texts()
+        return [float(text.split()[0].replace("−", "-")) for text in cells]
+
+    k = REGIONS.index(region)
+    assert sum(numbers("volume")) == pytest.approx(volumes(page, FULL)[k], abs=2 * SHOWN_ML)
+    assert float(card.locator("tfoot .volume").inner_text()) == volumes(page, FULL)[k]
+    dice = row(page, FULL)[4 * k + 2]
+    total = 0.0 if dice == "missed" else float(dice)
+    assert sum(numbers("dice")) == pytest.approx(total, abs=0.003)
+    assert sum(numbers("iwv")) == pytest.approx(1, abs=0.02)
+    expect(card.locator(".sentence")).to_contain_text("mL")
+    expect(card.locator(".meaning").first).to_contain_text("every order")
+
+
+# ---- one case after the other, narrow windows
+
+
+def test_another_case_takes_over(page: Any) -> None:
+    page.get_by_role("tab", name="Brain tumours").click()
+    page.click("#tumour-intake [data-case=three]")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-subsets .case")).to_have_text("Three", timeout=READY_MS)
+    page.wait_for_selector("#compare-subsets .subsets[data-rows='7']", timeout=READY_MS)
+    shows(page, "A", "flair+t1c+t2")
+
+
+@pytest.mark.parametrize(
+    "size", [(390, 844), (640, 450)], ids=["phone", "1280 by 900 at 200 per cent"]
+)
+def test_narrow_windows_scroll_only_down(visit: Callable[..., Any], size: tuple[int, int]) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]})
+    compare(page, "small_head")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    for letter in "AB":
+        box = pane(page, letter).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size[0]
+    page.click("#compare-panes [data-count='4']")
+    pane(page, "D").locator("select").select_option("difference")
+    shows(page, "D", "reference", "difference")
