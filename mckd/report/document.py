@@ -179,7 +179,7 @@ def _findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]
     return [
         _facts(subject),
         Spacer(1, 3 * mm),
-        _box(" ".join(marks)),
+        _box("<br/>".join(marks)),
         Paragraph(
             f"Result from {'all sequences: ' if len(subject.sequences) > 1 else ''}{names}", HEADING
         ),
@@ -194,14 +194,14 @@ def _facts(subject: Subject) -> Table:
     geometry = subject.geometry
     size = " x ".join(map(str, geometry["shape"]))
     spacing = " x ".join(f"{n:.3g}" for n in geometry["spacing_mm"])
-    sides = "known from the files" if geometry["sides_known"] else "unknown"
+    sides = "left and right " + ("known from the files" if geometry["sides_known"] else "unknown")
     missing = [SEQUENCE_NAMES[s] for s in SEQUENCES if s not in subject.case.present]
     names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
     facts = (
         ("Sequences", names + (f" (not there: {', '.join(missing)})" if missing else "")),
         ("Reference", "none: nothing to score against" if subject.reference is None else "given"),
         ("Grid", f"{size} voxels of {spacing} mm"),
-        ("Orientation", f"{geometry['axes']}, left and right {sides}"),
+        ("Orientation", f"{geometry['axes']}, {sides}"),
     )
     cells = [[Paragraph(label, LABEL), Paragraph(escape(value), BODY)] for label, value in facts]
     rows = [left + right for left, right in zip(cells[::2], cells[1::2], strict=True)]
@@ -283,7 +283,8 @@ def _subsets(subject: Subject) -> list[Flowable]:
         Spacer(1, 1.5 * mm),
         Paragraph(
             f"Filled: the sequence was used. mL: volume; ±: change against all sequences; "
-            f"{measure}. The deeper the tint, the nearer to 1. {NONE}: does not exist. {EMPTY}",
+            f"{measure}. The deeper the tint, the nearer to 1. {NONE}: does not exist. "
+            f"{EMPTY if scored else ''}",
             SMALL,
         ),
     ]

@@ -289,7 +289,7 @@ def _caption(ax: Axes, title: str, detail: str = "") -> None:
 
 def _scale_bar(ax: Axes, side: float) -> None:
     """A round length, at the lower right."""
-    mm = next(length for length in (50, 20, 10, 5) if length < side / 2.5 or length == 5)
+    mm = next(length for length in (50, 20, 10, 5) if length < side / 3 or length == 5)
     end = 0.97
     ax.plot(
         [end - mm / side, end], [0.035, 0.035], transform=ax.transAxes, color=INK, linewidth=1.2,

@@ -100,15 +100,15 @@ class Subject:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """Of the input grid."""
-        grid = self.case.grid
+        """Of the input grid; axes like `LPS`, with `?` where left and right are not known."""
+        grid, known = self.case.grid, self.case.sides_known
         return {
             "shape": list(grid.shape),
             "spacing_mm": [round(mm, 4) for mm in grid.spacing_mm],
-            "axes": grid.axes,
+            "axes": grid.axes if known else re.sub("[LR]", "?", grid.axes),
             "voxel_ml": round(grid.voxel_ml, 8),
             "affine": np.round(grid.affine, 5).tolist(),
-            "sides_known": self.case.sides_known,
+            "sides_known": known,
         }
 
     @property

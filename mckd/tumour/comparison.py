@@ -37,8 +37,8 @@ ALIKE = 0.8  # of the largest contribution: a sentence that names one names the 
 MEANING = (
     "A contribution is a Shapley value: what a sequence adds on average over every order in which "
     "the sequences could be added, starting from none. The contributions add up to the result from "
-    "all sequences; one may be negative. They describe this model on this case: "
-    "more volume is not a better outline, nor what a reader sees in a sequence."
+    "all sequences; one may be negative. They describe this model on this case: to add volume is "
+    "not the same as to be right."
 )
 """What has to stand beside every contribution."""
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-import nibabel.orientations as orientations
 import numpy as np
 import numpy.typing as npt
 
@@ -48,18 +47,24 @@ class Grid:
     @cached_property
     def axes(self) -> str:
         """Where the axes point, like `LPS`: to the patient's left, back, up."""
-        return "".join(str(code) for code in orientations.ornt2axcodes(self._orientation))
+        from nibabel.orientations import ornt2axcodes
+
+        return "".join(str(code) for code in ornt2axcodes(self._orientation))
 
     @cached_property
     def _orientation(self) -> Doubles:
         """(3, 2): for each axis of this grid the canonical axis and the direction on it."""
-        return np.asarray(orientations.io_orientation(self.affine), np.float64)
+        from nibabel.orientations import io_orientation
+
+        return np.asarray(io_orientation(self.affine), np.float64)
 
     @cached_property
     def canonical(self) -> Grid:
         """The same voxels, axes closest to RAS+. The affine is exact but for rounding."""
+        from nibabel.orientations import inv_ornt_aff
+
         shape = tuple(self.shape[axis] for axis in self._order)
-        turn = orientations.inv_ornt_aff(self._orientation, self.shape)
+        turn = inv_ornt_aff(self._orientation, self.shape)
         return Grid((shape[0], shape[1], shape[2]), self.affine @ turn)
 
     @cached_property

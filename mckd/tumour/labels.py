@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from mckd.tumour.data import Case
 from mckd.tumour.geometry import Bools, Grid
+
+if TYPE_CHECKING:
+    from mckd.tumour.data import Case
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -38,6 +40,8 @@ def label_file(bits: Bytes, case: Case) -> bytes:
     The header is new: nothing of the visitor's header goes into it. If no input file said which
     side is left, neither does this one.
     """
+    import nibabel
+
     labels = np.zeros(bits.shape, np.uint8)
     labels[bits & BITS["wt"] != 0] = BRATS["oedema"]
     labels[bits & BITS["tc"] != 0] = BRATS["core"]

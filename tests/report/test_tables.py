@@ -84,6 +84,7 @@ def test_json_without_a_reference_and_with_subsets_missing(blind) -> None:
     whole = json.loads(figures_json(blind))
     assert (whole["reference"], whole["hd95"], whole["contributions"]) == (False, False, None)
     assert whole["geometry"]["sides_known"] is False
+    assert whole["geometry"]["axes"] == "PS?"
     assert whole["notes"] == [
         "One of the files: 3 voxels were no numbers (NaN or infinite); taken as 0."
     ]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mckd.tumour import Case
 from mckd.tumour.geometry import Bools, Box, axis_letters
 from mckd.tumour.labels import region_bits
+
+if TYPE_CHECKING:
+    from mckd.tumour import Case
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
