@@ -370,7 +370,7 @@ def _checked_labels(image: Image, msd: bool) -> Bytes:
             break
         out[:] = np.clip(rounded, 0, 255)
     if not (present <= {1, 2, 3} or present <= {1, 2, 4}):
-        seen = [*map(str, sorted(present)[:MOST_LABELS_NAMED])]
+        seen = [f"{label:.6g}" for label in sorted(present)[:MOST_LABELS_NAMED]]
         more = ["..."] if len(present) > MOST_LABELS_NAMED else []
         raise CaseError(
             f"{image.name} has the labels {', '.join(seen + more)}; wanted are 1, 2 and 4 (BraTS "

@@ -223,13 +223,18 @@ def decode_picture(data_url: object) -> np.ndarray | None:
         raise ValueError("The drawing did not arrive as a picture. Please draw it again.")
     if len(data_url) > LONGEST_PICTURE:
         raise ValueError("The picture is too large. Please draw or load a smaller one.")
+    picture = None
     try:
         with Image.open(io.BytesIO(_base64(data_url[len(PNG_PREFIX) :])), formats=["PNG"]) as png:
-            if max(png.size) > LARGEST_SIDE:  # known from the header, before any pixel is decoded
-                raise ValueError(f"The picture may have at most {LARGEST_SIDE} pixels a side.")
-            return np.asarray(png.convert("RGBA" if "A" in png.getbands() else "L"))
-    except (OSError, SyntaxError, binascii.Error) as error:
+            if max(png.size) <= LARGEST_SIDE:  # known from the header, before any pixel is decoded
+                picture = np.asarray(png.convert("RGBA" if "A" in png.getbands() else "L"))
+    except Image.DecompressionBombError:
+        pass  # Pillow's own limit on the size in the header, far above ours
+    except Exception as error:  # what Pillow raises for damaged files is not one family
         raise ValueError("The picture is damaged. Please draw it again.") from error
+    if picture is None:
+        raise ValueError(f"The picture may have at most {LARGEST_SIDE} pixels a side.")
+    return picture
 
 
 def decode_sound(sound: object) -> tuple[np.ndarray, int] | None:
