@@ -49,8 +49,8 @@ function pressed(button, on) { button.setAttribute('aria-pressed', String(on)); 
 const FILES = window.mckdFiles ??= new Map();
 
 async function unpack({ url }) {
-  const known = FILES.get(url), bytes = known instanceof WeakRef ? known.deref() : await known;
-  if (bytes) return bytes;
+  const known = FILES.get(url), bytes = known instanceof WeakRef ? known.deref() : known;
+  if (bytes) return bytes;                     // or the promise of them
   const coming = inflate(url);
   FILES.set(url, coming);
   try {
@@ -261,10 +261,10 @@ function cut(plane, volume, table, sheet) {
   const { shape } = scene.case, stride = [1, shape[0], shape[0] * shape[1]];
   const along = stride[plane.u], pixels = sheet.pixels, columns = plane.columns;
   const first = view.at[plane.across] * stride[plane.across] + (columns - 1) * along;
-  let pixel = 0;
+  let place = 0;
   for (let row = plane.rows - 1; row >= 0; row--) {
     let voxel = first + row * stride[plane.v];
-    for (let column = 0; column < columns; column++, voxel -= along) pixels[pixel++] = table[volume[voxel]];
+    for (let column = 0; column < columns; column++, voxel -= along) pixels[place++] = table[volume[voxel]];
   }
   sheet.pen.putImageData(sheet.image, 0, 0);
 }
