@@ -257,6 +257,24 @@ def test_closing_deletes_what_is_theirs(
     assert len(model.forgotten) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_what_a_case_took_goes_back_to_the_system(service: TumourService, model: Stub) -> None:
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    def encode(case: Any, progress: Any) -> Any:
+        blocks = [bytearray(50_000) for _ in range(2000)]
+        return SimpleNamespace(name=case.name, labels=case.labels, blocks=blocks)
+
+    model.encode = encode  # type: ignore[method-assign]
+    model.forget = lambda encoded: encoded.blocks.clear()  # type: ignore[method-assign]
+    desk = opened(service)
+    full = resident_mb()
+    service.close(desk)
+    service.tend()
+    assert resident_mb() < full - 80
+
+
 def test_a_bundled_case_stays_while_somebody_has_it_open(
     service: TumourService, model: Stub
 ) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mckd.studio.services import faults, words
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.line import Before, Line, Superseded, outcome
+from mckd.studio.services.memory import give_back
 from mckd.studio.services.shelf import Shelf
 from mckd.studio.services.volumes import (
     Packed,
@@ -193,6 +194,7 @@ class TumourService:
         self._scoring = threading.Lock()
         self.folders = folders or Folders()
         self.shelf = Shelf(SHELF_BYTES, IDLE_S, lambda opened: opened.size, self._let_go)
+        self._freed = False  # whether a case left since the system got its memory back
         self.status = "loading"
         self.reason = ""
 
@@ -397,6 +399,9 @@ class TumourService:
         """Put away the cases, and delete the files, that nobody asked for in a while."""
         self.shelf.expire()
         self.folders.expire(FILES_IDLE_S)
+        if self._freed:
+            self._freed = False
+            give_back()
 
     def _segment(
         self, desk: Desk, turn: int, opened: Opened, used: frozenset[str]
@@ -502,6 +507,7 @@ class TumourService:
 
     def _let_go(self, opened: Opened) -> None:
         """A case left the shelf: its features need not stay either."""
+        self._freed = True
         if opened.encoded is not None:
             self._model.forget(opened.encoded)
 
@@ -546,6 +552,10 @@ class TumourService:
             "importance": {s: round(float(weights[s]), 4) for s in SEQUENCES},
             "model": words.model_line(dict(self._model.about)),
         }
+
+    def model(self) -> tuple[dict[str, Any], dict[str, float]]:
+        """The header of the model's checkpoint, and the importance of each sequence."""
+        return dict(self._model.about), {s: float(self._model.importance[s]) for s in SEQUENCES}
 
     def scene(self, opened: Opened) -> dict[str, Any]:
         """What the viewer must know of a case; without its files, which the tab sends."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from typing import Any
+
 import gradio as gr
 
 from mckd.studio.widgets import widget
 
 
-def privacy(**kwargs: object) -> gr.HTML:
+def privacy(**kwargs: Any) -> gr.HTML:
     """It fires `delete` once the visitor has confirmed.
 
     When its value comes back as {"deleted": True}, it loads the page anew, so that nothing stays
