@@ -113,7 +113,7 @@ def _subsets_of(words: str) -> str | list[Subset]:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Segment every case below a folder and write what was found."""
-    sources = _sources(arguments.folder)
+    sources = _sources(arguments.folder, arguments.out)
     segmenter = _segmenter(arguments.checkpoint, arguments.threads)
     _make(arguments.out)
     wanted = arguments.subsets or (ALL if arguments.report else [])
@@ -134,7 +134,7 @@ def predict(arguments: argparse.Namespace) -> int:
             progress.fail(f"{source.name}: its results cannot be written ({error.strerror}).")
         except Exception as error:  # the other cases must not suffer
             failed += 1
-            progress.fail(f"{source.name}: something went wrong ({type(error).__name__}: {error}).")
+            progress.fail(f"{source.name}: something went wrong ({type(error).__name__}).")
         else:
             progress.end(f"{name}: {_brief(row)}")
     done = len(sources) - failed
@@ -171,7 +171,7 @@ def _one(
     if with_report:
         files |= archive.report(subject)
     for name, data in archive.sealed(subject, files).items():
-        _make((out / name).parent)
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out / name, data)
     return compared.rows[-1]
 
@@ -197,10 +197,12 @@ def _of_case(case: Case, wanted: str | Iterable[Subset]) -> list[Subset]:
     return [subset for subset in here if subset != case.present]
 
 
-def _sources(folder: Path) -> list[Path]:
+def _sources(folder: Path, out: Path) -> list[Path]:
+    """The cases below a folder; what an earlier run wrote there is none."""
     if not folder.exists():
         raise UsageError(f"There is no {folder}. Give a folder with a case, or with folders of it.")
     found = find_cases(folder) if folder.is_dir() else [folder]
+    found = [path for path in found if not path.resolve().is_relative_to(out.resolve())]
     if not found:
         raise UsageError(f"{folder} holds no NIfTI file (.nii or .nii.gz), so no case.")
     return found

@@ -122,6 +122,23 @@ def test_a_case_without_the_sequences_asked_for(predict, tmp_path, capsys) -> No
     assert "It has t1, t2, so none of the subsets asked for: flair+t1c." in capsys.readouterr().err
 
 
+def test_results_beside_the_cases_are_no_cases(predict, tmp_path, capsys) -> None:
+    small_heads.save_case(tmp_path / "anna", words=("t2",))
+    for _ in range(2):  # the second time the folder holds the masks of the first
+        code, out = predict(tmp_path, "--subsets", "t2")
+        assert code == 0
+        assert "1 of 1 cases" in capsys.readouterr().err
+    assert {path.name for path in out.iterdir()} == {"anna"}
+
+
+def test_results_that_cannot_be_written(predict, tmp_path, capsys) -> None:
+    case = small_heads.save_case(tmp_path / "anna", words=("t2",))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "anna").write_text("a file where the folder should be")
+    assert predict(case)[0] == 1
+    assert "anna: its results cannot be written" in capsys.readouterr().err
+
+
 def test_two_cases_of_one_name(predict, tmp_path) -> None:
     for visit in ("first", "second"):
         small_heads.save_case(tmp_path / "cases" / visit / "anna", words=("t2",))
