@@ -131,10 +131,13 @@ class Comparison:
     case, distances: as given.
     """
 
-    def __init__(self, case: Case, whole: Bools, distances: bool = True) -> None:
+    def __init__(
+        self, case: Case, whole: Bools, distances: bool = True, known: Iterable[Row] = ()
+    ) -> None:
         """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
 
-        distances: HD95 too where there is a reference; it takes most of the time.
+        distances: HD95 too where there is a reference; it takes most of the time. known: rows of
+        an earlier comparison of the same predictions; they are not measured again.
         """
         self.case = case
         self._grid = case.grid.canonical
@@ -142,6 +145,7 @@ class Comparison:
         self._whole = whole
         self._reference = None if case.labels is None else regions(case.labels)
         self._votes = np.zeros(whole.shape, np.uint8)
+        self._known = {row.subset: row for row in known}
         self._rows: dict[Subset, Row] = {}
         self.add(case.present, whole)
 
@@ -155,7 +159,9 @@ class Comparison:
         if not names or not names <= self.case.present:
             raise ValueError("A subset holds one or more of the sequences that the case has.")
         if names not in self._rows:
-            row = Row(names, tuple(self._row(k, found[k]) for k in range(len(REGIONS))))
+            row = self._known.get(names) or Row(
+                names, tuple(self._row(k, found[k]) for k in range(len(REGIONS)))
+            )
             self._votes += found
             self._rows[names] = row
         return self._rows[names]

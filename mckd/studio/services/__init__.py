@@ -9,6 +9,7 @@ from typing import Any
 from mckd import __version__
 from mckd.studio.services.compare import CompareService
 from mckd.studio.services.digits import DigitService
+from mckd.studio.services.export import ExportService
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.training import SHARED, Training
 from mckd.studio.services.tumour import TumourService
@@ -20,6 +21,7 @@ class Services:
 
     tumour: TumourService
     compare: CompareService
+    export: ExportService
     digits: DigitService
     training: Training
 
@@ -41,9 +43,11 @@ class Services:
             cases=root / "assets" / "tumour",
             folders=Folders(private),
         )
+        compare = CompareService(tumour)
         return cls(
             tumour=tumour,
-            compare=CompareService(tumour),
+            compare=compare,
+            export=ExportService(compare),
             digits=DigitService.from_checkpoint(
                 root / "checkpoints" / "digits.safetensors",
                 examples=root / "assets" / "digits" / "examples",

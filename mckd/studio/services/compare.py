@@ -31,7 +31,10 @@ from mckd.studio.services.volumes import pack_bytes, unpack_bits
 from mckd.tumour.labels import bits_to_regions
 
 if TYPE_CHECKING:
-    from mckd.tumour.comparison import Comparison, RegionRow
+    from datetime import date
+
+    from mckd.report.subject import Subject
+    from mckd.tumour.comparison import Comparison, RegionRow, Row
 
 FAILED = "Something went wrong while comparing the subsets; the log of the app has the details."
 
@@ -42,12 +45,12 @@ log = logging.getLogger(__name__)
 class Compared:
     """What is known of one case's subsets, for everybody who has it open.
 
-    rows: of the table, in the order in which they were worked out. votes: {region: how many
+    rows: in the order in which they were worked out. votes: {region: how many
     subsets say it, as `pack_bytes`}. contributions: {region: what each sequence adds}. The last
     two are empty until every subset is in.
     """
 
-    rows: dict[frozenset[str], dict[str, Any]] = field(default_factory=dict)
+    rows: dict[frozenset[str], Row] = field(default_factory=dict)
     votes: dict[str, bytes] = field(default_factory=dict)
     contributions: dict[str, dict[str, Any]] = field(default_factory=dict)
     comparison: Comparison | None = None  # while subsets are missing
@@ -157,11 +160,24 @@ class CompareService:
                 for region, each in comparison.contributions().items()
             }
             compared.comparison = None  # it holds masks
-        compared.rows[subset] = {
-            "key": row.key,
-            "used": [s for s in SEQUENCES if s in subset],
-            "regions": {region.region: _measured(region) for region in row.regions},
-        }
+        compared.rows[subset] = row
+
+    def subject(self, update: Update, day: date) -> Subject:
+        """A complete comparison as an export takes it: with its masks again."""
+        from mckd.report.subject import Subject
+        from mckd.tumour.comparison import Comparison
+
+        opened, compared = update.opened, update.compared
+        assert opened is not None
+        assert compared is not None
+        shape = opened.case.grid.canonical.shape
+        maps = {s: unpack_bits(opened.answers[s].labels, shape) for s in compared.rows}
+        masks = ((s, bits_to_regions(bits)) for s, bits in maps.items())
+        _, whole = next(masks)  # of all sequences: see _order
+        again = Comparison(opened.case, whole, known=compared.rows.values())
+        for subset, found in masks:
+            again.add(subset, found)
+        return Subject(again, maps, *self._tumour.model(), day)
 
     # ---- what the widgets show
 
@@ -182,7 +198,7 @@ class CompareService:
             "given": [s for s in SEQUENCES if s in case.present],
             "reference": opened.reference is not None,
             "left_s": update.left_s,
-            "rows": [] if compared is None else [*compared.rows.values()],
+            "rows": [] if compared is None else [_shown(row) for row in compared.rows.values()],
         }
 
     def contributions(self, update: Update) -> dict[str, Any]:
@@ -204,8 +220,8 @@ class CompareService:
         opened, compared = update.opened, update.compared
         if opened is None or compared is None:
             return {"labels": {}, "votes": {}}
-        rows = list(compared.rows.items())
-        labels = {row["key"]: opened.answers[subset].labels for subset, row in rows}
+        rows = list(compared.rows.values())
+        labels = {row.key: opened.answers[row.subset].labels for row in rows}
         return {"labels": labels, "votes": compared.votes}
 
 
@@ -215,6 +231,15 @@ def _order(present: frozenset[str]) -> list[frozenset[str]]:
 
     every = subsets([s for s in SEQUENCES if s in present])
     return [every[-1], *every[:-1]]
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """One subset, as a row of the table."""
+    return {
+        "key": row.key,
+        "used": [s for s in SEQUENCES if s in row.subset],
+        "regions": {region.region: _measured(region) for region in row.regions},
+    }
 
 
 def _measured(row: RegionRow) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import gradio as gr
 
 from mckd.studio.services import Services
 from mckd.studio.services.compare import CompareService, Update
+from mckd.studio.services.export import KINDS, ExportService
 from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
 from mckd.studio.tabs.tumour import QUIET, send, send_case
 from mckd.studio.widgets.contributions import contributions
+from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
 from mckd.studio.widgets.subsets import subsets
 
@@ -52,6 +54,19 @@ def scene(
     return shown | {"case": case, **maps}
 
 
+def take_home(
+    tumour: TumourService, export: ExportService, desk: Desk, wish: Any
+) -> Iterator[dict[str, Any]]:
+    """Make the file that the exports ask for, and show every stage of it."""
+    for step in export.make(desk, wish.get("kind") if isinstance(wish, dict) else None):
+        shown = {"stage": step.stage, "fraction": step.fraction, "problem": step.problem}
+        file = None
+        if step.name:
+            path = tumour.folders.send(desk.owner, step.name, step.data)
+            file = gr.FileData(path=str(path), orig_name=step.name).model_dump()
+        yield {**shown, "file": file}
+
+
 # --- Layout and wiring ----------------------------------------------------------------------------
 
 
@@ -65,4 +80,9 @@ def build(services: Services, desk: gr.State) -> None:
     table.begin(
         partial(run, services.tumour, services.compare), desk, [pictures, table, shares],
         trigger_mode="multiple", concurrency_limit=4, **QUIET,
+    )  # fmt: skip
+    files = exports(KINDS, elem_id="compare-exports")
+    files.make(
+        partial(take_home, services.tumour, services.export), [desk, files], files,
+        concurrency_limit=4, **QUIET,
     )  # fmt: skip

@@ -32,6 +32,7 @@ function render() {
   root.dataset.dice = String(Boolean(found.dice));
   for (const button of root.querySelectorAll('.pick button')) button.setAttribute('aria-pressed', String(button.dataset.region === region));
   $('.sentence').textContent = found.sentence;
+  document.dispatchEvent(new CustomEvent('mckd:contributions', { detail: { sentence: found.sentence } }));
   $('.meaning').textContent = value.meaning;
   const volumes = Object.values(found.volume_ml), dices = Object.values(found.dice || {}), weights = value.importance;
   const scales = [scaleOf(volumes), scaleOf(dices), scaleOf(Object.values(weights))];

@@ -91,10 +91,10 @@ function render() {
 // For the tour: what was found, by keys instead of names.
 function announce(value) {
   const keys = (names) => Object.keys(NAMES).filter((key) => names.includes(NAMES[key]));
-  const whole = value.rows.find((row) => row.region === 'wt');
+  const of = (name) => Object.fromEntries(value.rows.map((row) => [row.region, row[name]]));
   document.dispatchEvent(new CustomEvent('mckd:answer', { detail: {
     turn: value.turn, name: value.name, used: keys(value.used), given: keys([...value.used, ...value.off]),
-    volumes: Object.fromEntries(value.rows.map((row) => [row.region, row.volume_ml])), dice: whole.dice ?? undefined,
+    volumes: of('volume_ml'), dice: of('dice'),
   } }));
 }
 

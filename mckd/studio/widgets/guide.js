@@ -24,9 +24,11 @@ function compared(region, what, now) {
   return `The ${what} goes from ${ml(before)} to ${ml(after)}, ${share} % ${change < 0 ? 'less' : 'more'}.`;
 }
 
-function dice(now) {
-  if (now.dice === undefined || full().dice === undefined) return '';
-  return ` Against the reference, the Dice of the whole tumour is <b>${now.dice.toFixed(2)}</b>, with everything <b>${full().dice.toFixed(2)}</b>.`;
+// A volume may stay as it was and lie elsewhere: where there is a reference, it tells.
+function dice(region, now) {
+  const before = full().dice[region], after = now.dice[region];
+  if (typeof before !== 'number' || typeof after !== 'number') return '';
+  return ` Its overlap with the reference (Dice) was <b>${before.toFixed(2)}</b> and is <b>${after.toFixed(2)}</b>.`;
 }
 
 const taking = (name, region, what, why) => ({
@@ -36,7 +38,7 @@ const taking = (name, region, what, why) => ({
   text: () => {
     if (!full()) return 'First all sequences have to be on, so that there is something to compare with.';
     const now = seen(without(name));
-    return now ? `${compared(region, what, now)}${dice(now)} ${why.after}` : why.before;
+    return now ? `${compared(region, what, now)}${dice(region, now)} ${why.after}` : why.before;
   },
   act: () => (seen(without(name)) && key(used) === key(without(name)) ? null
     : full() ? [`Switch ${NAMES[name]} off`, () => use(without(name))] : ['Switch all on', () => use(given)]),
@@ -73,7 +75,7 @@ const STEPS = [
     text: () => {
       const alone = used.length === 1 ? used[0] : given.find((name) => seen([name]));
       if (!alone || !seen([alone])) return 'A single sequence is all there is, as after a scan that was broken off. Which one would you keep?';
-      return full() ? `From ${NAMES[alone]} alone: ${compared('wt', 'whole tumour', seen([alone]))} ${compared('et', 'enhancing tumour', seen([alone]))} Try the others too.` : '';
+      return full() ? `From ${NAMES[alone]} alone: ${compared('wt', 'whole tumour', seen([alone]))}${dice('wt', seen([alone]))} ${compared('et', 'enhancing tumour', seen([alone]))}${dice('et', seen([alone]))} Try the others too.` : '';
     },
     act: () => {
       const next = given.find((name) => !seen([name]));
@@ -152,12 +154,12 @@ root.addEventListener('keydown', (event) => { if (event.key === 'Escape') leave(
 
 function escaped(text) { return Object.assign(document.createElement('i'), { textContent: text }).innerHTML; }
 
-// detail: {turn, name, given, used: [key], volumes: {et, tc, wt}, dice: of WT or undefined}
+// detail: {turn, name, given, used: [key], volumes: {et, tc, wt} in mL, dice: the same, if known}
 document.addEventListener('mckd:answer', ({ detail }) => {
   if (detail.turn !== turn) { answers = {}; contributions = null; }
   ({ turn, given, used } = detail);
   caseName = escaped(detail.name);
-  answers[key(used)] = { ...detail.volumes, dice: detail.dice };
+  answers[key(used)] = { ...detail.volumes, dice: detail.dice };   // the scores come a moment later
   render();
 });
 document.addEventListener('mckd:closed', () => { turn = 0; answers = {}; contributions = null; render(); });

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing import Any
-
 import gradio as gr
 
 from mckd.studio.widgets import widget
