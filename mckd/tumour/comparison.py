@@ -93,7 +93,7 @@ class Contribution:
 
     @property
     def sentence(self) -> str:
-        """Which sequences add most, and what is found without the first of them."""
+        """Which sequences matter most: to the Dice, where there is a reference; to the volume."""
         name = REGION_NAMES[self.region].lower()
         if len(self.volume_ml) == 1:
             (only,) = self.volume_ml
@@ -101,17 +101,31 @@ class Contribution:
                 f"{SEQUENCE_NAMES[only]} is the only sequence: it finds {self.total_ml:.1f} mL of "
                 f"{name}."
             )
-        most = max(self.volume_ml.values())
-        if most <= 0:
+        ahead = _leading(self.volume_ml)
+        if not ahead:
             return f"No sequence adds to the {name}: {self.total_ml:.1f} mL from all of them."
-        ahead = [s for s, ml in self.volume_ml.items() if ml >= ALIKE * most]
         first = max(ahead, key=lambda s: self.volume_ml[s])
         return (
-            f"On average over all orders, {listed(SEQUENCE_NAMES[s] for s in ahead)} "
+            f"{self._right}On average over all orders, {listed(SEQUENCE_NAMES[s] for s in ahead)} "
             f"{'adds' if len(ahead) == 1 else 'add'} "
             f"{listed(f'{self.volume_ml[s]:.1f}' for s in ahead)} mL to the {name} "
             f"({self.total_ml:.1f} mL from all sequences); without {SEQUENCE_NAMES[first]}, "
             f"{self.without_ml[first]:.1f} mL is found."
+        )
+
+    @property
+    def _right(self) -> str:
+        """The sentence about the Dice, with a space behind; none without a reference."""
+        shares = self.dice or {}
+        ahead = _leading(shares)
+        if not ahead:
+            return ""
+        one = len(ahead) == 1
+        return (
+            f"{listed(SEQUENCE_NAMES[s] for s in ahead)} {'matters' if one else 'matter'} most to "
+            f"the {REGION_NAMES[self.region].lower()}: of the Dice of {sum(shares.values()):.2f} "
+            f"with the reference {'it contributes' if one else 'they contribute'} "
+            f"{listed(f'{shares[s]:.2f}' for s in ahead)}. "
         )
 
 
@@ -279,6 +293,12 @@ def key_of(subset: Iterable[str]) -> str:
 def title_of(subset: Iterable[str]) -> str:
     """A subset for people: `FLAIR + T1c`."""
     return " + ".join(SEQUENCE_NAMES[s] for s in sorted(subset, key=_place))
+
+
+def _leading(shares: Mapping[str, float]) -> list[str]:
+    """The sequences whose share is the largest or nearly so; none if no share is positive."""
+    most = max(shares.values(), default=0.0)
+    return [s for s, share in shares.items() if most > 0 and share >= ALIKE * most]
 
 
 def _rank(subset: Subset) -> tuple[int, list[int]]:

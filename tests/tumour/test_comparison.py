@@ -258,6 +258,15 @@ class TestSentence:
         assert "FLAIR and T2 add 31.0 and 30.0 mL to the whole tumour" in sentence
         assert "without FLAIR, 60.0 mL is found" in sentence
 
+    def test_begins_with_what_is_right_where_there_is_a_reference(self):
+        volumes = {"flair": 12.0, "t1c": 2.0}
+        shares = {"flair": 0.1, "t1c": 0.7}
+        sentence = Contribution("et", 14.0, volumes, {"flair": 9.0, "t1c": 20.0}, shares).sentence
+        assert sentence.startswith(
+            "T1c matters most to the enhancing tumour: of the Dice of 0.80 with the reference it "
+            "contributes 0.70. On average over all orders, FLAIR adds 12.0 mL"
+        )
+
     def test_says_when_nobody_adds_anything(self):
         sentence = Contribution("et", 0.0, {"t1": 0.0, "t2": 0.0}, {}, None).sentence
         assert sentence == "No sequence adds to the enhancing tumour: 0.0 mL from all of them."
