@@ -435,11 +435,13 @@ def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:
     """Whether every sequence shows the same part of the head."""
     whole = np.count_nonzero(brain)
     shares = {s: np.count_nonzero(v) / whole for s, v in case.volumes.items()}
+    short = [s for s, share in shares.items() if share < LEAST_COVER]
+    if not short:
+        return []
     return [
-        f"{sequence} shows only {share:.0%} of what the sequences show together, so they may not "
-        "lie on each other or may be cut out differently."
-        for sequence, share in shares.items()
-        if share < LEAST_COVER
+        f"of what the sequences show together, {' and '.join(short)} shows no more than "
+        f"{max(shares[s] for s in short):.0%}; they may not lie on each other, or be cut out "
+        "differently."
     ]
 
 
