@@ -439,9 +439,9 @@ def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:
     if not short:
         return []
     return [
-        f"of what the sequences show together, {' and '.join(short)} shows no more than "
-        f"{max(shares[s] for s in short):.0%}; they may not lie on each other, or be cut out "
-        "differently."
+        "of what the sequences show together, no more than "
+        f"{max(shares[s] for s in short):.0%} is seen in {', '.join(short)}; they may not lie on "
+        "each other, or be cut out differently."
     ]
 
 

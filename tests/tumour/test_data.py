@@ -407,7 +407,7 @@ class TestBlankAndDoubtful:
         half[:, 6:] = 0
         heads.write(folder / "BraTS_7_t1ce.nii.gz", half)
         warnings = " ".join(read_case(folder).warnings)
-        assert re.search(r"sequences show together, t1c shows no more than \d\d%;", warnings)
+        assert re.search(r"show together, no more than \d\d% is seen in t1c;", warnings)
 
     def test_t1_and_t1c_that_look_swapped(self, folder, heads):
         bright = heads.head(1).astype(np.int32)
