@@ -99,16 +99,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     stop_studio(running)
 
 
-@pytest.fixture(scope="session")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """The app with one small bundled case and a network of random weights."""
+def lay_out_clinic(root: Path) -> Path:
+    """A project folder with one small bundled case and a tumour network of random weights."""
     import torch
 
     from mckd.files.checkpoint import save_checkpoint
     from mckd.tumour.naming import SEQUENCES
     from mckd.tumour.network import DESIGNS, TumourNetwork
 
-    root = tmp_path_factory.mktemp("clinic")
     shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
     shutil.copy(ROOT / "app.py", root)
@@ -119,6 +117,13 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     tensors["iwv"] = torch.tensor([0.5, -0.5, 0.3, 0.1])
     header = {"network": "smoke", "modalities": list(SEQUENCES), "data": {"name": "noise"}}
     save_checkpoint(root / "checkpoints" / "tumour.safetensors", tensors, header)
+    return root
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """The app in such a folder."""
+    root = lay_out_clinic(tmp_path_factory.mktemp("clinic"))
     running = start_studio(tmp_path_factory.mktemp("clinic-runs"), root=root)
     yield running
     stop_studio(running)

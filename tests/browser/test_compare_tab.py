@@ -7,7 +7,6 @@ nothing, but the table, the views, the differences, the votes and the contributi
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import small_heads
-from tests.browser.conftest import ROOT, Studio, Watch, start_studio, stop_studio
+from tests.browser.conftest import Studio, Watch, lay_out_clinic, start_studio, stop_studio
 
 READY_MS = 90_000  # torch on a busy machine
 FULL = "flair+t1+t1c+t2"
@@ -29,25 +28,9 @@ SHOWN_ML = 1.1  # two volumes from 100 mL on are shown without decimals
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """The app with a model and two bundled cases, one of them without T1 and reference."""
-    import torch
-
-    from mckd.files.checkpoint import save_checkpoint
-    from mckd.tumour.naming import SEQUENCES
-    from mckd.tumour.network import DESIGNS, TumourNetwork
-
-    root = tmp_path_factory.mktemp("clinic")
-    shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
-    shutil.copy(ROOT / "app.py", root)
-    small_heads.save_case(root / "assets" / "tumour" / "small_head")
+    root = lay_out_clinic(tmp_path_factory.mktemp("clinic"))
     three = ("flair", "t1ce", "t2")
     small_heads.save_case(root / "assets" / "tumour" / "three", words=three, reference=False)
-    torch.manual_seed(0)
-    network = TumourNetwork(DESIGNS["smoke"])
-    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
-    tensors["iwv"] = torch.tensor([0.5, -0.5, 0.3, 0.1])
-    header = {"network": "smoke", "modalities": list(SEQUENCES), "data": {"name": "noise"}}
-    save_checkpoint(root / "checkpoints" / "tumour.safetensors", tensors, header)
     running = start_studio(tmp_path_factory.mktemp("clinic-runs"), root=root)
     yield running
     stop_studio(running)
