@@ -29,6 +29,7 @@ def ready(page: Any) -> None:
 
 def draw(page: Any, *points: tuple[float, float], steps: int = 8) -> None:
     """One stroke with the mouse; points are fractions of the pad."""
+    page.locator("#pad canvas").scroll_into_view_if_needed()
     box = page.locator("#pad canvas").bounding_box()
     spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*spots[0])
