@@ -306,7 +306,12 @@ def ask(studio: Studio, function: str, data: Any) -> Any:
     with urllib.request.urlopen(studio.url + "config", timeout=10) as reply:
         components = json.load(reply)["components"]
     curves = next(c for c in components if c["props"].get("elem_id") == "training-curves")
-    body = {"data": data, "component_id": curves["id"], "fn_name": function, "session_hash": "a-direct-call"}
+    body = {
+        "data": data,
+        "component_id": curves["id"],
+        "fn_name": function,
+        "session_hash": "a-direct-call",
+    }
     request = urllib.request.Request(
         studio.url + "gradio_api/component_server/",
         json.dumps(body).encode(),
