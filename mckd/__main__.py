@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mckd.files.atomic import write_atomically
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
 from mckd.tumour.data import Case, find_cases, read_case
-from mckd.tumour.labels import plain_name, region_bits
+from mckd.tumour.labels import portable_name, region_bits
 from mckd.tumour.naming import SEQUENCES, CaseError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def predict(arguments: argparse.Namespace) -> int:
         progress.begin(source.name)
         try:
             case = read_case(source)
-            name = _free(plain_name(case.name), taken)
+            name = _free(portable_name(case.name), taken)
             row = _one(case, segmenter, wanted, arguments.report, arguments.out / name, progress)
         except CaseError as error:
             failed += 1

@@ -29,18 +29,9 @@ from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
-from mckd.tumour.metrics import (
-    CORRECTLY_EMPTY,
-    FOUND,
-    INVENTED,
-    MISSED,
-    Mean,
-    RegionScore,
-    dice,
-    mean,
-    score,
-    volume_ml,
-)
+from mckd.tumour.comparison import key_of
+from mckd.tumour.metrics import CORRECTLY_EMPTY, FOUND, INVENTED, MISSED, Mean, mean, score
+from mckd.tumour.naming import SEQUENCE_NAMES
 from train.loop import clock
 from train.settings import SettingsError
 
@@ -48,12 +39,11 @@ CASES, SUBSETS, REPORT = "cases.csv", "subsets.csv", "subsets.md"
 ENOUGH_ET = 1000
 """Voxels of enhancing tumour in the reference from which its Dice says something."""
 BUDGET_BYTES = 2**33  # of features; they are let go with each case
-SHORT = {"flair": "FLAIR", "t1": "T1", "t1c": "T1c", "t2": "T2"}
 PRESENT, ABSENT = "●", "○"
 FAILURES = (INVENTED, MISSED, CORRECTLY_EMPTY)
 COUNTS = {f"{r}_{o.replace(' ', '_')}": (r, o) for r in REGIONS for o in FAILURES}
 """Columns of `subsets.csv` that count cases: region and outcome."""
-ORDER = ["+".join(s for s in SEQUENCES if s in subset) for subset in subsets(SEQUENCES)]
+ORDER = [key_of(subset) for subset in subsets(SEQUENCES)]
 
 Say = Callable[[str], None]
 
@@ -307,7 +297,7 @@ def comparison(first: Sequence[Score], other: Sequence[Score], names: tuple[str,
     if not keys:
         raise SettingsError(f"{names[0]} and {names[1]} have no case in common.")
     columns = {"mean": REGIONS, **{region.upper(): (region,) for region in REGIONS}}
-    head = [SHORT[s] for s in SEQUENCES]
+    head = [SEQUENCE_NAMES[s] for s in SEQUENCES]
     for title in columns:
         head += [f"{title} {names[0]}", f"{title} {names[1]}", "difference"]
     rows = []
@@ -442,14 +432,15 @@ def _score_case(
     scores = []
     for subset in possible:
         found = segmenter.decide(encoded, subset).canonical
-        for region, count in zip(_regions(found, reference, case, distances), voxels, strict=True):
+        regional = score(found, reference, case.grid.canonical, distances)
+        for region, count in zip(regional, voxels, strict=True):
             scores.append(
                 Score(
                     case=case.name,
                     checkpoint=fold.path.as_posix(),
                     seen=seen,
                     synthetic=case.synthetic,
-                    subset="+".join(s for s in SEQUENCES if s in subset),
+                    subset=key_of(subset),
                     region=region.region,
                     outcome=region.outcome,
                     dice=region.dice,
@@ -461,29 +452,6 @@ def _score_case(
                 )
             )
     return scores
-
-
-def _regions(found: Any, reference: Any, case: Case, distances: bool) -> Sequence[RegionScore]:
-    grid = case.grid.canonical
-    if distances:
-        return score(found, reference, grid)
-    outcomes = {
-        (True, True): FOUND,
-        (False, True): MISSED,
-        (True, False): INVENTED,
-        (False, False): CORRECTLY_EMPTY,
-    }
-    return [
-        RegionScore(
-            name,
-            outcomes[bool(a.any()), bool(b.any())],
-            dice(a, b),
-            None,
-            volume_ml(a, grid),
-            volume_ml(b, grid),
-        )
-        for name, a, b in zip(REGIONS, found, reference, strict=True)
-    ]
 
 
 def _brief(case: Case, scores: Sequence[Score]) -> str:
@@ -503,7 +471,7 @@ def _brief(case: Case, scores: Sequence[Score]) -> str:
 
 def _subset_table(scores: Sequence[Score], columns: Sequence[Column]) -> list[str]:
     rows = subset_rows(scores)
-    head = [SHORT[s] for s in SEQUENCES]
+    head = [SEQUENCE_NAMES[s] for s in SEQUENCES]
     alike = {c.name: len({row[f"{c.name}_n"] for row in rows[:-1]}) == 1 for c in columns}
     head += [
         f"{c.title} (n {rows[0][f'{c.name}_n']})" if alike[c.name] else c.title for c in columns
@@ -535,7 +503,7 @@ def _case_table(scores: Sequence[Score]) -> list[str]:
     for case, checkpoint in dict.fromkeys((s.case, s.checkpoint) for s in scores):
         mine = [s for s in scores if (s.case, s.checkpoint) == (case, checkpoint)]
         subset = mine[-1].subset
-        cells = [case, ", ".join(SHORT[s] for s in subset.split("+"))]
+        cells = [case, ", ".join(SEQUENCE_NAMES[s] for s in subset.split("+"))]
         for s in mine:
             if s.subset == subset:
                 told = s.outcome if s.dice is None or s.outcome != FOUND else f"{s.dice:.3f}"

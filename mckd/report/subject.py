@@ -17,7 +17,7 @@ from mckd import __version__
 from mckd.tumour.comparison import Comparison, Subset, title_of
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools, Box, Triple, bounding_box
-from mckd.tumour.labels import BITS, Bytes, plain_name
+from mckd.tumour.labels import BITS, Bytes, portable_name
 from mckd.tumour.naming import REGIONS, SEQUENCES
 
 PURPOSE = "Research only, not a medical device. Not for any decision about a patient."
@@ -55,7 +55,7 @@ class Subject:
     @property
     def name(self) -> str:
         """The case's, as far as a file name may hold it."""
-        return plain_name(self.case.name)
+        return portable_name(self.case.name)
 
     @property
     def sequences(self) -> list[str]:

@@ -11,6 +11,7 @@ from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
 from mckd.studio.widgets.guide import guide
 from mckd.studio.widgets.privacy import privacy
+from mckd.tumour.naming import SEQUENCE_NAMES
 
 HERE = Path(__file__).parent
 TITLE = "MCKD Studio"
@@ -29,7 +30,7 @@ def build(services: Services) -> gr.Blocks:
     page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=(600, 1800))
     with page:
         gr.HTML(HEADER, elem_id="header", apply_default_css=False)
-        guide(elem_id="guide")
+        guide(SEQUENCE_NAMES, elem_id="guide")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Brain tumours", id="tumour"):
                 desk = tumour.build(services)

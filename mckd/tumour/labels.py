@@ -64,9 +64,9 @@ def _is_rigid(grid: Grid) -> bool:
 
 def file_name(case_name: str, sequences: Sequence[str]) -> str:
     """A name for the label file that every system takes."""
-    return f"{plain_name(case_name)}_mckd_{'-'.join(sequences)}.nii.gz"
+    return f"{portable_name(case_name)}_mckd_{'-'.join(sequences)}.nii.gz"
 
 
-def plain_name(case_name: str) -> str:
+def portable_name(case_name: str) -> str:
     """A case's name as part of a file name: ASCII letters, digits, and `._-` between them."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", case_name).strip("._-")[:60] or "case"

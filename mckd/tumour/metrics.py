@@ -72,14 +72,18 @@ class Mean:
     left_out: int
 
 
-def score(prediction: Bools, reference: Bools, grid: Grid) -> tuple[RegionScore, ...]:
+def score(
+    prediction: Bools, reference: Bools, grid: Grid, distances: bool = True
+) -> tuple[RegionScore, ...]:
     """ET, TC and WT of a prediction against a reference.
 
     Args:
         prediction, reference: (3, X, Y, Z) bool on `grid`.
+        distances: see `score_region`.
     """
     return tuple(
-        score_region(name, prediction[k], reference[k], grid) for k, name in enumerate(REGIONS)
+        score_region(name, prediction[k], reference[k], grid, distances)
+        for k, name in enumerate(REGIONS)
     )
 
 

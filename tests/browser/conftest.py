@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,34 @@ class Watch:
         own = ("http://127.0.0.1:", "data:", "blob:")
         if not request.url.startswith(own):
             self.foreign.append(request.url)
+
+
+@contextmanager
+def arrivals(
+    browser: Any, studio: Studio, arrive: Callable[[Any], None] = lambda page: None
+) -> Iterator[Callable[..., Any]]:
+    """Open the page as a new visitor, as often as it is called; `arrive` makes the first steps.
+
+    Fails on console errors and foreign requests of any of them.
+    """
+    contexts, watch = [], Watch()
+
+    def start(**options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        watch.over(page)
+        page.goto(studio.url)
+        page.wait_for_selector("#tumour-intake .case")
+        arrive(page)
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert watch.foreign == []
+    assert watch.complaints == []
 
 
 @pytest.fixture

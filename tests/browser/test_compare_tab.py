@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import small_heads
-from tests.browser.conftest import Studio, Watch, lay_out_clinic, start_studio, stop_studio
+from tests.browser.conftest import Studio, arrivals, lay_out_clinic, start_studio, stop_studio
 
 READY_MS = 90_000  # torch on a busy machine
 FULL = "flair+t1+t1c+t2"
@@ -39,25 +39,13 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture
 def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
     """Open the Compare tab as a new visitor; fails on console errors and foreign requests."""
-    contexts, watch = [], Watch()
 
-    def start(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        page = context.new_page()
-        watch.over(page)
-        page.goto(clinic.url)
-        page.wait_for_selector("#tumour-intake .case")
+    def arrive(page: Any) -> None:
         page.get_by_role("tab", name="Compare").click()
         page.wait_for_selector("#compare-subsets .empty h3")
-        return page
 
-    yield start
-    for context in contexts:
-        context.close()
-    assert watch.foreign == []
-    assert watch.complaints == []
+    with arrivals(browser, clinic, arrive) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")

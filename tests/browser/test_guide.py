@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Studio, Watch
+from tests.browser.conftest import Studio, arrivals
 
 READY_MS = 90_000  # torch on a busy machine
 
@@ -22,16 +22,8 @@ READY_MS = 90_000  # torch on a busy machine
 @pytest.fixture
 def page(browser: Any, clinic: Studio) -> Iterator[Any]:
     """A new visitor."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(30_000)
-    opened, watch = context.new_page(), Watch()
-    watch.over(opened)
-    opened.goto(clinic.url)
-    opened.wait_for_selector("#tumour-intake .case")
-    yield opened
-    context.close()
-    assert watch.foreign == []
-    assert watch.complaints == []
+    with arrivals(browser, clinic) as start:
+        yield start()
 
 
 def begin(page: Any) -> None:

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import small_heads
-from tests.browser.conftest import Studio, Watch
+from tests.browser.conftest import Studio, arrivals
 
 READY_MS = 40_000  # torch on a busy machine
 ANSWER = "#tumour-findings .findings[data-scored=true]"
@@ -27,23 +27,8 @@ ANSWER = "#tumour-findings .findings[data-scored=true]"
 @pytest.fixture
 def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
     """Open the page as a new visitor; the test fails on console errors and foreign requests."""
-    contexts, watch = [], Watch()
-
-    def start(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        page = context.new_page()
-        watch.over(page)
-        page.goto(clinic.url)
-        page.wait_for_selector("#tumour-intake .case")
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert watch.foreign == []
-    assert watch.complaints == []
+    with arrivals(browser, clinic) as start:
+        yield start
 
 
 @pytest.fixture

@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mckd.studio.services.shelf import Shelf
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -6,14 +6,7 @@ import pytest
 
 from mckd.studio.services import visitors as module
 from mckd.studio.services.visitors import Refused, Visitors
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from torch import Tensor
 from mckd.files.checkpoint import Checkpoint, load_checkpoint
 from mckd.method import Batch, MissingModalityNetwork, presence_mask, subsets
 from mckd.tumour import REGIONS, SEQUENCES
+from mckd.tumour.comparison import key_of
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.predictor import lay_windows
 from train.settings import SettingsError
@@ -193,9 +194,7 @@ def subset_scores(
 
 def _name(subset: frozenset[str]) -> str:
     """`flair+t1c`; `all` for every sequence."""
-    return (
-        "all" if len(subset) == len(SEQUENCES) else "+".join(filter(subset.__contains__, SEQUENCES))
-    )
+    return "all" if len(subset) == len(SEQUENCES) else key_of(subset)
 
 
 def _shape(case: TrainingCase) -> Triple:

@@ -45,9 +45,9 @@ log = logging.getLogger(__name__)
 class Compared:
     """What is known of one case's subsets, for everybody who has it open.
 
-    rows: in the order in which they were worked out. votes: {region: how many
-    subsets say it, as `pack_bytes`}. contributions: {region: what each sequence adds}. The last
-    two are empty until every subset is in.
+    rows: in the order in which they were worked out. votes: {region: how many subsets say it, as
+    `pack_bytes`}. contributions: {region: what each sequence adds}. The last two are empty until
+    every subset is in.
     """
 
     rows: dict[frozenset[str], Row] = field(default_factory=dict)

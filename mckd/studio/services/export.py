@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
 from mckd.studio.services.compare import CompareService
-from mckd.studio.services.line import Before, Line, Superseded
+from mckd.studio.services.line import Before, Line, Superseded, told
 from mckd.studio.services.tumour import Desk, before_yours
 
 if TYPE_CHECKING:
@@ -68,18 +68,17 @@ class ExportService:
                 lambda report: _made(self._compare.subject(update, date.today()), kind, report),
                 lambda: desk.turn == turn,
             )
-            while True:
-                try:
-                    said = next(work)
-                except StopIteration as end:
-                    yield Export(name=end.value[0], data=end.value[1])
-                    return
-                yield Export(before_yours(said) if isinstance(said, Before) else str(said))
+            name, data = yield from told(work, _stage)
+            yield Export(name=name, data=data)
         except Superseded:
             return
         except Exception as error:
             faults.record(log, "An export failed.", error)
             yield Export(problem=FAILED)
+
+
+def _stage(said: Before | str) -> Export:
+    return Export(before_yours(said) if isinstance(said, Before) else said)
 
 
 def _made(subject: Subject, kind: object, report: Callable[[Any], None]) -> tuple[str, bytes]:

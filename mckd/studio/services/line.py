@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+S = TypeVar("S")
 LOOK_S = 0.5  # how often one who waits looks whether it is still worth it
 
 
@@ -95,6 +96,17 @@ class Line:
             if before != told:
                 report(Before(before))
                 told = before
+
+
+def told(steps: Generator[Any, None, T], words: Callable[[Any], S]) -> Generator[S, None, T]:
+    """The same steps, each in other words; returns what they return."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            done: T = end.value
+            return done
+        yield words(step)
 
 
 def outcome(steps: Generator[Any, None, T]) -> T:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults, words
 from mckd.studio.services.folders import Folders
-from mckd.studio.services.line import Before, Line, Superseded, outcome
+from mckd.studio.services.line import Before, Line, Superseded, outcome, told
 from mckd.studio.services.memory import give_back
 from mckd.studio.services.shelf import Shelf
 from mckd.studio.services.volumes import (
@@ -32,6 +32,7 @@ from mckd.studio.services.volumes import (
     unpack_bits,
 )
 from mckd.tumour.labels import bits_to_regions, file_name, label_file
+from mckd.tumour.naming import REGION_NAMES, SEG, SEQUENCE_NAMES, SEQUENCES, STACK
 
 if TYPE_CHECKING:
     from mckd.tumour import Case
@@ -40,16 +41,7 @@ SHELF_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels 
 FILES_IDLE_S = 1800  # a visitor's files are deleted; intake.html promises it
 IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
 MOST_FILES = 12
-SLOTS = {
-    "flair": "FLAIR",
-    "t1": "T1",
-    "t1c": "T1c",
-    "t2": "T2",
-    "stack": "All four (4-D, MSD)",
-    "seg": "Reference",
-}
-SEQUENCES = ("flair", "t1", "t1c", "t2")
-REGION_NAMES = {"et": "Enhancing tumour", "tc": "Tumour core", "wt": "Whole tumour"}
+SLOTS = {**SEQUENCE_NAMES, STACK: "All four (4-D, MSD)", SEG: "Reference"}
 
 READING = "Reading the images…"
 LOADING = "The model is loading…"
@@ -445,12 +437,11 @@ class TumourService:
                 raise Superseded
             return self.shelf.put(choice.key, owner, opened)
 
-        steps = self._line.run(read, wanted)
+        def update(place: Before) -> Update:
+            return Update(turn, stage=before_yours(place))
+
         try:
-            while True:
-                yield Update(turn, stage=before_yours(next(steps)))
-        except StopIteration as end:
-            return end.value, ""
+            return (yield from told(self._line.run(read, wanted), update)), ""
         except Superseded:
             raise
         except ValueError as problem:  # CaseError: its sentences are made for users

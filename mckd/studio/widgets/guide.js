@@ -4,10 +4,10 @@
 const root = element.querySelector('.guide');
 const $ = (selector) => root.querySelector(selector);
 const KEPT = 'mckd-tour';
-const NAMES = { flair: 'FLAIR', t1: 'T1', t1c: 'T1c', t2: 'T2' };
+const NAMES = props.labels;
 let step = 0, turn = 0, caseName = '', given = [], used = [], answers = {}, contributions = null;
 
-const key = (names) => ['flair', 't1', 't1c', 't2'].filter((name) => names.includes(name)).join('+');
+const key = (names) => Object.keys(NAMES).filter((name) => names.includes(name)).join('+');
 const without = (name) => given.filter((other) => other !== name);
 const seen = (names) => answers[key(names)];
 const full = () => seen(given);

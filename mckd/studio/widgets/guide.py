@@ -9,11 +9,11 @@ import gradio as gr
 from mckd.studio.widgets import widget
 
 
-def guide(**kwargs: Any) -> gr.HTML:
-    """It lives in the browser alone and has no value.
+def guide(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
+    """`labels`: what each sequence is called, in order.
 
-    It reads what other widgets say (`mckd:answer`, `mckd:contributions`) and asks for what a
-    visitor could do as well (`mckd:open`, `mckd:use`, a click on a tab). Where somebody left it is
-    kept in the browser; nothing of a case is.
+    It lives in the browser alone and has no value. It reads what other widgets say (`mckd:answer`,
+    `mckd:contributions`) and asks for what a visitor could do as well (`mckd:open`, `mckd:use`, a
+    click on a tab). Where somebody left it is kept in the browser; nothing of a case is.
     """
-    return widget("guide", **kwargs)
+    return widget("guide", None, labels=labels, **kwargs)
