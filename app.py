@@ -47,16 +47,16 @@ def main() -> int:
     services = Services.open(root, chosen.data, chosen.runs, private, chosen.public)
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
     visitors = Visitors(gone=partial(page.forget, studio))
-    door = Middleware(Door, visitors, services.health, private, framed=ON_SPACE)
+    folders = services.tumour.folders
+    door = Middleware(Door, visitors, services.health, folders, framed=ON_SPACE)
     try:
         studio.launch(
             server_name="0.0.0.0" if ON_SPACE else "127.0.0.1",
             server_port=chosen.port,
             app_kwargs={"middleware": [door]},
             share=False,
-            max_file_size="64mb",
             max_threads=96,  # of 32 visitors, most of them waiting
-            blocked_paths=[str(services.tumour.folders.given), str(root)],
+            blocked_paths=[str(folders.given), str(root)],
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,

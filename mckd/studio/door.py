@@ -1,8 +1,8 @@
 """What stands in front of the page: every request passes here before Gradio sees it.
 
 It lets through what the page itself asks for and nothing else, keeps sessions of different
-browsers apart (services/visitors.py), bounds what one request and one visitor may ask, and
-answers `/health`. It never reads an image.
+browsers apart (services/visitors.py), bounds what one request and one visitor may ask, keeps
+uploads (services/folders.py) and answers `/health`. It never reads an image.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ import secrets
 import shutil
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from mckd.studio.services.folders import Folders
 from mckd.studio.services.visitors import FULL, Refused, Visitors
 
 Scope = dict[str, Any]
@@ -37,9 +43,7 @@ PAGE = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/\d+)?)"
     r"|/(assets|static|svelte)/.+"
 )
-LOOKS = re.compile(
-    rf"{API}/(file=.+|info|theme\.css|app_id|user/?|login_check/?|startup-events|upload_progress)"
-)
+LOOKS = re.compile(rf"{API}/(file=.+|info|theme\.css|app_id|user/?|login_check/?|startup-events)")
 STREAMS = re.compile(rf"{API}/(heartbeat/(?P<session>[^/]+)|queue/data)")
 CALLS = re.compile(rf"{API}/(queue/join|run/predict/?|component_server/?|cancel|reset/?)")
 UPLOAD = f"{API}/upload"
@@ -70,15 +74,15 @@ class Door:
     """ASGI middleware around Gradio's app."""
 
     def __init__(
-        self, app: App, visitors: Visitors, health: Health, uploads: Path, framed: bool = False
+        self, app: App, visitors: Visitors, health: Health, folders: Folders, framed: bool = False
     ) -> None:
         """health: whether everything is loaded, and the answer to `/health`.
 
-        uploads: on the disk that must not fill up. framed: the page is shown inside one of another
-        site, as on a Hugging Face Space; its cookie must survive that.
+        folders: where uploads go, on a disk that must not fill up. framed: the page is shown inside
+        one of another site, as on a Hugging Face Space; its cookie must survive that.
         """
         self._app, self._visitors, self._health = app, visitors, health
-        self._uploads, self._uploading = uploads, 0
+        self._folders, self._uploading = folders, 0
         self._cookie_rules = (
             "Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
             if framed
@@ -144,6 +148,11 @@ class Door:
             self._visitors.connect(session, -1)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, browser: str) -> None:
+        """Keep one file for this browser and answer with its ticket, where Gradio tells a path.
+
+        Gradio names an upload after its content: two visitors who send the same file would share
+        it, and what one of them opens or deletes would be gone for the other.
+        """
         length = header(scope, b"content-length")
         if not self._visitors.knows(browser):
             raise Refused(403, PAGE_FIRST)
@@ -151,13 +160,21 @@ class Door:
             raise Refused(413, TOO_LARGE)
         if self._uploading >= MOST_UPLOADS:
             raise Refused(503, BUSY)
-        if shutil.disk_usage(self._uploads).free < LEAST_FREE:
+        if shutil.disk_usage(self._folders.root).free < LEAST_FREE:
             raise Refused(507, DISK_FULL)
         self._uploading += 1
         try:
-            await self._app(scope, receive, send)
+            async with Request(scope, receive).form(max_files=1, max_fields=0) as form:
+                file = form.get("files")
+                if not isinstance(file, UploadFile):
+                    raise Refused(422, ODD)
+                keep = self._folders.receive
+                ticket = await run_in_threadpool(keep, browser, file.filename or "", file.file)
+        except (HTTPException, MultiPartException):  # no form, or more than one file
+            raise Refused(422, ODD) from None
         finally:
             self._uploading -= 1
+        await answer(send, 200, [ticket])
 
 
 def session_of(body: bytes) -> str:
@@ -244,7 +261,7 @@ def with_headers(send: Send, headers: Any) -> Send:
     return sent
 
 
-async def answer(send: Send, status: int, content: dict[str, Any] | str) -> None:
+async def answer(send: Send, status: int, content: dict[str, Any] | list[str] | str) -> None:
     """A short answer of the door's own: JSON, or a page."""
     is_page = isinstance(content, str)
     body = (content if is_page else json.dumps(content)).encode()  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.door import COOKIE
 from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
 from mckd.studio.widgets.guide import guide
@@ -44,6 +45,8 @@ def build(services: Services) -> gr.Blocks:
 
         def delete(request: gr.Request) -> dict[str, bool]:
             forget(page, str(request.session_hash))
+            if browser := request.cookies.get(COOKIE):
+                services.tumour.folders.forget(browser)  # what it sent and nobody opened
             return {"deleted": True}
 
         foot.delete(

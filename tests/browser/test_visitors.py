@@ -241,12 +241,12 @@ ODD_WISHES: list[Any] = [
     {"case": {"small_head": 1}},
     {"files": "x"},
     {"files": [None, 7, "x"]},
-    {"files": [{"slot": "t1", "path": "/etc/passwd"}]},
-    {"files": [{"slot": "t1", "path": "../../../../etc/passwd"}]},
-    {"files": [{"slot": "t1", "path": ["/etc/passwd"]}]},
-    {"files": [{"slot": "t1", "path": "a\u0000b"}]},
-    {"files": [{"slot": {"a": []}, "path": 1e308}]},
-    {"files": [{"slot": "t1", "path": "x" * 100_000}]},
+    {"files": [{"slot": "t1", "ticket": "/etc/passwd"}]},
+    {"files": [{"slot": "t1", "ticket": "../../../../etc/passwd"}]},
+    {"files": [{"slot": "t1", "ticket": ["/etc/passwd"]}]},
+    {"files": [{"slot": "t1", "ticket": "a\u0000b"}]},
+    {"files": [{"slot": {"a": []}, "ticket": 1e308}]},
+    {"files": [{"slot": "t1", "ticket": "x" * 100_000}]},
     {"case": "nothing", "extra": [[[[[{}]]]]]},
 ]
 
@@ -261,7 +261,9 @@ def test_odd_calls_get_a_sentence_and_read_nothing(
         status, reply = ann.call("tumour-intake", "open", None, wish)
         said = json.dumps(reply)
         assert status == 200, wish
-        assert re.search(r"no longer here|no such bundled case|at least one file", said), wish
+        assert re.search(
+            r"no longer here|no such bundled case|at least one file|no sequence", said
+        ), wish
         assert "root:" not in said
         assert "Traceback" not in said
     assert set(kept(clinic)) <= set(before)
@@ -375,7 +377,7 @@ def test_no_name_no_path_and_no_header_text_in_the_log(
         expect(veil).to_contain_text(file.name)  # the visitor is told which
         assert str(clinic.private) not in fresh.page.content()
         assert HEADER.decode() not in veil.inner_text()
-    ann.call("tumour-intake", "open", None, {"files": [{"slot": "t1", "path": f"/x/{TELLING}"}]})
+    ann.call("tumour-intake", "open", None, {"files": [{"slot": "t1", "ticket": f"/x/{TELLING}"}]})
     said = clinic.log.read_text(errors="replace")
     for telling in ("mueller", "hans", "1961", str(clinic.private).lower(), str(tmp_path).lower()):
         assert telling not in said.lower()

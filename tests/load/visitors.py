@@ -191,7 +191,7 @@ class Visitor(threading.Thread):
     def _open(self, function: int) -> None:
         """Send the files and follow the case until all is known; `open_s`: until the overlay."""
         started = time.perf_counter()
-        files = [{"slot": slot, "path": self._upload(p)} for slot, p in self._files.items()]
+        files = [{"slot": slot, "ticket": self._upload(p)} for slot, p in self._files.items()]
         body = {"fn_index": function, "data": [None, {"files": files}]}
         job = self._browser.call("queue/join", body | {"session_hash": self._session})
         for event in self._browser.events(f"queue/data?session_hash={self._session}"):

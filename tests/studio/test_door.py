@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from mckd.studio import door as module
 from mckd.studio.door import Door
 from mckd.studio.services import visitors as rules
+from mckd.studio.services.folders import Folders
 from mckd.studio.services.visitors import Visitors
 
 CALL = "/gradio_api/run/predict"
@@ -49,7 +50,7 @@ def state() -> dict[str, Any]:
 @pytest.fixture
 def door(inside: Inside, state: dict[str, Any], tmp_path: Path) -> Door:
     visitors = Visitors(lambda _: None, most=2)
-    return Door(inside, visitors, lambda: (state["ready"], dict(state)), tmp_path)
+    return Door(inside, visitors, lambda: (state["ready"], dict(state)), Folders(tmp_path))
 
 
 @pytest.fixture
@@ -234,10 +235,55 @@ def upload(client: TestClient, size: int = 10) -> int:
     return client.post("/gradio_api/upload", files={"files": ("x.nii", bytes(size))}).status_code
 
 
-def test_only_visitors_upload(browser: TestClient, inside: Inside) -> None:
+def test_only_visitors_upload(browser: TestClient, tmp_path: Path) -> None:
     assert upload(browser) == 403
     call(browser)
     assert upload(browser) == 200
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["x.nii"]
+
+
+def test_the_same_bytes_sent_twice_are_two_files(browser: TestClient, door: Door) -> None:
+    call(browser)
+    file = {"files": ("x.nii", b"head")}
+    tickets = [browser.post("/gradio_api/upload", files=file).json() for _ in range(2)]
+    (ann,), (bob,) = tickets
+    assert ann != bob
+    opened = [door._folders.take(owner, t) for owner, t in (("ann", ann), ("bob", bob))]
+    assert [path.read_bytes() for path in opened] == [b"head", b"head"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.nii", "a\\b.nii", "..", "", "ä" * 300 + ".nii", "\x1b[31m"]
+)
+def test_a_file_s_name_leads_nowhere(
+    browser: TestClient, door: Door, tmp_path: Path, name: str
+) -> None:
+    call(browser)
+    reply = browser.post("/gradio_api/upload", files={"files": (name or None, b"head")})
+    if reply.status_code == 422:  # without a name it is no file
+        assert name == ""
+        return
+    path = door._folders.take("ann", reply.json()[0])
+    assert path.is_relative_to(tmp_path / "given")
+    assert path.read_bytes() == b"head"
+    assert path.name.isprintable()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"data": {"files": "no file"}},
+        {"files": {"other": ("x.nii", b"head")}},
+        {"files": [("files", ("x.nii", b"1")), ("files", ("y.nii", b"2"))]},
+        {"content": b"{}", "headers": {"content-type": "application/json"}},
+        {"content": b"--x", "headers": {"content-type": "multipart/form-data"}},
+        {"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+    ],
+)
+def test_what_is_no_upload_is_refused(browser: TestClient, tmp_path: Path, sent: Any) -> None:
+    call(browser)
+    assert browser.post("/gradio_api/upload", **sent).status_code == 422
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_uploads_are_bounded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -16,11 +17,8 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "root")
 
 
-def upload(folder: Path, name: str = "x.nii.gz", data: bytes = b"head") -> Path:
-    path = folder / "uploads" / name[:1] / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+def upload(folders: Folders, name: str = "x.nii.gz", data: bytes = b"head") -> str:
+    return folders.receive("a browser", name, io.BytesIO(data))
 
 
 def every(folder: Path) -> list[Path]:
@@ -47,21 +45,36 @@ def test_a_file_that_vanished_is_written_again(folders: Folders) -> None:
     assert folders.send("ann", "t1.gz", b"1").read_bytes() == b"1"
 
 
-def test_an_upload_is_moved_and_found_again_by_its_owner_only(
-    folders: Folders, tmp_path: Path
-) -> None:
-    sent = upload(tmp_path)
+def test_an_upload_is_found_again_by_who_opened_it_only(folders: Folders) -> None:
+    sent = upload(folders)
+    assert re.fullmatch(r"[0-9a-f]{32}", sent)  # 128 bits
     taken = folders.take("ann", sent)
     assert taken.is_relative_to(folders.given)
-    assert not sent.exists()
+    assert every(folders.root) == [taken]
     assert folders.take("ann", sent) == taken
     with pytest.raises(FileNotFoundError):
         folders.take("bob", sent)
 
 
+def test_the_same_bytes_of_two_visitors_are_two_files(folders: Folders) -> None:
+    one, two = upload(folders), upload(folders)
+    ann, bob = folders.take("ann", one), folders.take("bob", two)
+    assert ann != bob
+    folders.forget("ann")
+    assert bob.read_bytes() == b"head"
+
+
+def test_what_was_sent_and_never_opened_goes_with_its_browser(folders: Folders) -> None:
+    sent, opened = upload(folders), folders.take("ann", upload(folders))
+    folders.forget("a browser")
+    assert every(folders.root) == [opened]
+    with pytest.raises(FileNotFoundError):
+        folders.take("ann", sent)
+
+
 def test_forgetting_one_leaves_the_other(folders: Folders, tmp_path: Path) -> None:
     folders.send("ann", "t1.gz", b"1")
-    folders.take("ann", upload(tmp_path))
+    folders.take("ann", upload(folders))
     kept = folders.send("bob", "t1.gz", b"1")
     folders.forget("ann")
     assert every(tmp_path) == [kept]
@@ -71,7 +84,7 @@ def test_forgetting_one_leaves_the_other(folders: Folders, tmp_path: Path) -> No
 
 def test_what_nobody_asks_for_is_deleted(folders: Folders, tmp_path: Path) -> None:
     folders.send("ann", "t1.gz", b"1")
-    folders.take("bob", upload(tmp_path))
+    folders.take("bob", upload(folders))
     folders.expire(1000)
     assert len(every(tmp_path)) == 2
     folders.expire(-1)
@@ -83,11 +96,11 @@ def test_a_visitor_s_first_files_go_when_more_comes_than_fits(
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
     first, second = (
-        folders.take("ann", upload(tmp_path, name, bytes(60))) for name in ("a.nii", "b.nii")
+        folders.take("ann", upload(folders, name, bytes(60))) for name in ("a.nii", "b.nii")
     )
     assert not first.exists()
     assert second.exists()
-    assert folders.take("ann", upload(tmp_path, "c.nii", bytes(200))).exists()
+    assert folders.take("ann", upload(folders, "c.nii", bytes(200))).exists()
     assert not second.exists()
 
 

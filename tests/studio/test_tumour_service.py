@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -206,20 +205,18 @@ def test_two_visitors_share_a_bundled_case_but_not_its_switches(
     assert two.shown.used == frozenset(ALL)
 
 
-def upload(folder: Path, file: Path) -> Path:
-    """A copy of a file where Gradio would put it."""
-    place = folder / ("0" * 64)
-    place.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(file, place / file.name))
+def upload(service: TumourService, file: Path) -> str:
+    """The ticket of a file that a browser sent."""
+    with file.open("rb") as data:
+        return service.folders.receive("a browser", file.name, data)
 
 
 def test_own_files_belong_to_one_visitor(
     service: TumourService, cases: Path, tmp_path: Path
 ) -> None:
-    sent = upload(tmp_path, cases / "phantom_a" / "phantom_a_flair.nii.gz")
+    sent = upload(service, cases / "phantom_a" / "phantom_a_flair.nii.gz")
     one, two = Desk(), Desk()
     first = service.own(one, {"flair": sent})
-    assert not sent.exists()  # it lies in a folder of its own now
     again = service.own(one, {"t2": sent})  # the same visitor says that it is something else
     assert again.key != first.key
     assert again.source == {"t2": first.source["flair"]}
@@ -244,7 +241,7 @@ def test_closing_deletes_what_is_theirs(
     service: TumourService, model: Stub, cases: Path, tmp_path: Path
 ) -> None:
     desk, folder = Desk(), cases / "phantom_a"
-    sent = {s: upload(tmp_path, folder / f"phantom_a_{s}.nii.gz") for s in ("t2", "seg")}
+    sent = {s: upload(service, folder / f"phantom_a_{s}.nii.gz") for s in ("t2", "seg")}
     own = service.own(desk, sent)
     shown = [tab.show(service, desk, u)[0] for u in service.open(desk, own)][-1]
     address = Path(shown["labels"]["file"]["path"])
@@ -301,7 +298,7 @@ def test_own_files_deleted_meanwhile_are_one_clear_sentence(
     service: TumourService, cases: Path, tmp_path: Path
 ) -> None:
     desk = Desk()
-    sent = upload(tmp_path, cases / "phantom_a" / "phantom_a_t1.nii.gz")
+    sent = upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")
     assert last(service.open(desk, service.own(desk, {"t1": sent}))).answer is not None
     service.shelf._idle_s = -1
     service.shelf.expire()
@@ -420,7 +417,7 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
     path = tmp_path / "x_flair.nii.gz"
     path.write_bytes(b"no image")
     desk = Desk()
-    update = last(service.open(desk, service.own(desk, {"flair": path})))
+    update = last(service.open(desk, service.own(desk, {"flair": upload(service, path)})))
     assert update.problem.startswith("x_flair.nii.gz is not a NIfTI file")
     assert str(tmp_path) not in update.problem
     assert service.findings(update)["status"] == "problem"
@@ -446,45 +443,29 @@ def test_guesses_are_slots_or_nothing(service: TumourService) -> None:
 # ---- what a browser may ask for
 
 
-@pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    monkeypatch.setattr(tab, "get_upload_folder", lambda: str(folder))
-    return folder
-
-
 @pytest.mark.parametrize(
     "path",
     ["/etc/passwd", "../../etc/passwd", "", ".", None, 7, "nothing.nii.gz", "x" * 5000, "a\0b"],
 )
-def test_only_uploads_can_be_opened(service: TumourService, uploads: Path, path: Any) -> None:
-    for entry in ({"slot": "flair", "path": path}, path):
+def test_only_uploads_can_be_opened(service: TumourService, path: Any) -> None:
+    for entry in ({"slot": "flair", "ticket": path}, path):
         with pytest.raises(ValueError, match=r"no longer here|at least one"):
             tab.choice_of(service, Desk(), {"files": [entry]})
 
 
-def test_a_link_out_of_the_uploads_is_no_upload(service: TumourService, uploads: Path) -> None:
-    link = uploads / ("0" * 64) / "x.nii.gz"
-    link.parent.mkdir()
-    link.symlink_to("/etc/passwd")
-    with pytest.raises(ValueError, match="no longer here"):
-        tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "path": str(link)}]})
-
-
 def test_nobody_opens_what_lies_in_another_visitor_s_folder(
-    service: TumourService, uploads: Path, cases: Path
+    service: TumourService, cases: Path
 ) -> None:
     one = Desk()
-    wish = {"slot": "t1", "path": str(upload(uploads, cases / "phantom_a" / "phantom_a_t1.nii.gz"))}
+    wish = {"slot": "t1", "ticket": upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")}
     taken = tab.choice_of(service, one, {"files": [wish]}).source["t1"]
     assert tab.choice_of(service, one, {"files": [wish]}).source["t1"] == taken
-    for path in (wish["path"], str(taken)):
+    for path in (wish["ticket"], str(taken)):
         with pytest.raises(ValueError, match="no longer here"):
-            tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "path": path}]})
+            tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "ticket": path}]})
 
 
-def test_a_scene_holds_files_and_no_bytes(service: TumourService, uploads: Path) -> None:
+def test_a_scene_holds_files_and_no_bytes(service: TumourService) -> None:
     desk = Desk()
     shown = list(tab.open_case(service, desk, {"case": "phantom_a"}))
     scene, switches, found = shown[-2]

@@ -1,8 +1,9 @@
 """Files of visitors: a folder for each, under a name that cannot be guessed, gone when they are.
 
 `sent` holds what was made for a visitor's browser; the web server gives it to whoever knows its
-address, and the address holds 128 random bits that only this visitor was told. `given` holds the
-files they opened; no address leads there.
+address, and the address holds 128 random bits that only this visitor was told. `given` holds what
+they uploaded: each upload apart from every other, even from one of the same bytes, and known to
+its browser by a ticket of 128 random bits; no address leads there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import BinaryIO
+
+from mckd.tumour.naming import plain_name
 
 LARGEST_BYTES = 2**29
 """Of the files one visitor has given; what they gave first goes when more comes."""
@@ -29,12 +33,13 @@ class Folders:
         self.root = Path(root or self._own.name).resolve()  # type: ignore[union-attr]
         self._names: dict[str, str] = {}  # of an owner's folders: not the secret itself
         self._touched: dict[str, float] = {}
-        self._taken: dict[str, dict[str, Path]] = {}  # per owner: upload -> where it lies now
+        self._arrived: dict[str, tuple[str, Path]] = {}  # ticket -> sender, file
+        self._given: dict[str, dict[str, Path]] = {}  # per owner, who opened them: ticket -> file
         self._lock = threading.Lock()
 
     @property
     def given(self) -> Path:
-        """Where uploads lie once they are opened. Never to be served."""
+        """Where uploads lie. Never to be served."""
         return self.root / "given"
 
     def send(self, owner: str, name: str, data: bytes) -> Path:
@@ -49,30 +54,48 @@ class Folders:
                 path.write_bytes(data)
         return path
 
-    def take(self, owner: str, upload: Path) -> Path:
-        """Move an upload into the owner's folder; where it lies, also if it was taken before.
+    def receive(self, sender: str, name: str, file: BinaryIO) -> str:
+        """Keep an upload. Returns the ticket that opens it; see `take`.
+
+        Args:
+            sender: whose it is until somebody opens it, a secret.
+            name: as the sender says; only what people may see of it is kept.
+        """
+        ticket = secrets.token_hex(16)
+        with self._lock:
+            path = self._place(sender, ticket, name)
+        with path.open("xb") as kept:
+            shutil.copyfileobj(file, kept)
+        with self._lock:
+            self._arrived[ticket] = sender, path
+            self._make_room([p for s, p in self._arrived.values() if s == sender])
+        return ticket
+
+    def take(self, owner: str, ticket: str) -> Path:
+        """The file of a ticket. Who opens it first keeps it; for anyone else it is gone.
 
         Raises:
-            FileNotFoundError: it is neither where it was sent nor in this owner's folder.
+            FileNotFoundError: there is none, it is another's, or it was deleted.
         """
         with self._lock:
-            taken = self._taken.setdefault(owner, {})
-            if upload.is_file():
-                path = self.given / self._name(owner) / secrets.token_hex(8) / upload.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(upload, path)
-                _remove_empty(upload.parent)
-                taken[str(upload)] = path
-                self._make_room(taken)
-            path = taken.get(str(upload), upload)
-            if not path.is_file():
+            given = self._given.setdefault(owner, {})
+            if ticket in self._arrived:
+                _, arrived = self._arrived.pop(ticket)
+                given[ticket] = self._place(owner, ticket, arrived.name)
+                arrived.replace(given[ticket])
+                arrived.parent.rmdir()
+                self._make_room([*given.values()])
+            path = given.get(ticket)
+            if path is None or not path.is_file():
                 raise FileNotFoundError
             return path
 
     def forget(self, owner: str) -> None:
         """Delete everything of this owner."""
         with self._lock:
-            self._taken.pop(owner, None)
+            self._given.pop(owner, None)
+            for ticket in [t for t, (sender, _) in self._arrived.items() if sender == owner]:
+                del self._arrived[ticket]
             self._touched.pop(owner, None)
             name = self._names.pop(owner, None)
         if name:
@@ -91,19 +114,19 @@ class Folders:
         self._touched[owner] = time.monotonic()
         return self._names.setdefault(owner, secrets.token_hex(16))
 
+    def _place(self, owner: str, ticket: str, name: str) -> Path:
+        """Where an upload of this name is to lie; its folder is new."""
+        shown = plain_name(name)
+        path = self.given / self._name(owner) / ticket / (shown if shown.strip(".") else "file")
+        path.parent.mkdir(parents=True)
+        return path
+
     @staticmethod
-    def _make_room(taken: dict[str, Path]) -> None:
+    def _make_room(files: list[Path]) -> None:
         """Keep the files that came last; never delete the very last."""
         total = 0
-        for number, path in enumerate(reversed(taken.values())):
+        for number, path in enumerate(reversed(files)):
             size = path.stat().st_size if path.is_file() else 0
             total += size
             if number and total > LARGEST_BYTES:
                 path.unlink(missing_ok=True)
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # something else lies there too
-        return

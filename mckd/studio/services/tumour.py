@@ -243,18 +243,18 @@ class TumourService:
             raise ValueError("There is no such bundled case. Choose one of the list.")
         return Choice(f"bundled:{key}", self._cases / str(key))
 
-    def own(self, desk: Desk, files: Mapping[str, Path]) -> Choice:
-        """A visitor's uploads, {slot: path}, moved to where only they can open them.
+    def own(self, desk: Desk, tickets: Mapping[str, str]) -> Choice:
+        """A visitor's uploads, {slot: ticket}; from now on only they can open them.
 
         Raises:
             ValueError: no image among them, a slot that does not exist, a file that is not here.
         """
-        if not files or set(files) <= {"seg"}:
+        if not tickets or set(tickets) <= {"seg"}:
             raise ValueError("Say of at least one file that it is FLAIR, T1, T1c or T2.")
-        if not set(files) <= set(SLOTS):
+        if not set(tickets) <= set(SLOTS):
             raise ValueError("That is no sequence.")
         try:
-            taken = {slot: self.folders.take(desk.owner, path) for slot, path in files.items()}
+            taken = {slot: self.folders.take(desk.owner, word) for slot, word in tickets.items()}
         except FileNotFoundError:
             raise ValueError(DROPPED) from None
         except OSError as error:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from mckd.studio.services import Services
 from mckd.studio.services.tumour import (
@@ -31,7 +28,6 @@ MOST_WAITING = 32  # they stand in the line of the service, which does one case 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Of several quick switches only the newest waits while an answer is on its way.
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
-HASH = re.compile(r"[0-9a-f]{64}")
 Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findings
 
 
@@ -53,32 +49,20 @@ def choice_of(tumour: TumourService, desk: Desk, wish: Any) -> Choice:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:
-        ValueError: no such case, or paths that are no uploads.
+        ValueError: no such case, or files that are no uploads of this visitor.
     """
     wish = wish if isinstance(wish, dict) else {}
     if "case" in wish:
         return tumour.bundled(wish["case"])
     listed = wish.get("files")
-    files: dict[str, Path] = {}
+    tickets: dict[str, str] = {}
     for entry in listed[: len(SLOTS)] if isinstance(listed, list) else []:
-        path = upload_of(entry.get("path")) if isinstance(entry, dict) else None
-        if path is None:
+        if not isinstance(entry, dict):
             raise ValueError(DROPPED)
-        if str(entry.get("slot")) in files:
+        if str(entry.get("slot")) in tickets:
             raise ValueError("Two files are marked as the same. Say which is which.")
-        files[str(entry.get("slot"))] = path
-    return tumour.own(desk, files)
-
-
-def upload_of(sent: Any) -> Path | None:
-    """The path of an upload, `<folder of all uploads>/<hash>/<name>`; None if it is none."""
-    uploads = Path(get_upload_folder()).resolve()
-    try:
-        path = Path(str(sent)).resolve()
-    except (OSError, ValueError):  # too long; a zero byte
-        return None
-    inside = path.relative_to(uploads).parts if path.is_relative_to(uploads) else ()
-    return path if len(inside) == 2 and HASH.fullmatch(inside[0]) else None
+        tickets[str(entry.get("slot"))] = str(entry.get("ticket"))
+    return tumour.own(desk, tickets)
 
 
 def switch(tumour: TumourService, desk: Desk, value: Any) -> Shown:

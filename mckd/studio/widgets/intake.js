@@ -105,13 +105,13 @@ $('.go').addEventListener('click', async () => {
   show();
   try {
     for (const entry of wanted) {
-      if (entry.path) continue;
+      if (entry.ticket) continue;
       entry.state = 'sending…';
       show();
-      try { entry.path = (await upload(entry.file)).path; } catch (error) { entry.state = 'not sent'; throw entry; }
+      try { entry.ticket = (await upload(entry.file)).path; } catch (error) { entry.state = 'not sent'; throw entry; }
       entry.state = size(entry.file.size);
     }
-    choose($('.own'), { files: wanted.map(({ slot, path }) => ({ slot, path })) });
+    choose($('.own'), { files: wanted.map(({ slot, ticket }) => ({ slot, ticket })) });
     openDrawer(false);
   } catch (entry) {
     show.failed = true;

@@ -19,7 +19,8 @@ def intake(
     """`cases`: {"key", "name", "about"} of each bundled case. `slots`: what a file can be.
 
     The server function `guess(names)` says what each file seems to be; the visitor can say
-    otherwise. It fires `open` with its value set to {"case": key} or {"files": [{"slot", "path"}]}.
+    otherwise. It fires `open` with its value set to {"case": key} or
+    {"files": [{"slot", "ticket"}]}.
     `mckd:open` {case} in the browser is as good as a click on that case, or on the first.
     """
     return widget("intake", None, cases=cases, slots=slots, server_functions=[guess], **kwargs)
