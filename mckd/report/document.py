@@ -433,6 +433,8 @@ def _method(subject: Subject) -> list[Flowable]:
     weights = ", ".join(f"{SEQUENCE_NAMES[s]} {w:.2f}" for s, w in model["importance"].items())
     least = model["et_min_ml"]
     small = f" Less than {least:g} mL of enhancing tumour in all is not shown." if least else ""
+    if part := model["least_part"]:
+        small += f" Parts of less than {part:.0%} of the weight of the heaviest are not shown."
     digest = escape(str(model["sha256"] or NONE))
     facts = (
         (

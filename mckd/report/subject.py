@@ -77,7 +77,7 @@ class Subject:
         """Which weights were used, and what they learned from."""
         known = {
             key: self.about.get(key)
-            for key in ("sha256", "network", "data", "et_min_ml", "normalisation")
+            for key in ("sha256", "network", "data", "et_min_ml", "least_part", "normalisation")
         }
         trained = self.about.get("versions", {})
         weights = {s: round(float(self.importance[s]), 4) for s in SEQUENCES}

@@ -23,6 +23,7 @@ ABOUT = {
     "network": "studio",
     "data": "7 invented cases",
     "et_min_ml": 0.5,
+    "least_part": 0.5,
     "versions": {"mckd": "0.1.0"},
 }
 

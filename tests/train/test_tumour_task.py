@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
 from mckd.files.runs import MODEL, RunFolder
@@ -172,10 +173,59 @@ class TestAugmentation:
         assert torch.equal(drawn, labels)
 
     def test_outside_the_head_stays_zero(self, folder):
-        images, _ = self.sample(folder)
-        changed = augment.change_intensities(images, 1.0, torch.Generator().manual_seed(2))
-        assert not changed[images == 0].any()
-        assert not torch.allclose(changed, images)
+        images, labels = self.sample(folder)
+        g = torch.Generator().manual_seed(2)
+        for changed in (
+            augment.change_intensities(images, 1.0, g),
+            augment.vary_tumour(images, labels, g),
+        ):
+            assert not changed[images == 0].any()
+            assert not torch.allclose(changed, images)
+
+    def test_a_tumour_is_varied_and_nothing_else(self, folder):
+        images, labels = self.sample(folder)
+        changed = augment.vary_tumour(images, labels, torch.Generator().manual_seed(2)) - images
+        edge = F.max_pool3d((labels > 0).float()[None], 3, 1, 1)[0] > 0
+        assert not changed[:, ~edge].any()
+        inside = changed[:, labels == 2].mean(1)  # of each sequence, apart from the others
+        assert len({round(float(x), 3) for x in inside}) == len(images)
+        none = torch.zeros_like(labels)
+        assert augment.vary_tumour(images, none, torch.Generator()) is images
+
+    def test_a_tumour_is_transplanted_with_its_labels(self, folder):
+        here, there = load_cases(folder)[:2]
+        before = here.images.clone(), here.labels.clone()
+        moved = 0
+        for seed in range(6):
+            g = torch.Generator().manual_seed(seed)
+            images, labels = augment.transplant(
+                here.images, here.labels, there.images, there.labels, g
+            )
+            new = (labels != here.labels) & (labels > 0)
+            moved += int(new.sum())
+            assert new.sum() <= (there.labels > 0).sum()
+            assert not images[:, (here.images == 0).all(0)].any()  # nothing outside this head
+            far = F.max_pool3d(new.float()[None], 2 * 9 + 1, 1, 9)[0] == 0
+            assert torch.equal(images[:, far], here.images[:, far])
+            brighter = images[0][new] - here.images[0][new]
+            assert brighter.float().median() > 0.3 if new.any() else True
+        assert moved > 50
+        assert torch.equal(here.images, before[0])
+        assert torch.equal(here.labels, before[1])
+        g = torch.Generator().manual_seed(0)
+        healthy = torch.zeros_like(there.labels)
+        same = augment.transplant(here.images, here.labels, there.images, healthy, g)
+        assert torch.equal(same[0], here.images)
+        assert torch.equal(same[1], here.labels)
+
+    def test_a_transplant_has_the_sequences_that_both_have(self, folder, tmp_path):
+        write_case(tmp_path, 1, sequences=("flair", "t2"))
+        (few,) = load_cases(tmp_path)
+        whole = load_cases(folder)[0]
+        case = task.with_tumour_of(few, whole, torch.Generator().manual_seed(0))
+        assert case.present.tolist() == [True, False, False, True]
+        assert not case.images[1:3].any()
+        assert case.images[0].any()
 
 
 class TestLoss:
@@ -271,8 +321,8 @@ class TestRun:
             run_here(folder, tmp_path / "second", start=path, network="studio")
 
     def test_the_least_enhancing_volume_is_kept_in_the_checkpoint(self, folder, tmp_path):
-        made = run_here(folder, tmp_path / "run", epochs=1, et_min_ml=0.5)
-        assert made.header["et_min_ml"] == 0.5
+        made = run_here(folder, tmp_path / "run", epochs=1, et_min_ml=0.5, least_part=0.25)
+        assert (made.header["et_min_ml"], made.header["least_part"]) == (0.5, 0.25)
 
     def test_filling_with_zeros_is_kept_in_the_checkpoint(self, folder, tmp_path):
         checkpoint = run_here(folder, tmp_path / "zero", fill="zero", epochs=1)

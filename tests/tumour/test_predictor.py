@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.method import presence_mask, subsets
 from mckd.method.steps import predict
-from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
+from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.predictor import FeatureStore, lay_windows
 
@@ -177,6 +178,25 @@ class TestPrediction:
         assert found.volumes_ml == {**plain.volumes_ml, "et": 0.0}
         assert np.array_equal(found.cropped[1:], plain.cropped[1:])
         assert np.array_equal(found.cropped_probabilities, plain.cropped_probabilities)
+
+    def test_a_small_part_far_from_the_large_one_is_dropped(self, load, case):
+        weights = torch.zeros(9, 11, 13)
+        weights[1:5, 1:5, 1:5] = 0.6  # 64 voxels
+        weights[7:9, 7:11, 8:12] = 0.9  # 32 voxels that weigh 0.75 of them
+        for share, parts in ((0.7, 2), (0.8, 1), (1.0, 1)):
+            kept = predictor._large_parts(weights, share)
+            assert kept[weights > 0.7].all() == (parts == 2)
+            assert kept[weights == 0.6].all()
+        assert not predictor._large_parts(weights * 0, 0.5).any()
+
+        loose = load().decide(load().encode(case), ALL)
+        strict = load(header={"least_part": 1.0})
+        found = strict.decide(strict.encode(case), ALL)
+        _, before = ndimage.label(loose.cropped[2])
+        _, after = ndimage.label(found.cropped[2], np.ones((3, 3, 3)))
+        assert (before > 1, after) == (True, 1)
+        assert not (found.cropped & ~loose.cropped).any()
+        assert np.array_equal(found.cropped_probabilities, loose.cropped_probabilities)
 
     @pytest.mark.parametrize("route", ROUTES)
     def test_an_absent_sequence_is_never_read(self, load, case, route):

@@ -16,6 +16,9 @@ TURN = math.radians(12)
 SCALE = 0.12
 BEND_VOXELS = 4.0
 BEND_GRID = 5  # control points per axis
+SHIFT_VOXELS = 8  # of a transplanted tumour from where it lay in the donor
+RIM_VOXELS = (2, 7)  # of the donor's tissue that comes with a tumour, least and most
+WHOLE_CONTRAST, PART_CONTRAST = 0.4, 0.3  # deviations, in those of the head
 
 
 def mirror(images: Tensor, labels: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -42,6 +45,68 @@ def deform(images: Tensor, labels: Tensor, g: torch.Generator) -> tuple[Tensor, 
     drawn = labels[None, None].to(images.dtype)
     drawn = F.grid_sample(drawn, grid, mode="nearest", align_corners=False)[0, 0]
     return moved, drawn.to(labels.dtype)
+
+
+def transplant(
+    images: Tensor,
+    labels: Tensor,
+    donor_images: Tensor,
+    donor_labels: Tensor,
+    g: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Another head's tumour, with a rim of its tissue, at about the same place of this head.
+
+    After CarveMix (Zhang et al., MICCAI 2021), which cuts along the distance to a lesion; here
+    the edge is soft. What tumour the head has itself stays, where the new one does not cover it.
+    Heads are aligned by the middles of their boxes; a tumour that does not fit is cut off.
+
+    Args:
+        images, donor_images: (S, x, y, z), each of its own size; not changed.
+        labels, donor_labels: (x, y, z) of each.
+    """
+    donor_images, donor_labels = mirror(donor_images, donor_labels, g)
+    rim = int(torch.randint(RIM_VOXELS[0], RIM_VOXELS[1] + 1, (1,), generator=g))
+    shift = torch.randint(-SHIFT_VOXELS, SHIFT_VOXELS + 1, (3,), generator=g).tolist()
+    tumour = donor_labels.nonzero()
+    if not len(tumour):
+        return images, labels
+    here, there = [], []
+    for axis in range(3):
+        have, gives = labels.shape[axis], donor_labels.shape[axis]
+        move = (have - gives) // 2 + shift[axis]
+        first = int(tumour[:, axis].min()) - 2 * rim
+        last = int(tumour[:, axis].max()) + 2 * rim + 1
+        start, stop = max(first, 0, -move), min(last, gives, have - move)
+        if stop <= start:
+            return images, labels
+        there.append(slice(start, stop))
+        here.append(slice(start + move, stop + move))
+    from_images = donor_images[(slice(None), *there)].float()
+    from_labels = donor_labels[tuple(there)]
+    into = images[(slice(None), *here)].float()
+    share = _soft((from_labels > 0).float(), rim)
+    share = share * (from_images != 0).any(0) * (into != 0).any(0)
+    images, labels = images.clone(), labels.clone()
+    images[(slice(None), *here)] = torch.lerp(into, from_images, share).to(images.dtype)
+    labels[tuple(here)] = torch.where(share > 0.5, from_labels, labels[tuple(here)])
+    return images, labels
+
+
+def vary_tumour(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
+    """Per sequence, a tumour brighter or darker as a whole, and so each of its parts.
+
+    Tumours show in each sequence to very different degrees, more so than a few cases can tell;
+    this keeps a network from trusting one sequence's contrast alone.
+    """
+    if not bool(labels.any()):
+        return images
+    parts = [labels == 1, labels == 2, labels >= 3]
+    soft = torch.stack([_soft_edge(part.float()) for part in parts])
+    count = len(images)
+    strength = WHOLE_CONTRAST * torch.randn(count, 1, generator=g)
+    strength = strength + PART_CONTRAST * torch.randn(count, len(parts), generator=g)
+    change = torch.einsum("sp,pxyz->sxyz", strength, soft)
+    return torch.where(images != 0, images + change, images)
 
 
 def change_intensities(images: Tensor, chance: float, g: torch.Generator) -> Tensor:
@@ -83,6 +148,24 @@ def _blur(image: Tensor, axis: int, g: torch.Generator) -> Tensor:
     thick = F.interpolate(image[None, None], size=size, mode="area")
     back = F.interpolate(thick, size=list(image.shape), mode="trilinear", align_corners=False)
     return back[0, 0]
+
+
+def _soft(mask: Tensor, rim: int) -> Tensor:
+    """A mask (x, y, z) grown by `rim` voxels, its edge spread over about as many."""
+    grown = mask[None, None]
+    for axis in range(3):  # one axis at a time: a cube of maxima, at a fraction of its cost
+        size, padding = [1, 1, 1], [0, 0, 0]
+        size[axis], padding[axis] = 2 * rim + 1, rim
+        grown = F.max_pool3d(grown, size, 1, padding)
+    for axis in range(3):
+        size, padding = [1, 1, 1], [0, 0, 0]
+        size[axis], padding[axis] = 2 * (rim // 2) + 1, rim // 2
+        grown = F.avg_pool3d(grown, size, 1, padding)
+    return grown[0, 0]
+
+
+def _soft_edge(mask: Tensor) -> Tensor:
+    return F.avg_pool3d(mask[None, None], 3, 1, 1)[0, 0]
 
 
 def _rotation(angles: Tensor) -> Tensor:

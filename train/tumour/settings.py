@@ -22,10 +22,14 @@ class TumourSettings(TrainSettings):
     validation: cases kept from training for the meta step and the validation scores: of --mix if
         it is given, else of --data.
     mix_share: share of the training samples that are drawn from --mix.
+    transplant: chance that a sample gets the tumour of another training case besides its own.
     deform: chance that a sample is turned, scaled and bent.
     change: chance of each change of intensities: contrast, bias field, noise, blur.
+    vary: chance that the tumour's contrast in each sequence is changed.
     et_min_ml: a result with less enhancing tumour than this, in all, is shown without any; it
         changes nothing in training.
+    least_part: a part of the tumour apart from the heaviest is shown if it has at least this share
+        of its weight; likewise.
     """
 
     network: str = "studio"
@@ -34,9 +38,12 @@ class TumourSettings(TrainSettings):
     fold: int = 0
     validation: int = 5
     mix_share: float = 0.25
+    transplant: float = 0.0
     deform: float = 0.3
     change: float = 0.3
+    vary: float = 0.0
     et_min_ml: float = 0.0
+    least_part: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,7 +62,7 @@ class TumourSettings(TrainSettings):
             )
         if self.validation < 1:
             raise SettingsError("--validation must be at least 1: the meta step needs a case.")
-        for name in ("mix_share", "deform", "change"):
+        for name in ("mix_share", "transplant", "deform", "change", "vary", "least_part"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"--{name.replace('_', '-')} is a share from 0 to 1.")
         if self.et_min_ml < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -69,6 +70,7 @@ class TumourTask:
         self.header: dict[str, Any] = {
             "network": settings.network,
             "et_min_ml": settings.et_min_ml,
+            "least_part": settings.least_part,
             "data": _describe(training, mixed),
         }
         self.provenance: dict[str, Any] = {
@@ -95,7 +97,10 @@ class TumourTask:
         if self._mixed:
             for k in range(len(chosen)):
                 if bool(torch.rand(1, generator=g) < settings.mix_share):
-                    chosen[k] = self._mixed[int(torch.randint(len(self._mixed), (1,), generator=g))]
+                    chosen[k] = _any_of(self._mixed, g)
+        for k, case in enumerate(chosen):
+            if bool(torch.rand(1, generator=g) < settings.transplant):
+                chosen[k] = with_tumour_of(_any_of(self._training, g), case, g)
         return self._batch(chosen, g)
 
     def meta_batch(self, step: int, rank: int, world: int) -> Batch:
@@ -141,7 +146,20 @@ class TumourTask:
         images, labels = augment.mirror(images, labels, g)
         if bool(torch.rand(1, generator=g) < self.settings.deform):
             images, labels = augment.deform(images, labels, g)
+        if bool(torch.rand(1, generator=g) < self.settings.vary):
+            images = augment.vary_tumour(images, labels, g)
         return augment.change_intensities(images, self.settings.change, g), labels
+
+
+def with_tumour_of(donor: TrainingCase, case: TrainingCase, g: torch.Generator) -> TrainingCase:
+    """A case with another's tumour besides its own. It has the sequences that both have."""
+    images, labels = augment.transplant(case.images, case.labels, donor.images, donor.labels, g)
+    present = case.present & donor.present
+    return replace(case, images=images * present.view(-1, 1, 1, 1), labels=labels, present=present)
+
+
+def _any_of(cases: list[TrainingCase], g: torch.Generator) -> TrainingCase:
+    return cases[int(torch.randint(len(cases), (1,), generator=g))]
 
 
 def region_targets(labels: Tensor) -> Tensor:
