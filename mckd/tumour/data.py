@@ -69,6 +69,7 @@ class Case:
     synthetic: whether an image was made by this project and shows no patient.
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
+    unlike_training: whether some of them say that the networks were not made for such images.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Case:
     synthetic: bool
     sides_known: bool
     warnings: tuple[str, ...]
+    unlike_training: bool = False
 
     @property
     def present(self) -> frozenset[str]:
@@ -171,7 +173,9 @@ def read_case(
         sides_known=all(header.sides_known for header in images),
         warnings=tuple(warnings),
     )
-    return replace(case, warnings=(*case.warnings, *_doubts(case, brain)))
+    outside = _outside_training(case, brain)
+    doubts = *_doubts_on_names(case), *(f"Outside training conditions: {d}" for d in outside)
+    return replace(case, warnings=(*case.warnings, *doubts), unlike_training=bool(outside))
 
 
 def find_cases(folder: Path | str) -> list[Path]:
@@ -387,20 +391,24 @@ def _brain(volumes: Mapping[str, Floats]) -> Bools:
     return mask
 
 
-def _doubts(case: Case, brain: Bools) -> list[str]:
-    """What a reader of the results should know about the images."""
+def _outside_training(case: Case, brain: Bools) -> list[str]:
+    """Why the networks, trained on whole brains without a skull, may be wrong about the images."""
     outside = [*_doubts_on_extent(case, brain), *_doubts_on_cover(case, brain)]
     if max(case.spacing_mm) > THICKEST_MM:
         outside.append(
             f"slices of {max(case.spacing_mm):.3g} mm are thick; outlines will be coarse."
         )
+    return outside
+
+
+def _doubts_on_names(case: Case) -> list[str]:
+    """Whether an image may be another sequence than its name says."""
     twins = [
         f"The images for {a} and {b} are identical; one of them is wrong."
         for a, b in combinations(case.volumes, 2)
         if np.array_equal(case.volumes[a], case.volumes[b])
     ]
-    swapped = [] if twins else _doubts_on_contrast(case)
-    return [*twins, *swapped, *(f"Outside training conditions: {doubt}" for doubt in outside)]
+    return twins or _doubts_on_contrast(case)
 
 
 def _doubts_on_extent(case: Case, brain: Bools) -> list[str]:

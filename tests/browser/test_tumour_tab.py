@@ -287,7 +287,8 @@ def test_own_files_are_guessed_corrected_and_opened(
     page = visit()
     head = small_heads.volume("flair")
     one = small_heads.save(tmp_path / "pat_FLAIR.nii.gz", head, sides=False, axes="RAS")
-    two = small_heads.save(tmp_path / "scan7.nii.gz", head + 1, sides=False, axes="RAS")
+    other = np.where(head > 0, head + 1, 0)
+    two = small_heads.save(tmp_path / "scan7.nii.gz", other, sides=False, axes="RAS")
     odd = tmp_path / "notes.txt"
     odd.write_text("x")
     page.click("#tumour-intake .own")
@@ -308,6 +309,30 @@ def test_own_files_are_guessed_corrected_and_opened(
     expect(page.locator("#tumour-findings .notes")).to_contain_text("left and right unknown")
     expect(page.locator("#tumour-sequences li").nth(1)).to_contain_text("not in this case")
     expect(page.locator("#tumour-findings td.ref").first).to_be_hidden()
+
+
+def test_images_unlike_the_training_are_segmented_only_if_asked(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = visit()
+    skull_on = small_heads.save(tmp_path / "pat_t1.nii.gz", small_heads.volume("t1") + 20)
+    page.click("#tumour-intake .own")
+    page.set_input_files("#tumour-intake input[type=file]", skull_on)
+    page.click("#tumour-intake .go")
+    result = page.locator("#tumour-findings .findings")
+    page.wait_for_selector("#tumour-findings .findings[data-status=asks]", timeout=READY_MS)
+    expect(result.locator(".notes")).to_contain_text("nearly every voxel has a value")
+    expect(result.locator(".from")).to_have_text("Not segmented.")
+    expect(result.locator(".take")).to_be_disabled()
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-subsets")).to_contain_text("unlike those that the model")
+    page.get_by_role("tab", name="Brain tumours").click()
+    result.get_by_role("button", name="Segment all the same").click()
+    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    expect(result.locator(".notes")).to_contain_text("nearly every voxel has a value")
+    expect(result.locator(".ask")).to_be_hidden()
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector("#compare-subsets [data-rows='1']", timeout=READY_MS)
 
 
 def test_a_damaged_file_is_one_plain_sentence(visit: Callable[..., Any], tmp_path: Path) -> None:

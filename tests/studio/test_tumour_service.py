@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mckd.studio.services import tumour as module
+from mckd.studio.services.compare import CompareService
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.tumour import Desk, TumourService, Update, model_unavailable, spoken
 from mckd.studio.tabs import tumour as tab
@@ -332,7 +333,8 @@ def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> N
         threads.append(threading.Thread(target=told[k].extend, args=(updates,)))
         threads[-1].start()
         until(lambda: model.encoded)
-    until(lambda: len(service._line) == 3)
+        until(lambda k=k: len(service._line) == k + 1)
+    until(lambda: all(any("before yours" in u.stage for u in each) for each in told[1:]))
     model.pause.set()
     for thread in threads:
         thread.join(20)
@@ -421,6 +423,34 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
     assert update.problem.startswith("x_flair.nii.gz is not a NIfTI file")
     assert str(tmp_path) not in update.problem
     assert service.findings(update)["status"] == "problem"
+
+
+def test_images_unlike_the_training_are_segmented_only_if_asked(
+    service: TumourService, model: Stub, tmp_path: Path
+) -> None:
+    file = small_heads.save(tmp_path / "x_t1.nii", small_heads.volume("t1") + 20)  # skull on
+    desk = Desk()
+    asked = last(service.open(desk, service.own(desk, {"t1": upload(service, file)})))
+    found = service.findings(asked)
+    assert (asked.asks, asked.answer, found["status"]) == (True, None, "asks")
+    assert any("nearly every voxel has a value" in note for note in found["notes"])
+    again = service.switch(desk, ["t1"])
+    assert again is not None
+    assert (again.asks, again.answer) == (True, None)
+    assert last(CompareService(service).run(desk)).state == "asks"
+    with pytest.raises(ValueError, match="no segmentation"):
+        service.label_file(desk)
+    assert model.encoded == []
+
+    answer = last(service.accept(desk))
+    assert answer.answer is not None
+    assert answer.used == {"t1"}
+    assert any("nearly every voxel" in note for note in service.findings(answer)["notes"])
+    assert next(CompareService(service).run(desk)).state == "running"
+    assert list(service.accept(Desk())) == []  # nothing on it
+
+    other = service.own(desk, {"t1": upload(service, file)})
+    assert last(service.open(desk, other)).asks  # each case anew
 
 
 def test_a_broken_model_is_one_sentence(service: TumourService, model: Stub) -> None:

@@ -381,7 +381,8 @@ class TestBlankAndDoubtful:
 
     def test_the_same_image_twice(self, folder):
         shutil.copy(folder / "BraTS_7_t1.nii.gz", folder / "BraTS_7_t1ce.nii.gz")
-        assert any("t1 and t1c are identical" in w for w in read_case(folder).warnings)
+        case = read_case(folder)
+        assert any("t1 and t1c are identical" in w for w in case.warnings)
 
     def test_a_brain_raises_no_doubt_but_its_oddities_do(self, heads, tmp_path):
         x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (34, 42, 36)), indexing="ij")
@@ -394,6 +395,7 @@ class TestBlankAndDoubtful:
             return " ".join(read_case(tmp_path).warnings)
 
         assert warnings_of(noise * inside, (4, 4, 4)).count("Outside") == 1  # thick, no more
+        assert read_case(tmp_path).unlike_training
         assert "are thick" in warnings_of(noise * inside, (4, 4, 4))
         assert "spans" in warnings_of(noise * inside, (1, 1, 1))
         assert "less than a whole brain" in warnings_of(noise * inside, (1, 1, 1))

@@ -24,6 +24,7 @@ from mckd.studio.services.tumour import (
     Desk,
     Opened,
     TumourService,
+    asks,
     now,
     spoken,
 )
@@ -61,7 +62,8 @@ class Compared:
 class Update:
     """How far a comparison is.
 
-    state: "empty" without a case; "waiting" for the model; "unavailable" without one; "running";
+    state: "empty" without a case; "waiting" for the model; "unavailable" without one; "asks" where
+    the visitor has not accepted yet that the images are unlike those of the training; "running";
     "complete"; "problem". left_s: seconds that the missing subsets may take, once one was timed.
     """
 
@@ -91,6 +93,9 @@ class CompareService:
         if self._tumour.status != "ready":
             state = "waiting" if self._tumour.status == "loading" else "unavailable"
             yield Update(turn, state, opened)
+            return
+        if asks(desk, opened):
+            yield Update(turn, "asks", opened)
             return
         compared = self._compared(opened)
         update = partial(Update, turn, opened=opened, compared=compared)

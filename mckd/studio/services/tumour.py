@@ -101,7 +101,10 @@ class Opened:
 
 @dataclass(frozen=True)
 class Update:
-    """The state of a desk, to be shown: a stage still going on, a problem, a case, an answer."""
+    """The state of a desk, to be shown: a stage still going on, a problem, a case, an answer.
+
+    asks: the images are unlike those of the training; nothing is segmented unless `accept`ed.
+    """
 
     turn: int
     stage: str = ""
@@ -110,6 +113,7 @@ class Update:
     opened: Opened | None = None
     answer: Answer | None = None
     used: frozenset[str] = frozenset()
+    asks: bool = False
     stamp: int = field(default_factory=lambda: now())
 
 
@@ -117,8 +121,8 @@ class Desk:
     """What one visitor has open. A copy is a fresh, empty desk.
 
     owner: whose it is, a secret. turn: names the case that is open, growing; work for an earlier
-    turn stops. present: the sequences of the case. wanted: those switched on now. shown: the
-    answer on screen.
+    turn stops. present: the sequences of the case. wanted: those switched on now. accepted: the
+    visitor wants images segmented that the model was not made for. shown: the answer on screen.
     """
 
     def __init__(self) -> None:
@@ -128,6 +132,7 @@ class Desk:
         self.choice: Choice | None = None
         self.present: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
+        self.accepted = False
         self.shown: Answer | None = None
         self.lock = threading.Lock()
 
@@ -138,7 +143,7 @@ class Desk:
         """Clear the desk for another case; returns its turn."""
         with self.lock:
             self.turn = self.busy = max(self.turn + 1, now())
-            self.choice, self.shown = None, None
+            self.choice, self.shown, self.accepted = None, None, False
             return self.turn
 
     def lay(self, turn: int, choice: Choice, present: frozenset[str]) -> bool:
@@ -293,9 +298,38 @@ class TumourService:
             self._settled.wait()
         if self.status != "ready":
             yield state()
+        elif asks(desk, opened):
+            yield state(asks=True)
+        else:
+            yield from self._first_answer(desk, turn, turn, opened)
+
+    def accept(self, desk: Desk) -> Iterator[Update]:
+        """Segment the case on the desk although the model was not made for such images."""
+        turn, choice, used = desk.turn, desk.choice, desk.wanted
+        job = desk.want(turn, used)
+        if choice is None or not job:
             return
+        desk.accepted = True
         try:
-            for stage, fraction in self.encode(opened, wanted):
+            opened, problem = self._take(desk.owner, choice, lambda: desk.turn == turn)
+            if opened is None:
+                yield Update(turn, problem=problem)
+            else:
+                yield from self._first_answer(desk, turn, job, opened)
+        except Superseded:
+            pass
+        finally:
+            desk.end(job)
+
+    def _first_answer(self, desk: Desk, turn: int, job: int, opened: Opened) -> Iterator[Update]:
+        """Encode a case and segment it with the sequences that are switched on.
+
+        Raises:
+            Superseded: another case came.
+        """
+        state = partial(Update, turn, opened=opened, used=desk.wanted)
+        try:
+            for stage, fraction in self.encode(opened, lambda: desk.turn == turn):
                 yield state(stage=stage, fraction=fraction)
         except Superseded:
             raise
@@ -304,7 +338,7 @@ class TumourService:
             yield state(problem=FAILED)
             return
         yield state(stage=SEGMENTING)
-        update = self._answer(desk, turn, turn, opened)
+        update = self._answer(desk, turn, job, opened)
         if update is not None:
             yield update
             scored = self.score(desk)
@@ -331,8 +365,8 @@ class TumourService:
             opened, problem = self._take(desk.owner, choice, lambda: desk.turn == turn)
             if opened is None:
                 return Update(turn, problem=problem)
-            if self.status != "ready":
-                return Update(turn, opened=opened, used=used)
+            if self.status != "ready" or asks(desk, opened):
+                return Update(turn, opened=opened, used=used, asks=asks(desk, opened))
             return self._answer(desk, turn, job, opened)
         except Superseded:
             return None
@@ -532,6 +566,8 @@ class TumourService:
             return found
         if self.status == "unavailable":
             return {**found, "status": "unavailable", "why": self.reason, "rows": _rows(case, None)}
+        if update.asks:
+            return {**found, "status": "asks", "rows": _rows(case, None)}
         return {**found, "status": "problem" if update.problem else "working"}
 
     def about(self) -> dict[str, Any]:
@@ -579,6 +615,11 @@ class TumourService:
 def now() -> int:
     """Microseconds: the browser drops what is older than what it shows."""
     return time.time_ns() // 1000
+
+
+def asks(desk: Desk, opened: Opened) -> bool:
+    """Whether the visitor must first say that the case is to be segmented all the same."""
+    return opened.case.unlike_training and not desk.accepted
 
 
 def before_yours(place: Before) -> str:

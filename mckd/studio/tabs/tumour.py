@@ -65,6 +65,12 @@ def choice_of(tumour: TumourService, desk: Desk, wish: Any) -> Choice:
     return tumour.own(desk, tickets)
 
 
+def accept(tumour: TumourService, desk: Desk) -> Iterator[Shown]:
+    """Segment images that the model was not made for; the visitor was told."""
+    for update in tumour.accept(desk):
+        yield show(tumour, desk, update)
+
+
 def switch(tumour: TumourService, desk: Desk, value: Any) -> Shown:
     """Answer for the sequences that are switched on now."""
     wanted = value.get("on") if isinstance(value, dict) else None
@@ -168,6 +174,10 @@ def build(services: Services) -> gr.State:
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE
     )
+    result.accept(
+        partial(accept, tumour), desk, view, trigger_mode="multiple",
+        concurrency_limit=MOST_WAITING, **QUIET,
+    )  # fmt: skip
     result.download(partial(download, tumour), desk, file, **QUIET).success(
         None, None, None, js=FETCH
     )

@@ -58,7 +58,8 @@ function from(value) {
     if (value.off.length) p.append(`, without ${list(value.off)}`);
     p.append(` (${value.seconds.answer.toFixed(1)} s)`);
     p.title = `Reading ${value.seconds.read} s, encoding ${value.seconds.encode} s, this answer ${value.seconds.answer} s`;
-  } else if (value.status === 'working') p.append('Not segmented yet…');
+  } else if (value.status === 'asks') p.append('Not segmented.');
+  else if (value.status === 'working') p.append('Not segmented yet…');
   else if (value.status === 'unavailable') p.append('No model: not segmented.');
   else if (value.status === 'reading') p.append('…');
 }
@@ -82,6 +83,7 @@ function render() {
   root.dataset.scored = String((value.rows || []).some((row) => 'outcome' in row));
   const notes = [...(value.why ? [value.why] : []), ...(value.notes || [])];
   $('.notes').replaceChildren(...notes.map((text) => Object.assign(document.createElement('li'), { textContent: text })));
+  $('.ask').hidden = value.status !== 'asks';
   $('.take').disabled = value.status !== 'answer';
   if (value.status === 'answer') announce(value);
   else if (value.status === 'problem' || value.status === 'reading') document.dispatchEvent(new CustomEvent('mckd:closed'));
@@ -108,6 +110,7 @@ document.addEventListener('mckd:sequences', ({ detail }) => {
   $('.from').textContent = `Segmenting from ${list(detail.on.map((key) => NAMES[key]))}…`;
 });
 
+$('.ask button').addEventListener('click', () => { $('.ask').hidden = true; trigger('accept'); });
 $('.take').addEventListener('click', () => trigger('download'));
 render();
 watch('value', render);

@@ -12,6 +12,7 @@ from mckd.studio.widgets import widget
 def findings(**kwargs: Any) -> gr.HTML:
     """Its value is the dictionary that `TumourService.findings` returns.
 
-    It fires `download` when the visitor wants the label file.
+    It fires `download` when the visitor wants the label file, and `accept` when they want images
+    segmented that the model was not made for.
     """
     return widget("findings", **kwargs)

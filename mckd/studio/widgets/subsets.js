@@ -8,6 +8,7 @@ const MEASURES = {
   hd95_mm: { head: 'HD95', title: '95 % of the distances to the reference\'s surface are smaller, mm', first: 'ascending' },
   agreement: { head: 'Dice*', title: 'Agreement: Dice with the result from all sequences', first: 'descending' },
 };
+const ASKS = 'These images are unlike those that the model was trained on. If you want them segmented all the same, say so in the Brain tumours tab.';
 const WAITING = 'The model is loading. The comparison begins when it is there.';
 
 let table = null;          // the value on screen
@@ -77,6 +78,7 @@ function receive() {
   root.dataset.state = value.state;
   if (value.state === 'waiting') return tell(WAITING);
   if (value.state === 'unavailable') return tell(value.problem, true);
+  if (value.state === 'asks') return tell(ASKS, true);
   if (!table || table.turn !== value.turn || table.given.join() !== value.given.join()) { sort = { by: 'order', direction: 'ascending' }; current = 0; }
   begun = value.turn;
   table = value;
