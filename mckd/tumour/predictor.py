@@ -33,7 +33,7 @@ from mckd.tumour.data import Case, standardise
 from mckd.tumour.geometry import Bools, Box, Triple
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.network import DESIGNS, Design, TumourNetwork
+from mckd.tumour.network import DESIGNS, Design, TumourNetwork, spread_cells
 from mckd.tumour.nifti import Floats
 
 BUDGET_BYTES = 2**30
@@ -70,15 +70,14 @@ class Prediction:
     """What was found with the sequences `present`. Regions are in the order ET, TC, WT.
 
     case: it lies on this case's grids. cropped: (3, x, y, z) bool, canonical axes, the case's
-    brain box only; each region within the next. cropped_probabilities: the same voxels, float32
-    0..1, as the network gave them: neither nested nor freed of small ET and small parts. The whole
-    grids are made when they are first asked for, and then kept.
+    brain box only; each region within the next. The rest is worked out when it is first asked for,
+    and then kept.
     """
 
     case: Case
     present: frozenset[str]
     cropped: Bools
-    cropped_probabilities: Floats
+    _likely: Callable[[], Tensor]
 
     @cached_property
     def regions(self) -> Bools:
@@ -89,6 +88,12 @@ class Prediction:
     def canonical(self) -> Bools:
         """(3, X, Y, Z) bool in canonical orientation, as the arrays of the case are."""
         return self.case.brain.uncrop(self.cropped, self.case.grid.canonical.shape)
+
+    @cached_property
+    def cropped_probabilities(self) -> Floats:
+        """The voxels of `cropped`, float32 in 0..1, as the network gave them: neither nested nor
+        freed of small ET and small parts."""
+        return self._likely().cpu().numpy()
 
     @cached_property
     def probabilities(self) -> Floats:
@@ -138,8 +143,8 @@ class TumourSegmenter:
 
         Its header may hold `et_min_ml`: a result with less enhancing tumour than this in all, in
         mL, is given none (what was found stays tumour core); and `least_part`, 0..1: a part of the
-        whole tumour that touches no other part is dropped if its voxels and their probabilities
-        make less than this share of what those of the heaviest part make.
+        whole tumour that touches no other part is dropped if it is smaller than this share of the
+        largest.
 
         Args:
             budget: bytes of features to keep; 0 keeps none.
@@ -232,18 +237,34 @@ class TumourSegmenter:
                 if s in names
             }
 
-        parts = [
-            self._network.decode_available(features(index)).sigmoid()
-            for index in range(len(windows.boxes))
+        size = self._network.design.patch
+        cells = [
+            self._network.decode_available(features(index)) for index in range(len(windows.boxes))
         ]
-        probabilities = windows.join(parts)[0].cpu()
-        likely = probabilities > 0.5
-        if self._least_part:
-            likely[WT] &= _large_parts(likely[WT] * probabilities[WT], self._least_part)
-        found = _nested(likely)
+
+        def likely() -> Tensor:
+            return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
+
+        if len(cells) == 1:  # a probability above one half is a logit above 0
+            outlined = self._outlined((cells[0][0] > 0).cpu(), size)[(..., *windows.inner.slices)]
+        else:
+            outlined = self._outlined((likely() > 0.5).cpu(), 1)
+        found: Bools = np.ascontiguousarray(outlined.numpy())
         if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
             found[ET] = False
-        return Prediction(case, names, found, probabilities.numpy())
+        return Prediction(case, names, found, likely)
+
+    def _outlined(self, likely: Tensor, size: int) -> Tensor:
+        """Regions within each other, without small parts, (3, x, y, z) bool.
+
+        likely: (3 size^3, x/size, ...) bool, in cells as `decode_available` gives them; changed.
+        """
+        et, tc, wt = (likely[region :: len(REGIONS)] for region in range(len(REGIONS)))
+        if self._least_part:
+            wt &= _large_parts(wt.sum(0), self._least_part)
+        tc &= wt
+        et &= tc
+        return torch.stack([spread_cells(region[None], size)[0, 0] for region in (et, tc, wt)])
 
     def forget(self, encoded: Encoded) -> None:
         """Let go of a case's features; whoever decides on it again computes them again."""
@@ -425,26 +446,12 @@ def _checked(present: Iterable[str], case: Case) -> frozenset[str]:
     return names
 
 
-def _large_parts(weights: Tensor, share: float) -> Tensor:
-    """Where the connected parts of what is above 0 lie that weigh enough, (x, y, z) bool.
+def _large_parts(voxels: Tensor, share: float) -> Tensor:
+    """Where the connected parts lie that hold at least `share` as many voxels as the largest.
 
-    Connected in cells of 2 x 2 x 2 voxels, across faces: nearly the same parts as in voxels, in an
-    eighth of the time.
+    voxels: (i, j, k), how many of each cell belong to a part; cells touch across their faces.
     """
-    cells = F.avg_pool3d(weights[None, None], 2, ceil_mode=True, divisor_override=1)[0, 0].numpy()
-    parts, count = ndimage.label(cells)
-    if count < 2:
-        return weights > 0
-    heavy = np.bincount(parts.ravel(), cells.ravel(), count + 1)
-    keep = torch.from_numpy((heavy >= share * heavy.max()) & (heavy > 0))[torch.from_numpy(parts)]
-    for axis in range(3):
-        keep = keep.repeat_interleave(2, axis)
-    return keep[tuple(slice(n) for n in weights.shape)]
-
-
-def _nested(found: Tensor) -> Bools:
-    """(3, x, y, z) bool ET, TC, WT: only what lies in the larger regions too is kept."""
-    whole = found[WT]
-    core = found[TC] & whole
-    nested: Bools = torch.stack([found[ET] & core, core, whole]).numpy()
-    return nested
+    counts = voxels.numpy()
+    parts, count = ndimage.label(counts)
+    sizes = np.bincount(parts.ravel(), counts.ravel(), count + 1)
+    return torch.from_numpy((sizes >= share * sizes.max()) & (sizes > 0))[torch.from_numpy(parts)]

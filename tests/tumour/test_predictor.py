@@ -180,14 +180,15 @@ class TestPrediction:
         assert np.array_equal(found.cropped_probabilities, plain.cropped_probabilities)
 
     def test_a_small_part_far_from_the_large_one_is_dropped(self, load, case):
-        weights = torch.zeros(9, 11, 13)
-        weights[1:5, 1:5, 1:5] = 0.6  # 64 voxels
-        weights[7:9, 7:11, 8:12] = 0.9  # 32 voxels that weigh 0.75 of them
-        for share, parts in ((0.7, 2), (0.8, 1), (1.0, 1)):
-            kept = predictor._large_parts(weights, share)
-            assert kept[weights > 0.7].all() == (parts == 2)
-            assert kept[weights == 0.6].all()
-        assert not predictor._large_parts(weights * 0, 0.5).any()
+        voxels = torch.zeros(9, 11, 13, dtype=torch.int64)
+        voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
+        voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
+        for share, both in ((0.7, True), (0.8, False), (1.0, False)):
+            kept = predictor._large_parts(voxels, share)
+            assert kept[voxels == 8].all() == both
+            assert kept[voxels == 4].all()
+            assert not kept[voxels == 0].any()
+        assert not predictor._large_parts(voxels * 0, 0.5).any()
 
         loose = load().decide(load().encode(case), ALL)
         strict = load(header={"least_part": 1.0})
