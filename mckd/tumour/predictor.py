@@ -10,6 +10,7 @@ windows of a head instead of the whole brain goes the same way: the whole brain 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import threading
@@ -168,6 +169,13 @@ class TumourSegmenter:
         iwv = importance(checkpoint.tensors["iwv"], header.get("normalisation", "softmax"))
         about = header | {"sha256": checkpoint.sha256}
         return cls(network, iwv, about, budget=budget, device=device)
+
+    def on(self, device: torch.device | str) -> TumourSegmenter:
+        """A copy on another device. It keeps features of its own."""
+        other = copy.deepcopy(self)
+        other._network.to(device)
+        other._device = torch.device(device)
+        return other
 
     @torch.inference_mode()
     def encode(self, case: Case, progress: Progress | None = None) -> Encoded:
@@ -397,6 +405,10 @@ class FeatureStore:
         self.used = 0
         self._lock = threading.Lock()
         self._entries: OrderedDict[Key, Scales] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in this process or another, begins empty."""
+        return FeatureStore, (self.budget,)
 
     def get(self, key: Key) -> Scales | None:
         with self._lock:

@@ -1,6 +1,7 @@
 """The segmenter: kept features, padding and windows, what it may read, what it gives back."""
 
 import dataclasses
+import pickle
 import subprocess
 import sys
 import threading
@@ -167,6 +168,14 @@ class TestPrediction:
         expected = {r: found.regions[k].sum() * ml for k, r in enumerate(("et", "tc", "wt"))}
         assert found.volumes_ml == pytest.approx(expected)
         assert found.volumes_ml["et"] > 0
+
+    def test_a_copy_elsewhere_finds_the_same(self, load, case):
+        segmenter = load()
+        before = segmenter.decide(segmenter.encode(case), {"t1"})
+        other = pickle.loads(pickle.dumps(segmenter)).on("cpu")
+        assert other._kept.used == 0 < segmenter._kept.used
+        assert same(other.decide(other.encode(case), {"t1"}), before)
+        assert other.importance == segmenter.importance
 
     def test_little_enhancement_is_none(self, load, case):
         plain = load().decide(load().encode(case), ALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Generator
@@ -68,7 +69,9 @@ class Line:
                     self._places.remove(place)
                     self._moved.notify_all()
 
-        threading.Thread(target=stand, name="line", daemon=True).start()
+        # In the context of who asked: a GPU is lent to the visitor whose request it is.
+        here = contextvars.copy_context()
+        threading.Thread(target=here.run, args=(stand,), name="line", daemon=True).start()
         while True:
             kind, what = news.get()
             if kind == "done":
