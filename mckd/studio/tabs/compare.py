@@ -12,7 +12,7 @@ from mckd.studio.services import Services
 from mckd.studio.services.compare import CompareService, Update
 from mckd.studio.services.export import KINDS, ExportService
 from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
-from mckd.studio.tabs.tumour import QUIET, send, send_case
+from mckd.studio.tabs.tumour import MOST_WAITING, QUIET, send, send_case
 from mckd.studio.widgets.contributions import contributions
 from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
@@ -79,10 +79,10 @@ def build(services: Services, desk: gr.State) -> None:
         shares = contributions(labels, elem_id="compare-contributions")
     table.begin(
         partial(run, services.tumour, services.compare), desk, [pictures, table, shares],
-        trigger_mode="multiple", concurrency_limit=4, **QUIET,
+        trigger_mode="multiple", concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     files = exports(KINDS, elem_id="compare-exports")
     files.make(
         partial(take_home, services.tumour, services.export), [desk, files], files,
-        concurrency_limit=4, **QUIET,
+        concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
