@@ -1,0 +1,86 @@
+"""The colours of the app: text that can be read, regions that everybody can tell apart."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from colorspacious import cspace_convert, deltaE
+
+from mckd.report.pictures import COLOURS
+
+STUDIO = Path(__file__).parents[2] / "mckd" / "studio"
+TEXT = (
+    *(
+        (ink, behind)
+        for ink in ("ink", "ink-2", "ink-3")
+        for behind in ("page", "surface", "sunken")
+    ),
+    ("accent", "page"),
+    ("accent", "surface"),
+    ("accent", "accent-soft"),
+    ("on-accent", "accent"),
+    ("on-accent", "accent-strong"),
+    ("warn", "warn-soft"),
+    ("bad", "bad-soft"),
+    ("bad", "surface"),
+    ("visual", "surface"),
+    ("audio", "surface"),
+    ("both", "surface"),
+    ("pen", "paper"),
+)
+MARKS = (("focus", "page"), ("focus", "surface"), ("line-strong", "surface"), ("tc", "surface"))
+SIGHT = {"all cones": None} | {
+    name: {"name": "sRGB1+CVD", "cvd_type": name, "severity": 100}
+    for name in ("protanomaly", "deuteranomaly", "tritanomaly")
+}
+APART = 15  # in CAM02-UCS, where 1 is just seen side by side
+
+
+def colours() -> dict[str, dict[str, str]]:
+    """{"light" or "dark": {name: #rrggbb}} of theme.css; dark has what light has unless it says."""
+    css = (STUDIO / "theme.css").read_text()
+    blocks = [css.split(f"\n{root} {{")[1].split("\n}")[0] for root in (":root", ".dark")]
+    light, dark = (dict(re.findall(r"--mk-([a-z0-9-]+): (#[0-9a-f]{6});", b)) for b in blocks)
+    return {"light": light, "dark": light | dark}
+
+
+def rgb(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def contrast(a: str, b: str) -> float:
+    """Of WCAG 2.2: 1 to 21."""
+    light = [float(cspace_convert(rgb(c), "sRGB1", "XYZ1")[1]) for c in (a, b)]
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_text_and_marks_have_contrast(look: str) -> None:
+    known = colours()[look]
+    wanted = {**dict.fromkeys(TEXT, 4.5), **dict.fromkeys(MARKS, 3.0)}
+    found = {pair: contrast(known[pair[0]], known[pair[1]]) for pair in wanted}
+    assert {pair: round(c, 2) for pair, c in found.items() if c < wanted[pair]} == {}
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_regions_are_told_apart_by_every_sight(sight: str) -> None:
+    beside = {region: colours()["light"][region] for region in ("et", "tc", "wt")}
+    for tints in (COLOURS, beside):
+        seen = {
+            region: rgb(tint)
+            if SIGHT[sight] is None
+            else cspace_convert(rgb(tint), SIGHT[sight], "sRGB1").clip(0, 1)
+            for region, tint in tints.items()
+        }
+        apart = {f"{a} {b}": deltaE(seen[a], seen[b], "sRGB1") for a, b in combinations(seen, 2)}
+        assert min(apart.values()) > APART, apart
+
+
+def test_pictures_and_viewer_have_the_same_colours() -> None:
+    script = (STUDIO / "widgets" / "slices.js").read_text()
+    for region, colour in COLOURS.items():
+        numbers = ", ".join(str(round(255 * part)) for part in rgb(colour))
+        assert f"{region}: [{numbers}]" in script
