@@ -36,6 +36,9 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     chosen = options()
+    from mckd.studio.services.memory import few_heaps
+
+    few_heaps()
     from starlette.middleware import Middleware
 
     from mckd.studio import page

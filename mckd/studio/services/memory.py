@@ -1,16 +1,28 @@
-"""Memory that was freed goes back to the system."""
+"""Memory that was freed goes back to the system. Only glibc has to be asked; others do it."""
 
 from __future__ import annotations
 
 import ctypes
 
+M_ARENA_MAX = -8  # of malloc.h
+
+
+def few_heaps() -> None:
+    """Let all threads share two heaps; to be called before there are any.
+
+    With one for each, what eight visitors freed stays scattered: after six cases were closed 560
+    to 650 MB remained, with two heaps 280, of 265 at the start.
+    """
+    _call("mallopt", M_ARENA_MAX, 2)
+
 
 def give_back() -> None:
-    """Ask the C library to return what it keeps: after two cases 280 of 580 MB, in milliseconds.
+    """Return what is free: after six cases 550 of 830 MB, in milliseconds."""
+    _call("malloc_trim", 0)
 
-    Only glibc does this; others return memory by themselves.
-    """
+
+def _call(function: str, *numbers: int) -> None:
     try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*numbers)
+    except (AttributeError, OSError, TypeError):  # another C library
         return
