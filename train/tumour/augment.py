@@ -23,7 +23,7 @@ WHOLE_CONTRAST, PART_CONTRAST = 0.4, 0.3  # deviations, in those of the head
 
 def mirror(images: Tensor, labels: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
     """Swap left and right (the first axis of space) half of the time."""
-    if _chance(0.5, g):
+    if happens(0.5, g):
         return images.flip(1), labels.flip(0)
     return images, labels
 
@@ -119,14 +119,14 @@ def change_intensities(images: Tensor, chance: float, g: torch.Generator) -> Ten
 
 def _change(image: Tensor, chance: float, g: torch.Generator) -> Tensor:
     head = image != 0
-    if _chance(chance, g):  # like a gamma curve, on a scale where the head is about -2..2
+    if happens(chance, g):  # like a gamma curve, on a scale where the head is about -2..2
         curve = 0.25 * float(_uniform(1, g))
         image = image + curve * (image * image - 1).clamp(max=6)
-    if _chance(chance, g):
+    if happens(chance, g):
         image = image * _bias_field(image.shape, 0.25 * float(torch.rand(1, generator=g)), g)
-    if _chance(chance, g):
+    if happens(chance, g):
         image = _blur(image, axis=int(torch.randint(3, (1,), generator=g)), g=g)
-    if _chance(chance, g):
+    if happens(chance, g):
         strength = 0.25 * float(torch.rand(1, generator=g))
         image = image + strength * torch.randn(image.shape, generator=g)
     scale, shift = 1 + 0.2 * float(_uniform(1, g)), 0.2 * float(_uniform(1, g))
@@ -185,5 +185,6 @@ def _uniform(shape: int | tuple[int, ...], g: torch.Generator) -> Tensor:
     return torch.rand(shape, generator=g) * 2 - 1
 
 
-def _chance(p: float, g: torch.Generator) -> bool:
+def happens(p: float, g: torch.Generator) -> bool:
+    """True with probability `p`."""
     return bool(torch.rand(1, generator=g) < p)

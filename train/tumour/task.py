@@ -96,10 +96,10 @@ class TumourTask:
         chosen = [self._training[int(row)] for row in rows]
         if self._mixed:
             for k in range(len(chosen)):
-                if bool(torch.rand(1, generator=g) < settings.mix_share):
+                if augment.happens(settings.mix_share, g):
                     chosen[k] = _any_of(self._mixed, g)
         for k, case in enumerate(chosen):
-            if bool(torch.rand(1, generator=g) < settings.transplant):
+            if settings.transplant and augment.happens(settings.transplant, g):
                 chosen[k] = with_tumour_of(_any_of(self._training, g), case, g)
         return self._batch(chosen, g)
 
@@ -134,7 +134,7 @@ class TumourTask:
             return (self.settings.crop,) * 3
         if self.design.window:
             return self.design.window
-        larger = bool(torch.rand(1, generator=g) < LARGER_SHARE)
+        larger = augment.happens(LARGER_SHARE, g)
         x, y, z = (n + ROOM * larger for n in BRAIN)
         return x, y, z
 
@@ -144,9 +144,9 @@ class TumourTask:
         part = bool(self.settings.crop or self.design.window)
         images, labels = crop(case, size, g, seek=part)
         images, labels = augment.mirror(images, labels, g)
-        if bool(torch.rand(1, generator=g) < self.settings.deform):
+        if augment.happens(self.settings.deform, g):
             images, labels = augment.deform(images, labels, g)
-        if bool(torch.rand(1, generator=g) < self.settings.vary):
+        if self.settings.vary and augment.happens(self.settings.vary, g):
             images = augment.vary_tumour(images, labels, g)
         return augment.change_intensities(images, self.settings.change, g), labels
 
