@@ -31,6 +31,7 @@ from reportlab.platypus import (
 
 from mckd.report.subject import EMPTY, PURPOSE, SYNTHETIC, Subject
 from mckd.tumour.comparison import MEANING, Contribution, Row
+from mckd.tumour.labels import left_out
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
 WIDTH, HEIGHT = A4
@@ -431,16 +432,12 @@ def _agreement(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable
 def _method(subject: Subject) -> list[Flowable]:
     model = subject.model
     weights = ", ".join(f"{SEQUENCE_NAMES[s]} {w:.2f}" for s, w in model["importance"].items())
-    least = model["et_min_ml"]
-    small = f" Less than {least:g} mL of enhancing tumour in all is not shown." if least else ""
-    if part := model["least_part"]:
-        small += f" Parts of less than {part:.0%} of the weight of the heaviest are not shown."
     digest = escape(str(model["sha256"] or NONE))
     facts = (
         (
             "Model",
             f"{escape(subject.model_line)} Importance of the sequences in training: {weights}."
-            f"{small} Its model card has the scores on cases that it did not see, and its limits.",
+            f" {left_out(model)} Its model card has the scores on cases that it did not see, and its limits.",
         ),
         ("Checkpoint", f"SHA-256 <font name='Courier'>{digest}</font>"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in subject.versions.items())),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +70,11 @@ def file_name(case_name: str, sequences: Sequence[str]) -> str:
 def portable_name(case_name: str) -> str:
     """A case's name as part of a file name: ASCII letters, digits, and `._-` between them."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", case_name).strip("._-")[:60] or "case"
+
+
+def left_out(about: Mapping[str, Any]) -> str:
+    """What a checkpoint finds but does not show, by its header, in a sentence; "" if nothing."""
+    least, part = about.get("et_min_ml"), about.get("least_part")
+    small = [f"enhancing tumour of less than {least:g} mL in all"] if least else []
+    small += [f"separate parts smaller than {part:.0%} of the largest"] if part else []
+    return f"Not shown: {' and '.join(small)}." if small else ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mckd.tumour import read_case, regions
-from mckd.tumour.labels import file_name, label_file, region_bits
+from mckd.tumour.labels import file_name, label_file, left_out, region_bits
 from tests import small_heads
 
 
@@ -44,3 +44,14 @@ def test_a_label_file_of_unknown_sides_claims_none(tmp_path: Path) -> None:
 def test_file_names_are_plain() -> None:
     assert file_name("Müller, Hans/../x", ["t1", "t2"]) == "M_ller_Hans_.._x_mckd_t1-t2.nii.gz"
     assert file_name("...", ["t1"]) == "case_mckd_t1.nii.gz"
+
+
+def test_what_is_not_shown_is_said() -> None:
+    assert left_out({}) == left_out({"et_min_ml": 0.0, "least_part": None}) == ""
+    assert left_out({"et_min_ml": 0.5}) == (
+        "Not shown: enhancing tumour of less than 0.5 mL in all."
+    )
+    assert left_out({"et_min_ml": 0.5, "least_part": 0.5}) == (
+        "Not shown: enhancing tumour of less than 0.5 mL in all and separate parts smaller than "
+        "50% of the largest."
+    )

@@ -31,7 +31,7 @@ from mckd.studio.services.volumes import (
     pack_volume,
     unpack_bits,
 )
-from mckd.tumour.labels import bits_to_regions, file_name, label_file
+from mckd.tumour.labels import bits_to_regions, file_name, label_file, left_out
 from mckd.tumour.naming import REGION_NAMES, SEG, SEQUENCE_NAMES, SEQUENCES, STACK
 
 if TYPE_CHECKING:
@@ -595,10 +595,10 @@ class TumourService:
         """Importance of each sequence and where the model comes from; empty until it is loaded."""
         if self._model is None:
             return {}
-        weights = self._model.importance
+        weights, about = self._model.importance, dict(self._model.about)
         return {
             "importance": {s: round(float(weights[s]), 4) for s in SEQUENCES},
-            "model": words.model_line(dict(self._model.about)),
+            "model": f"{words.model_line(about)} {left_out(about)}".strip(),
         }
 
     def model(self) -> tuple[dict[str, Any], dict[str, float]]:
