@@ -437,8 +437,8 @@ def _method(subject: Subject) -> list[Flowable]:
         (
             "Model",
             f"{escape(subject.model_line)} Importance of the sequences in training: {weights}."
-            f" {left_out(model)} Its model card has the scores on cases that it did not see, and its"
-            " limits.",
+            f" {left_out(model)} Its model card has the scores on cases that it did not see, and"
+            " its limits.",
         ),
         ("Checkpoint", f"SHA-256 <font name='Courier'>{digest}</font>"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in subject.versions.items())),
