@@ -36,9 +36,9 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     chosen = options()
-    from mckd.studio.services.memory import few_heaps
+    from mckd.memory import keep_memory
 
-    few_heaps()
+    keep_memory()
     from starlette.middleware import Middleware
 
     from mckd.studio import page

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckd.files.atomic import write_atomically
+from mckd.memory import keep_memory
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
 from mckd.tumour.data import Case, find_cases, read_case
 from mckd.tumour.labels import portable_name, region_bits
@@ -317,4 +318,5 @@ def _clock(seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    keep_memory()
     sys.exit(main(sys.argv[1:]))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.runs import RunFolder
+from mckd.memory import keep_memory
 from train import bench, bundle, evaluate
 from train.digits import table
-from train.memory import keep_memory
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.

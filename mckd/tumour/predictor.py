@@ -269,7 +269,7 @@ class TumourSegmenter:
         """
         et, tc, wt = (likely[region :: len(REGIONS)] for region in range(len(REGIONS)))
         if self._least_part:
-            wt &= _large_parts(wt.sum(0), self._least_part)
+            wt &= _large_parts(wt.sum(0, dtype=torch.uint8), self._least_part)
         tc &= wt
         et &= tc
         return torch.stack([spread_cells(region[None], size)[0, 0] for region in (et, tc, wt)])

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from mckd.memory import keep_memory
 from mckd.tumour.naming import SEG, SEQUENCES
-from train.memory import keep_memory
 from train.phantoms.acquisition import Shorts, acquire, sample_scan
 from train.phantoms.anatomy import (
     BOX,

@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckd.memory import give_back
 from mckd.studio.services import faults, gpu, words
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.line import Before, Line, Superseded, outcome, told
-from mckd.studio.services.memory import give_back
 from mckd.studio.services.shelf import Shelf
 from mckd.studio.services.volumes import (
     Packed,
