@@ -108,6 +108,7 @@ $('.go').addEventListener('click', async () => {
       if (entry.ticket) continue;
       entry.state = 'sending…';
       show();
+      // The door answers with a ticket where Gradio's own upload tells a path.
       try { entry.ticket = (await upload(entry.file)).path; } catch (error) { entry.state = 'not sent'; throw entry; }
       entry.state = size(entry.file.size);
     }
