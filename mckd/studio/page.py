@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.door import COOKIE
+from mckd.studio.door import browser_of
 from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
 from mckd.studio.widgets.guide import guide
@@ -45,7 +45,8 @@ def build(services: Services) -> gr.Blocks:
 
         def delete(request: gr.Request) -> dict[str, bool]:
             forget(page, str(request.session_hash))
-            if browser := request.cookies.get(COOKIE):
+            assert request.request is not None
+            if browser := browser_of(dict(request.request.scope)):
                 services.tumour.folders.forget(browser)  # what it sent and nobody opened
             return {"deleted": True}
 

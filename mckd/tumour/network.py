@@ -199,11 +199,11 @@ class Merge(nn.Module):
         merged: Tensor | None = None
         for m, x in features.items():
             matrix = (weights[m] + spread).flatten(1).t()
-            rows = x.movedim(1, -1).reshape(-1, len(matrix))
+            last = x.movedim(1, -1)
+            rows = last.reshape(-1, len(matrix))
             merged = rows @ matrix if merged is None else merged.addmm_(rows, matrix)
         assert merged is not None
-        like = next(iter(features.values()))
-        return merged.view(*like.movedim(1, -1).shape).movedim(-1, 1)
+        return merged.view_as(last).movedim(-1, 1)
 
 
 class Chain(nn.ModuleList):

@@ -250,6 +250,7 @@ class TumourSegmenter:
             self._network.decode_available(features(index)) for index in range(len(windows.boxes))
         ]
 
+        @cache
         def likely() -> Tensor:
             return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
 
@@ -257,6 +258,7 @@ class TumourSegmenter:
             outlined = self._outlined((cells[0][0] > 0).cpu(), size)[(..., *windows.inner.slices)]
         else:
             outlined = self._outlined((likely() > 0.5).cpu(), 1)
+            cells.clear()  # joined by now; of a whole head they take several times its memory
         found: Bools = np.ascontiguousarray(outlined.numpy())
         if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
             found[ET] = False

@@ -113,6 +113,13 @@ def own(tmp_path: Path) -> list[Path]:
     ]
 
 
+SEND_ONLY = """async () => {
+  const form = new FormData();
+  form.append('files', new Blob(['x']), 'never_opened.nii');
+  return (await fetch('gradio_api/upload', { method: 'POST', body: form })).status;
+}"""
+
+
 def kept(clinic: Studio) -> list[Path]:
     """Every file of every visitor on the disk."""
     return [path for path in clinic.private.rglob("*") if path.is_file()]
@@ -320,8 +327,10 @@ def test_delete_my_data_deletes_it_now_and_says_so(
     ann = Visitor(browser, clinic.url, Watch())  # its streams are cut by the fresh page
     ann.open_own(*own)
     ann.answered()
+    assert ann.page.evaluate(SEND_ONLY) == 200
     mine = [path for path in kept(clinic) if path not in before]
-    assert {path.name for path in mine} >= {*(path.name for path in own), "labels.gz"}
+    names = {"labels.gz", "never_opened.nii", *(path.name for path in own)}
+    assert {path.name for path in mine} >= names
     ann.page.click("#privacy .ask")
     ann.page.click("#privacy .no")
     assert all(path.exists() for path in mine)

@@ -381,8 +381,7 @@ class TestBlankAndDoubtful:
 
     def test_the_same_image_twice(self, folder):
         shutil.copy(folder / "BraTS_7_t1.nii.gz", folder / "BraTS_7_t1ce.nii.gz")
-        case = read_case(folder)
-        assert any("t1 and t1c are identical" in w for w in case.warnings)
+        assert any("t1 and t1c are identical" in w for w in read_case(folder).warnings)
 
     def test_a_brain_raises_no_doubt_but_its_oddities_do(self, heads, tmp_path):
         x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (34, 42, 36)), indexing="ij")
