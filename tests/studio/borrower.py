@@ -1,0 +1,61 @@
+"""A process that borrows a GPU through the lender's own package (run by test_lender.py).
+
+Two things are put in place of a machine with a GPU: what a CPU build of PyTorch lacks and the
+package looks for, and, where GRANTED is set, the driver's start in the borrowing process.
+Arguments: a checkpoint and a folder of cases. Prints what came of it as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+if torch.version.cuda is None:
+
+    def no_driver() -> None:
+        raise RuntimeError("no driver")
+
+    torch.version.cuda = "12.8"
+    torch._C._cuda_init = no_driver  # type: ignore[attr-defined]
+    torch.cuda._is_in_bad_fork = bool  # one that can be pickled: it is False
+
+import spaces.zero.torch as device
+
+if os.environ.get("GRANTED"):
+    device.init = lambda gpu: None
+    device.move = lambda callback=None: None
+
+from mckd.studio.services import tumour
+
+
+def main(checkpoint: Path, cases: Path) -> None:
+    service = tumour.TumourService.from_checkpoint(checkpoint, cases)
+    service.warm()
+    said = []
+    for _ in range(2):  # the second time the process of the first is used again
+        desk = tumour.Desk()
+        list(service.open(desk, service.bundled("head")))
+        opened = service.opened(desk)
+        assert opened is not None
+        encoded = service._model.encode(opened.case)
+        alike = [
+            answer.labels == tumour.pack_regions(service._model.decide(encoded, used).canonical)
+            for used, answer in opened.answers.items()
+        ]
+        said.append(
+            {
+                "borrowed": opened.encoded is None,
+                "answers": len(alike),
+                "like the CPU's": sum(alike),
+            }
+        )
+        service.shelf.forget(desk.owner)
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
