@@ -18,6 +18,7 @@ BEND_VOXELS = 4.0
 BEND_GRID = 5  # control points per axis
 SHIFT_VOXELS = 8  # of a transplanted tumour from where it lay in the donor
 RIM_VOXELS = (2, 7)  # of the donor's tissue that comes with a tumour, least and most
+FADED = 0.5  # share of transplanted tumours that hardly show in one of the sequences
 WHOLE_CONTRAST, PART_CONTRAST = 0.4, 0.3  # deviations, in those of the head
 
 
@@ -60,6 +61,9 @@ def transplant(
     the edge is soft. What tumour the head has itself stays, where the new one does not cover it.
     Heads are aligned by the middles of their boxes; a tumour that does not fit is cut off.
 
+    In `FADED` of them one sequence shows the tumour faintly or not at all, as happens in patients:
+    a network that only ever saw it in every sequence lets one sequence overrule the others.
+
     Args:
         images, donor_images: (S, x, y, z), each of its own size; not changed.
         labels, donor_labels: (x, y, z) of each.
@@ -86,8 +90,11 @@ def transplant(
     into = images[(slice(None), *here)].float()
     share = _soft((from_labels > 0).float(), rim)
     share = share * (from_images != 0).any(0) * (into != 0).any(0)
+    visible = torch.ones(len(images), 1, 1, 1)
+    if happens(FADED, g):
+        visible[int(torch.randint(len(images), (1,), generator=g))] = torch.rand(1, generator=g)
     images, labels = images.clone(), labels.clone()
-    images[(slice(None), *here)] = torch.lerp(into, from_images, share).to(images.dtype)
+    images[(slice(None), *here)] = torch.lerp(into, from_images, share * visible).to(images.dtype)
     labels[tuple(here)] = torch.where(share > 0.5, from_labels, labels[tuple(here)])
     return images, labels
 

@@ -100,7 +100,7 @@ class TumourTask:
                     chosen[k] = _any_of(self._mixed, g)
         for k, case in enumerate(chosen):
             if settings.transplant and augment.happens(settings.transplant, g):
-                chosen[k] = with_tumour_of(_any_of(self._training, g), case, g)
+                chosen[k] = with_tumour_of(self._donor(g), case, g)
         return self._batch(chosen, g)
 
     def meta_batch(self, step: int, rank: int, world: int) -> Batch:
@@ -128,6 +128,10 @@ class TumourTask:
             torch.stack([case.present for case in cases]),
             region_targets(labels),
         )
+
+    def _donor(self, g: torch.Generator) -> TrainingCase:
+        mixed = bool(self._mixed) and augment.happens(self.settings.mix_share, g)
+        return _any_of(self._mixed if mixed else self._training, g)
 
     def _size(self, g: torch.Generator) -> Triple:
         if self.settings.crop:
