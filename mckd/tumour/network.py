@@ -192,7 +192,7 @@ class Merge(nn.Module):
         """The same for {modality: (B, C, ...)} and what `fill` would put beside them."""
         weights = [cast(nn.Conv3d, part).weight for part in self.parts]
         missing = [w for m, w in enumerate(weights) if m not in features]
-        share = torch.stack(missing).sum(0) / len(features) if missing else torch.zeros(())
+        share = torch.stack(missing).sum(0) / len(features) if missing else weights[0].new_zeros(())
         spread = share if fill == "mean" else torch.zeros_like(share)
         # A product that adds to what is there: with few channels a convolution costs little more
         # than the passes over the voxels that it and a sum would take.

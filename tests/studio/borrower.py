@@ -1,7 +1,9 @@
 """A process that borrows a GPU through the lender's own package (run by test_lender.py).
 
 Two things are put in place of a machine with a GPU: what a CPU build of PyTorch lacks and the
-package looks for, and, where GRANTED is set, the driver's start in the borrowing process.
+package looks for, and, where GRANTED is set, the driver's start in the borrowing process. In the
+lending process the package lets tensors pretend to be on a GPU and refuses to mix them with
+others, which tells whether everything would be where it has to be.
 Arguments: a checkpoint and a folder of cases. Prints what came of it as JSON.
 """
 
@@ -41,6 +43,7 @@ def main(checkpoint: Path, cases: Path) -> None:
         list(service.open(desk, service.bundled("head")))
         opened = service.opened(desk)
         assert opened is not None
+        pretended = tumour.on_gpu.__wrapped__(service._model, opened.case)  # type: ignore[attr-defined]
         encoded = service._model.encode(opened.case)
         alike = [
             answer.labels == tumour.pack_regions(service._model.decide(encoded, used).canonical)
@@ -51,6 +54,9 @@ def main(checkpoint: Path, cases: Path) -> None:
                 "borrowed": opened.encoded is None,
                 "answers": len(alike),
                 "like the CPU's": sum(alike),
+                "like pretended": sum(
+                    pretended[used] == answer.labels for used, answer in opened.answers.items()
+                ),
             }
         )
         service.shelf.forget(desk.owner)
