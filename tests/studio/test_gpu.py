@@ -9,27 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from mckd.files.checkpoint import save_checkpoint
 from mckd.studio.services import gpu
 from mckd.studio.services import tumour as module
 from mckd.studio.services.tumour import Desk, TumourService
 from mckd.tumour import SEQUENCES
-from mckd.tumour.network import DESIGNS, TumourNetwork
-from tests import small_heads
+from tests import small_heads, untrained
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> TumourService:
     """A real network with random weights, and one small head."""
-    torch.manual_seed(0)
-    network = TumourNetwork(DESIGNS["smoke"])
-    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
-    tensors["iwv"] = torch.zeros(4)
-    save_checkpoint(
-        tmp_path / "x.safetensors", tensors, {"network": "smoke", "modalities": list(SEQUENCES)}
-    )
+    untrained.save_tumour(tmp_path / "x.safetensors")
     small_heads.save_case(tmp_path / "cases" / "head")
     ready = TumourService.from_checkpoint(tmp_path / "x.safetensors", tmp_path / "cases")
     ready.warm()

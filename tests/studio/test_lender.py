@@ -15,12 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import torch
 
-from mckd.files.checkpoint import save_checkpoint
-from mckd.tumour import SEQUENCES
-from mckd.tumour.network import DESIGNS, TumourNetwork
-from tests import small_heads
+from tests import small_heads, untrained
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,12 +58,8 @@ def lender() -> Iterator[Lender]:
 
 def borrow(lender: Lender, folder: Path, granted: str) -> tuple[list[dict[str, Any]], str]:
     """What a borrowing process says, and what it logs."""
-    torch.manual_seed(0)
-    network = TumourNetwork(DESIGNS["smoke"])
-    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
-    tensors["iwv"] = torch.zeros(4)
     checkpoint = folder / "x.safetensors"
-    save_checkpoint(checkpoint, tensors, {"network": "smoke", "modalities": list(SEQUENCES)})
+    untrained.save_tumour(checkpoint)
     small_heads.save_case(folder / "cases" / "head")
     done = subprocess.run(
         [sys.executable, "-m", "tests.studio.borrower", str(checkpoint), str(folder / "cases")],
@@ -95,7 +87,6 @@ def test_the_borrowed_process_answers_every_subset_and_is_used_again(
     assert lender.asked == ["/schedule", "/allow", "/release", "/schedule", "/release"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here to lend")
 def test_where_the_gpu_fails_the_cpu_answers(lender: Lender, tmp_path: Path) -> None:
     said, log = borrow(lender, tmp_path, granted="")
     alike = {"like the CPU's": 1, "like pretended": 1}
