@@ -102,22 +102,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 def lay_out_clinic(root: Path) -> Path:
     """A project folder with one small bundled case and a tumour network of random weights."""
-    import torch
-
-    from mckd.files.checkpoint import save_checkpoint
-    from mckd.tumour.naming import SEQUENCES
-    from mckd.tumour.network import DESIGNS, TumourNetwork
+    from tests import untrained  # loads torch
 
     shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
     shutil.copy(ROOT / "app.py", root)
     small_heads.save_case(root / "assets" / "tumour" / "small_head")
-    torch.manual_seed(0)
-    network = TumourNetwork(DESIGNS["smoke"])
-    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
-    tensors["iwv"] = torch.tensor([0.5, -0.5, 0.3, 0.1])
-    header = {"network": "smoke", "modalities": list(SEQUENCES), "data": {"name": "noise"}}
-    save_checkpoint(root / "checkpoints" / "tumour.safetensors", tensors, header)
+    checkpoint = root / "checkpoints" / "tumour.safetensors"
+    untrained.save_tumour(checkpoint, iwv=(0.5, -0.5, 0.3, 0.1), data={"name": "noise"})
     return root
 
 

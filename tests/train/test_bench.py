@@ -5,10 +5,7 @@ import json
 import pytest
 import torch
 
-from mckd.files.checkpoint import save_checkpoint
-from mckd.tumour import SEQUENCES
-from mckd.tumour.network import DESIGNS, TumourNetwork
-from tests import small_heads
+from tests import small_heads, untrained
 from train.__main__ import main
 
 
@@ -21,11 +18,8 @@ def put_threads_back():
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    network = TumourNetwork(DESIGNS["smoke"])
-    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
-    header = {"network": "smoke", "modalities": list(SEQUENCES), "normalisation": "softmax"}
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, {**tensors, "iwv": torch.zeros(4)}, header)
+    untrained.save_tumour(path)
     return path
 
 

@@ -13,7 +13,7 @@ from mckd.files.checkpoint import save_checkpoint
 from mckd.method import subsets
 from mckd.tumour import SEQUENCES, read_case, regions
 from mckd.tumour.metrics import score
-from mckd.tumour.network import DESIGNS, TumourNetwork
+from tests import untrained
 from train import evaluate
 from train.__main__ import main
 from train.evaluate import comparison, read_scores
@@ -213,18 +213,9 @@ class TestCommand:
         torch.set_num_threads(before)
 
     def run(self, tmp_path, data, *more):
-        torch.manual_seed(0)
-        network = TumourNetwork(DESIGNS["smoke"])
-        tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
-        header = {
-            "network": "smoke",
-            "modalities": list(SEQUENCES),
-            "normalisation": "softmax",
-            "data": "toys",
-            "provenance": {"cases": {"train": [], "validation": []}},
-        }
         path = tmp_path / "model.safetensors"
-        save_checkpoint(path, {**tensors, "iwv": torch.zeros(4)}, header)
+        provenance = {"cases": {"train": [], "validation": []}}
+        untrained.save_tumour(path, data="toys", provenance=provenance)
         out = tmp_path / "out"
         words = ["--checkpoint", str(path), "--data", str(data), "--out", str(out)]
         words += ["--threads", "1", *more]

@@ -208,7 +208,8 @@ class TestAugmentation:
             far = F.max_pool3d(new.float()[None], 2 * 9 + 1, 1, 9)[0] == 0
             assert torch.equal(images[:, far], here.images[:, far])
             brighter = (images - here.images)[:, new].float().median(1).values
-            assert brighter.max() > 0.3 if new.any() else True
+            assert brighter[0] > 0.3 if new.any() else True
+            assert (brighter > 2).sum() >= 3 if new.any() else True  # one sequence may be faint
         assert moved > 50
         assert torch.equal(here.images, before[0])
         assert torch.equal(here.labels, before[1])

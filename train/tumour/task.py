@@ -93,14 +93,11 @@ class TumourTask:
             rank * per_process : (rank + 1) * per_process
         ]
         g = generator(settings.seed, _SAMPLE, step, rank)
-        chosen = [self._training[int(row)] for row in rows]
-        if self._mixed:
-            for k in range(len(chosen)):
-                if augment.happens(settings.mix_share, g):
-                    chosen[k] = _any_of(self._mixed, g)
+        chosen = [self._from_mix(g) or self._training[int(row)] for row in rows]
         for k, case in enumerate(chosen):
             if settings.transplant and augment.happens(settings.transplant, g):
-                chosen[k] = with_tumour_of(self._donor(g), case, g)
+                donor = self._from_mix(g) or _any_of(self._training, g)
+                chosen[k] = with_tumour_of(donor, case, g)
         return self._batch(chosen, g)
 
     def meta_batch(self, step: int, rank: int, world: int) -> Batch:
@@ -129,9 +126,11 @@ class TumourTask:
             region_targets(labels),
         )
 
-    def _donor(self, g: torch.Generator) -> TrainingCase:
-        mixed = bool(self._mixed) and augment.happens(self.settings.mix_share, g)
-        return _any_of(self._mixed if mixed else self._training, g)
+    def _from_mix(self, g: torch.Generator) -> TrainingCase | None:
+        """One of the mixed cases in `mix_share` of the draws."""
+        if self._mixed and augment.happens(self.settings.mix_share, g):
+            return _any_of(self._mixed, g)
+        return None
 
     def _size(self, g: torch.Generator) -> Triple:
         if self.settings.crop:
