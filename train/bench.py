@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -24,7 +26,8 @@ TOGGLES = ({"t2"}, {"flair", "t1c"}, {"flair", "t1", "t2"})
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task", nargs="?", choices=("digits", "tumour"), help="default: both")
+    choices = ("digits", "tumour", "training")
+    parser.add_argument("task", nargs="?", choices=choices, help="default: digits and tumour")
     parser.add_argument("--repeats", type=int, default=200, help="calls of the digits model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--case", type=Path, default=CASE, help="folder of a tumour case")
@@ -32,6 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path, default=CHECKPOINTS / "tumour.safetensors", help="of tumours"
     )
     parser.add_argument("--rounds", type=int, default=3, help="of the tumour model")
+    parser.add_argument("--crop", type=int, default=112, help="voxels per axis of a sample")
     parser.set_defaults(action=bench)
 
 
@@ -40,6 +44,9 @@ def bench(arguments: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
+    if arguments.task == "training":
+        bench_training(arguments.case.parent, arguments.crop, arguments.threads, arguments.rounds)
+        return 0
     if arguments.task != "tumour":
         bench_digits(arguments.threads, arguments.repeats)
     if arguments.task != "digits":
@@ -146,6 +153,65 @@ def bench_tumour(checkpoint: Path, folder: Path, threads: int, rounds: int) -> d
         f"without kept features they take {results['faster_than_without_keeping']} times as long"
     )
     print(f"peak memory {peak:.0f} MB; load of the machine before the start {load:.1f}")
+    print(json.dumps(results))
+    return results
+
+
+def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[str, Any]:
+    """Seconds to make a sample, and of a step with 1 to 4 sequences; medians over `rounds`.
+
+    Against the steps the same ones with `F.conv3d` for every convolution.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from mckd.method import training_step
+    from mckd.tumour import network as rooms
+    from train.settings import override
+    from train.state import TrainingState
+    from train.tumour.settings import studio
+    from train.tumour.task import TumourTask
+
+    changes = {"transplant": 0.5, "vary": 0.5, "deform": 0.5, "validation": 1, "fold": -1}
+    settings = override(studio(), {"crop": crop, "optimizer": "muon", **changes})
+    task = TumourTask(settings, folder)
+    state = TrainingState(task.network(), settings, torch.device("cpu"))
+    print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
+
+    def step(batch: Any) -> None:
+        training_step(
+            state.network, state.v, state.optimizer, batch, task.loss, settings.method, step=0
+        )
+
+    def plain(x: Any, weight: Any, bias: Any = None) -> Any:
+        return F.conv3d(x, weight, bias, padding=weight.shape[-1] // 2)
+
+    task.training_batch(0, 0, 1)  # warm
+    watch = _Watch()
+    for number in range(rounds):
+        for sample in range(10):
+            with watch("make a sample"):
+                batch = task.training_batch(10 * number + sample, 0, 1)
+        for count in range(1, 5):
+            some = replace(batch, present=batch.present & (torch.arange(4) < count))
+            for name, convolve in (("", rooms.convolve), (", F.conv3d", plain)):
+                with patch.object(rooms, "convolve", convolve):
+                    if not number:
+                        step(some)  # warm
+                    with watch(f"a step, {count} of 4 sequences{name}"):
+                        step(some)
+    s = {name: statistics.median(times) for name, times in watch.seconds.items()}
+    for name, seconds in s.items():
+        print(f"{name:38} {seconds:7.2f} s")
+    ours, theirs = (
+        sum(seconds for name, seconds in s.items() if name.endswith(end))
+        for end in ("sequences", "F.conv3d")
+    )
+    results = {
+        "seconds": {name: round(seconds, 3) for name, seconds in s.items()},
+        "faster_than_conv3d": round(theirs / ours, 2),
+    }
+    print(f"with F.conv3d for every convolution steps take {theirs / ours:.2f} times as long")
     print(json.dumps(results))
     return results
 

@@ -130,7 +130,7 @@ class DigitClassifier:
         blank = torch.zeros_like(available[0])
         stacked = torch.stack([blank if f is None else f for f in features], 1)
         present = torch.tensor([[f is not None for f in features]])
-        logits = self._network.decode(self._network.complete((stacked,), present))
+        logits = self._network.answer((stacked,), present)
         probabilities = logits.double().softmax(1)[0].numpy()
         names = frozenset(name for name, x in given.items() if x is not None)
         return Prediction(int(probabilities.argmax()), probabilities, names)

@@ -45,7 +45,14 @@ class MissingModalityNetwork(nn.Module):
         raise NotImplementedError  # pragma: no cover - abstract
 
     def forward(self, inputs: Sequence[Tensor], present: Tensor) -> Tensor:
-        return self.decode(self.complete(self.encode(inputs, present), present))
+        return self.answer(self.encode(inputs, present), present)
+
+    def answer(self, features: tuple[Tensor, ...], present: Tensor) -> Tensor:
+        """The output from features as `encode` gives them: Eq. 2, then G.
+
+        A network that can spare the filled copies of its features may do so here.
+        """
+        return self.decode(self.complete(features, present))
 
     def complete(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
         """Eq. 2 at every scale. Reads `features[s][b, m]` only where `present[b, m]`."""
@@ -132,7 +139,7 @@ def inner_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Eq. 4: l_task(G(f_1..f_N), y) + alpha * l_ckd(f; w). Returns total, task, distillation."""
     features = network.encode(batch.inputs, batch.present)
-    task = task_loss(network.decode(network.complete(features, batch.present)), batch.target)
+    task = task_loss(network.answer(features, batch.present), batch.target)
     deepest = features[0]
     ckd = distillation(
         deepest.to(torch.promote_types(deepest.dtype, torch.float32)),  # bf16 sums too coarsely

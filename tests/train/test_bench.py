@@ -47,6 +47,16 @@ def test_tumour(checkpoint, tmp_path, capsys):
     assert timed["peak_mb"] > 50
 
 
+def test_training(tmp_path, capsys):
+    for name in ("a", "b"):
+        small_heads.save_case(tmp_path / name)
+    words = ["--case", str(tmp_path / "a"), "--crop", "16", "--rounds", "1", "--threads", "1"]
+    assert main(["bench", "training", *words]) == 0
+    timed = last_json(capsys)
+    assert len(timed["seconds"]) == 1 + 2 * 4
+    assert all(seconds > 0 for seconds in timed["seconds"].values())
+
+
 def test_a_case_without_all_sequences_is_refused(checkpoint, tmp_path, capsys):
     case = small_heads.save_case(tmp_path / "head", words=("flair", "t2"))
     words = ["--checkpoint", str(checkpoint), "--case", str(case)]

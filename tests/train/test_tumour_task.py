@@ -301,6 +301,11 @@ class TestTask:
         assert torch.equal(a.target, b.target)
         assert not torch.equal(a.inputs[0], c.inputs[0])
 
+    def test_whole_brains_of_a_batch_have_one_size(self, folder):
+        made = task.TumourTask(settings_of(batch_size=2), folder)
+        shapes = {tuple(made.training_batch(step, 0, 1).target.shape) for step in range(20)}
+        assert shapes == {(2, 3, 32, 32, 32), (2, 3, 48, 48, 48)}
+
     def test_samples_can_be_crops_that_seek_the_tumour(self, folder):
         made = task.TumourTask(settings_of(crop=16), folder)
         batches = [made.training_batch(step, 0, 1) for step in range(40)]

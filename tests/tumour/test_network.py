@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mckd.method import presence_mask, subsets
@@ -10,6 +11,7 @@ from mckd.tumour.network import (
     DESIGNS,
     Design,
     TumourNetwork,
+    convolve,
     gather_cells,
     instance_norm,
     spread_cells,
@@ -116,6 +118,48 @@ def test_decoding_the_available_is_decoding_the_filled(network, subset, fill, mo
         )
     in_voxels = spread_cells(available, network.design.patch)
     assert torch.allclose(filled, in_voxels, atol=1e-5)
+
+
+@pytest.mark.parametrize("subset", [{"t2"}, {"flair", "t1c"}, set(SEQUENCES)], ids=names)
+def test_training_decodes_as_if_missing_sequences_were_filled(network, subset):
+    """The same output and gradients as `decode` of filled copies, for one subset or several."""
+
+    one = presence_mask(subset, SEQUENCES, 1, "cpu")
+    several = torch.cat([one, presence_mask({"t1"}, SEQUENCES, 1, "cpu")])
+    for present in (one, several):
+        x = [v.repeat(len(present), 1, 1, 1, 1) for v in volumes()]
+        results = []
+        for decoded in (
+            lambda f, present: network.answer(f, present),
+            lambda f, present: network.decode(network.complete(f, present)),
+        ):
+            output = decoded(network.encode(x, present), present)
+            gradients = torch.autograd.grad(
+                output.square().mean(), list(network.parameters()), materialize_grads=True
+            )
+            results.append([output, *gradients])
+        for ours, filled in zip(*results, strict=True):
+            assert torch.allclose(ours, filled, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("channels", [3, 16])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("space", [(1, 5, 4), (2, 4, 5), (3, 3, 3), (7, 6, 5), (8, 40, 40)])
+def test_convolutions_are_those_of_pytorch(batch, channels, size, space):
+    """Also their gradients; the last shape is one that is not cut into two."""
+    torch.manual_seed(0)
+    x = torch.randn(batch, channels, *space).to(memory_format=torch.channels_last_3d)
+    weight, bias = torch.randn(4, channels, size, size, size), torch.randn(4)
+
+    def result_and_gradients(convolution):
+        leaves = [t.clone().requires_grad_() for t in (x, weight, bias)]
+        y = convolution(*leaves)
+        return [y, *torch.autograd.grad(y.square().sum(), leaves)]
+
+    theirs = result_and_gradients(lambda *t: F.conv3d(*t, padding=size // 2))
+    for a, b in zip(result_and_gradients(convolve), theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
 def test_what_fills_a_missing_sequence_matters(network, monkeypatch):

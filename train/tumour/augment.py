@@ -33,15 +33,15 @@ def deform(images: Tensor, labels: Tensor, g: torch.Generator) -> tuple[Tensor, 
     """Turn, scale and bend: images trilinear, labels nearest, 0 from outside."""
     shape = labels.shape
     matrix = _rotation(_uniform(3, g) * TURN) * (1 + SCALE * _uniform(3, g))
-    theta = torch.zeros(1, 3, 4)
+    # Where the control points come from, in voxels from the middle; between them it is linear.
+    ends = [(n - 1) / 2 for n in shape]
+    axes = [torch.linspace(-end, end, BEND_GRID) for end in ends]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    points = torch.einsum("ij,jxyz->ixyz", matrix, points) + BEND_VOXELS * _uniform(points.shape, g)
     # grid_sample counts axes from the last and each from -1 to 1, whatever its length.
-    size = torch.tensor(shape[::-1], dtype=torch.float32)
-    theta[0, :, :3] = matrix * size[None, :] / size[:, None]
-    grid = F.affine_grid(theta, [1, 1, *shape], align_corners=False)
-    bend = _uniform((1, 3, BEND_GRID, BEND_GRID, BEND_GRID), g) * BEND_VOXELS
-    bend = bend * (2 / size).view(1, 3, 1, 1, 1)
-    smooth = F.interpolate(bend, size=list(shape), mode="trilinear", align_corners=True)
-    grid = grid + smooth.permute(0, 2, 3, 4, 1)
+    points = (points * (2 / torch.tensor(shape)).view(3, 1, 1, 1)).flip(0)
+    dense = F.interpolate(points[None], size=list(shape), mode="trilinear", align_corners=True)
+    grid = dense.permute(0, 2, 3, 4, 1)
     moved = F.grid_sample(images[None], grid, mode="bilinear", align_corners=False)[0]
     drawn = labels[None, None].to(images.dtype)
     drawn = F.grid_sample(drawn, grid, mode="nearest", align_corners=False)[0, 0]
@@ -105,15 +105,21 @@ def vary_tumour(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
     Tumours show in each sequence to very different degrees, more so than a few cases can tell;
     this keeps a network from trusting one sequence's contrast alone.
     """
-    if not bool(labels.any()):
+    tumour = labels.nonzero()
+    if not len(tumour):
         return images
+    first, last = tumour.amin(0).tolist(), tumour.amax(0).tolist()
+    box = tuple(slice(max(0, a - 1), b + 2) for a, b in zip(first, last, strict=True))
+    labels, here = labels[box], (slice(None), *box)
     parts = [labels == 1, labels == 2, labels >= 3]
     soft = torch.stack([_soft_edge(part.float()) for part in parts])
     count = len(images)
     strength = WHOLE_CONTRAST * torch.randn(count, 1, generator=g)
     strength = strength + PART_CONTRAST * torch.randn(count, len(parts), generator=g)
     change = torch.einsum("sp,pxyz->sxyz", strength, soft)
-    return torch.where(images != 0, images + change, images)
+    images = images.clone()
+    images[here] += change * (images[here] != 0)
+    return images
 
 
 def change_intensities(images: Tensor, chance: float, g: torch.Generator) -> Tensor:

@@ -117,7 +117,8 @@ class TumourTask:
         return subset_scores(network, self._test, self.design) if self._test else {}
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
-        samples = [self._sample(case, self._size(g), g) for case in cases]
+        size = self._size(g)
+        samples = [self._sample(case, size, g) for case in cases]
         images = torch.stack([image for image, _ in samples])
         labels = torch.stack([label for _, label in samples])
         return Batch(
@@ -198,7 +199,7 @@ def subset_scores(
             if not subset <= has:
                 continue
             present = presence_mask(subset, SEQUENCES, 1, device)
-            parts = [network.decode(network.complete(f, present)).sigmoid() for f in features]
+            parts = [network.answer(f, present).sigmoid() for f in features]
             found = windows.join(parts)[0] > 0.5
             for region, values in enumerate(dice[subset]):
                 a, b = found[region], target[region]
