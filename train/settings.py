@@ -25,7 +25,7 @@ class TrainSettings:
     seed: of everything random: initial weights, order, dropout, dropped modalities.
     epochs: the run's length; one epoch is what the task says it is.
     batch_size: samples per step, over all processes.
-    optimizer: adam, adamw, muon (AdamW for all but kernels) or sgd (Nesterov momentum 0.99).
+    optimizer: adam, adamw or sgd (Nesterov momentum 0.99).
     schedule: of the learning rate: constant, step (x 0.9 every 20 epochs), cosine, poly (0.9).
     lr_warmup: share of the run over which the learning rate rises from 0.
     clip_norm: longest gradient allowed; 0 is no limit.
@@ -58,7 +58,7 @@ class TrainSettings:
     method: MethodOptions = field(default_factory=MethodOptions)
 
     def __post_init__(self) -> None:
-        one_of(self, "optimizer", ("adam", "adamw", "muon", "sgd"))
+        one_of(self, "optimizer", ("adam", "adamw", "sgd"))
         one_of(self, "schedule", ("constant", "step", "cosine", "poly"))
         for name in ("epochs", "batch_size", "validate_every", "accumulate"):
             if getattr(self, name) < 1:

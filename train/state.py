@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from mckd.method import MissingModalityNetwork
-from train.muon import Muon
 from train.settings import TrainSettings
 
 
@@ -102,8 +101,6 @@ class TrainingState:
 def _optimizer(network: torch.nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     parameters = list(network.parameters())
     lr, decay = settings.lr, settings.weight_decay
-    if settings.optimizer == "muon":
-        return Muon(network, lr, decay)
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr, momentum=0.99, nesterov=True, weight_decay=decay)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam

@@ -138,7 +138,6 @@ def test_batches_made_ahead_change_nothing(tmp_path):
         {"drop": "batch"},
         {"warmup_steps": 5},
         {"optimizer": "sgd", "lr": 1e-3, "schedule": "poly", "clip_norm": 1.0},
-        {"optimizer": "muon"},
         {"bf16": True},
         {"accumulate": 3},
         {"meta_every": 0},
