@@ -173,7 +173,7 @@ def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[s
     from train.tumour.task import TumourTask
 
     changes = {"transplant": 0.5, "vary": 0.5, "deform": 0.5, "validation": 1, "fold": -1}
-    settings = override(studio(), {"crop": crop, "optimizer": "muon", **changes})
+    settings = override(studio(), {"crop": crop, **changes})
     task = TumourTask(settings, folder)
     state = TrainingState(task.network(), settings, torch.device("cpu"))
     print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
