@@ -193,11 +193,11 @@ class TestPrediction:
         voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
         voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
         for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-            kept = predictor._large_parts(voxels, share)
+            kept = predictor._credible_parts(voxels, voxels * 0, share)
             assert kept[voxels == 8].all() == both
             assert kept[voxels == 4].all()
             assert not kept[voxels == 0].any()
-        assert not predictor._large_parts(voxels * 0, 0.5).any()
+        assert not predictor._credible_parts(voxels * 0, voxels * 0, 0.5).any()
 
         loose = load().decide(load().encode(case), ALL)
         strict = load(header={"least_part": 1.0})
@@ -207,6 +207,29 @@ class TestPrediction:
         assert (before > 1, after) == (True, 1)
         assert not (found.cropped & ~loose.cropped).any()
         assert np.array_equal(found.cropped_probabilities, loose.cropped_probabilities)
+
+    def test_a_part_without_core_is_dropped_beside_one_with_core(self):
+        voxels = torch.zeros(20, 4, 4, dtype=torch.int64)
+        voxels[:10], voxels[11:] = 8, 8  # 1,280 and 1,152 voxels
+        for first, second, kept in (
+            (0.5, 0.5, (True, True)),
+            (0.2, 0.05, (True, False)),
+            (0.05, 0.2, (False, True)),  # also the larger one
+            (0.05, 0.05, (True, True)),  # nowhere much core: nothing can be said
+            (0.0, 0.0, (True, True)),
+        ):
+            core = torch.zeros_like(voxels)
+            for part, share in ((slice(0, 10), first), (slice(11, 20), second)):
+                amount = torch.full_like(voxels[part], 8).flatten()
+                amount[round(share * amount.numel()) :] = 0
+                core[part] = amount.view(voxels[part].shape)
+            found = predictor._credible_parts(voxels, core, 0.5)
+            assert (bool(found[:10].all()), bool(found[11:].all())) == kept
+            assert not found[10].any()
+        # A part that is too small cannot decide about the others.
+        core = torch.zeros_like(voxels)
+        voxels[12:], core[11] = 0, 8
+        assert predictor._credible_parts(voxels, core, 0.5)[:10].all()
 
     @pytest.mark.parametrize("route", ROUTES)
     def test_an_absent_sequence_is_never_read(self, load, case, route):

@@ -28,8 +28,8 @@ class TumourSettings(TrainSettings):
     vary: chance that the tumour's contrast in each sequence is changed.
     et_min_ml: a result with less enhancing tumour than this, in all, is shown without any; it
         changes nothing in training.
-    least_part: a part of the tumour apart from the heaviest is shown if it has at least this share
-        of its weight; likewise.
+    least_part: a part of the tumour apart from the largest is shown if it has at least this share
+        of its size, and core where the others have; likewise.
     """
 
     network: str = "studio"
