@@ -23,7 +23,7 @@ from mckd.tumour.naming import REGIONS, SEQUENCES
 
 Triple = tuple[int, int, int]
 SLOPE = 0.01  # of the leaky ReLU
-UNFOLDED = 20480  # C * X * Y of the largest single sample that PyTorch unfolds to convolve it
+UNFOLDED = 20480  # C * X * Y of the largest single sample that PyTorch 2.13 unfolds
 BRANCH = 0.3  # scale of a residual block's change at the start: activations grow slowly with depth
 
 
