@@ -312,20 +312,20 @@ class Conv3d(nn.Conv3d):
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.conv3d` of odd size with zeros around, channels last, the way that is fastest on a CPU.
 
-    Left to itself PyTorch takes two to three times as long for two kinds of convolution: those of
-    one voxel, which are a matrix product, and those of one small sample, which it unfolds. Two
-    samples it does not; so a small one is cut into two, each with a plane of the other.
-    `python -m train bench training` compares.
+    PyTorch unfolds a small sample that comes alone, which takes two to three times as long, and
+    with one thread every sample for a convolution of one voxel. The latter is a matrix product;
+    and two samples are not unfolded, so a small one is cut into two, each with a plane of the
+    other. `python -m train bench training` compares.
 
     Args:
         x: (B, C, X, Y, Z). weight: (D, C, k, k, k). bias: (D,).
     """
-    size = weight.shape[-1]
-    if size == 1:
+    size, planes = weight.shape[-1], x.shape[2]
+    on_cpu = x.device.type == "cpu"
+    unfolded = on_cpu and len(x) == 1 and x[..., 0].numel() <= UNFOLDED
+    if size == 1 and (unfolded or (on_cpu and torch.get_num_threads() == 1)):
         return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
-    planes = x.shape[2]
-    small = len(x) == 1 and x[..., 0].numel() <= UNFOLDED
-    if not small or size != 3 or planes == 1 or x.device.type != "cpu":
+    if size != 3 or planes == 1 or not unfolded:
         return F.conv3d(x, weight, bias, padding=size // 2)
     half = (planes + 1) // 2
     first, last = x[:, :, : half + 1], x[:, :, planes - half - 1 :]

@@ -273,11 +273,9 @@ class TumourSegmenter:
         likely: (3 size^3, x/size, ...) bool, in cells as `decode_available` gives them; changed.
         """
         et, tc, wt = (likely[region :: len(REGIONS)] for region in range(len(REGIONS)))
-        tc &= wt
         if self._least_part:
-            voxels, core = (region.sum(0, dtype=torch.uint8) for region in (wt, tc))
-            wt &= _credible_parts(voxels, core, self._least_part)
-            tc &= wt
+            wt &= _credible_parts(wt, tc, self._least_part)
+        tc &= wt
         et &= tc
         return torch.stack([spread_cells(region[None], size)[0, 0] for region in (et, tc, wt)])
 
@@ -465,20 +463,20 @@ def _checked(present: Iterable[str], case: Case) -> frozenset[str]:
     return names
 
 
-def _credible_parts(voxels: Tensor, core: Tensor, share: float) -> Tensor:
+def _credible_parts(tumour: Tensor, core: Tensor, share: float) -> Tensor:
     """Where the connected parts lie that hold at least `share` as many voxels as the largest.
 
     Of these, where one has core, only those that have: oedema surrounds a tumour's core. What is
     as large and has none is more often cerebellum or ventricle.
 
-    voxels, core: (i, j, k), how many of each cell belong to a part, and to its core; cells touch
-    across their faces.
+    tumour, core: (voxels of a cell, i, j, k) bool; cells touch across their faces.
     """
-    counts = voxels.numpy()
+    counts = tumour.sum(0, dtype=torch.uint8).numpy()
     parts, count = ndimage.label(counts)
-    sizes, cores = (
-        np.bincount(parts.ravel(), of.ravel(), count + 1) for of in (counts, core.numpy())
-    )
+    sizes = np.bincount(parts.ravel(), counts.ravel(), count + 1)
     kept = (sizes >= share * sizes.max()) & (sizes > 0)
-    with_core = kept & (cores >= CORE_SHARE * sizes)
-    return torch.from_numpy(with_core if with_core.any() else kept)[torch.from_numpy(parts)]
+    if kept.sum() > 1:
+        within = (core & tumour).sum(0, dtype=torch.uint8).numpy()
+        with_core = np.bincount(parts.ravel(), within.ravel(), count + 1) >= CORE_SHARE * sizes
+        kept = kept & with_core if (kept & with_core).any() else kept
+    return torch.from_numpy(kept)[torch.from_numpy(parts)]

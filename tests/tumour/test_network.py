@@ -146,8 +146,10 @@ def test_training_decodes_as_if_missing_sequences_were_filled(network, subset):
 @pytest.mark.parametrize("channels", [3, 16])
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("space", [(1, 5, 4), (2, 4, 5), (3, 3, 3), (7, 6, 5), (8, 40, 40)])
-def test_convolutions_are_those_of_pytorch(batch, channels, size, space):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_convolutions_are_those_of_pytorch(batch, channels, size, space, threads, monkeypatch):
     """Also their gradients; the last shape is one that is not cut into two."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     torch.manual_seed(0)
     x = torch.randn(batch, channels, *space).to(memory_format=torch.channels_last_3d)
     weight, bias = torch.randn(4, channels, size, size, size), torch.randn(4)

@@ -72,6 +72,11 @@ def same(a, b):
     )
 
 
+def in_cells(counts):
+    """How many of a cell's 8 voxels are set, (i, j, k), as those voxels, (8, i, j, k)."""
+    return torch.arange(8).view(8, 1, 1, 1) < counts
+
+
 class Count:
     """How often the encoder ran."""
 
@@ -193,11 +198,12 @@ class TestPrediction:
         voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
         voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
         for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-            kept = predictor._credible_parts(voxels, voxels * 0, share)
+            kept = predictor._credible_parts(in_cells(voxels), in_cells(voxels * 0), share)
             assert kept[voxels == 8].all() == both
             assert kept[voxels == 4].all()
             assert not kept[voxels == 0].any()
-        assert not predictor._credible_parts(voxels * 0, voxels * 0, 0.5).any()
+        nothing = in_cells(voxels * 0)
+        assert not predictor._credible_parts(nothing, nothing, 0.5).any()
 
         loose = load().decide(load().encode(case), ALL)
         strict = load(header={"least_part": 1.0})
@@ -223,13 +229,13 @@ class TestPrediction:
                 amount = torch.full_like(voxels[part], 8).flatten()
                 amount[round(share * amount.numel()) :] = 0
                 core[part] = amount.view(voxels[part].shape)
-            found = predictor._credible_parts(voxels, core, 0.5)
+            found = predictor._credible_parts(in_cells(voxels), in_cells(core), 0.5)
             assert (bool(found[:10].all()), bool(found[11:].all())) == kept
             assert not found[10].any()
         # A part that is too small cannot decide about the others.
         core = torch.zeros_like(voxels)
         voxels[12:], core[11] = 0, 8
-        assert predictor._credible_parts(voxels, core, 0.5)[:10].all()
+        assert predictor._credible_parts(in_cells(voxels), in_cells(core), 0.5)[:10].all()
 
     @pytest.mark.parametrize("route", ROUTES)
     def test_an_absent_sequence_is_never_read(self, load, case, route):
