@@ -131,7 +131,7 @@ def bench_tumour(checkpoint: Path, folder: Path, threads: int, rounds: int) -> d
     with watch("15 subsets without kept features"):
         for subset in subsets(SEQUENCES):
             forgetful.decide(encoded, subset)
-    s = {name: statistics.median(times) for name, times in watch.seconds.items()}
+    s = watch.medians()
     one = s["encode 4 sequences"] + s["decode 1 subset"]
     all_15 = s["encode 4 sequences"] + s["decode 15 subsets"]
     first = s["read the files"] + one + s["regions to the grid of the files"]
@@ -166,7 +166,7 @@ def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[s
     import torch.nn.functional as F
 
     from mckd.method import training_step
-    from mckd.tumour import network as rooms
+    from mckd.tumour import network
     from train.settings import override
     from train.state import TrainingState
     from train.tumour.settings import studio
@@ -194,13 +194,13 @@ def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[s
                 batch = task.training_batch(10 * number + sample, 0, 1)
         for count in range(1, 5):
             some = replace(batch, present=batch.present & (torch.arange(4) < count))
-            for name, convolve in (("", rooms.convolve), (", F.conv3d", plain)):
-                with patch.object(rooms, "convolve", convolve):
+            for name, convolve in (("", network.convolve), (", F.conv3d", plain)):
+                with patch.object(network, "convolve", convolve):
                     if not number:
                         step(some)  # warm
                     with watch(f"a step, {count} of 4 sequences{name}"):
                         step(some)
-    s = {name: statistics.median(times) for name, times in watch.seconds.items()}
+    s = watch.medians()
     for name, seconds in s.items():
         print(f"{name:38} {seconds:7.2f} s")
     ours, theirs = (
@@ -227,6 +227,9 @@ class _Watch:
         start = time.perf_counter()
         yield
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+
+    def medians(self) -> dict[str, float]:
+        return {name: statistics.median(times) for name, times in self.seconds.items()}
 
 
 def _peak_mb() -> float:

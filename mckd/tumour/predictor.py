@@ -477,6 +477,8 @@ def _credible_parts(tumour: Tensor, core: Tensor, share: float) -> Tensor:
     kept = (sizes >= share * sizes.max()) & (sizes > 0)
     if kept.sum() > 1:
         within = (core & tumour).sum(0, dtype=torch.uint8).numpy()
-        with_core = np.bincount(parts.ravel(), within.ravel(), count + 1) >= CORE_SHARE * sizes
-        kept = kept & with_core if (kept & with_core).any() else kept
+        cores = np.bincount(parts.ravel(), within.ravel(), count + 1)
+        with_core = kept & (cores >= CORE_SHARE * sizes)
+        if with_core.any():
+            kept = with_core
     return torch.from_numpy(kept)[torch.from_numpy(parts)]
