@@ -192,6 +192,14 @@ class TestAugmentation:
         none = torch.zeros_like(labels)
         assert augment.vary_tumour(images, none, torch.Generator()) is images
 
+    @pytest.mark.parametrize("place", [0, -1])
+    def test_a_tumour_of_one_voxel_at_the_edge_of_a_crop_is_varied(self, place):
+        images, labels = torch.ones(4, 9, 8, 7), torch.zeros(9, 8, 7, dtype=torch.uint8)
+        labels[place, place, place] = 2
+        changed = augment.vary_tumour(images, labels, torch.Generator().manual_seed(2)) != images
+        assert changed[:, place, place, place].all()
+        assert changed.sum() == 4 * 8
+
     def test_a_tumour_is_transplanted_with_its_labels(self, folder):
         here, there = load_cases(folder)[:2]
         before = here.images.clone(), here.labels.clone()
@@ -312,6 +320,12 @@ class TestTask:
         assert {tuple(b.target.shape[2:]) for b in batches} == {(16, 16, 16)}
         middle = [bool(b.target[0, 2, 8, 8, 8]) for b in batches]
         assert 12 < sum(middle) < 40  # half of them, and some of the others by chance
+
+    def test_some_batches_can_be_whole_brains_all_the_same(self, folder):
+        made = task.TumourTask(settings_of(crop=16, whole=0.4), folder)
+        sizes = [made.training_batch(step, 0, 1).target.shape[-1] for step in range(60)]
+        assert set(sizes) == {16, 32, 48}
+        assert 36 - 14 < sizes.count(16) < 36 + 14
 
     @pytest.mark.parametrize("crop", [-16, 8, 20])
     def test_a_crop_that_the_network_cannot_halve_is_an_error(self, crop):

@@ -109,7 +109,8 @@ def vary_tumour(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
     if not len(tumour):
         return images
     first, last = tumour.amin(0).tolist(), tumour.amax(0).tolist()
-    box = tuple(slice(max(0, a - 1), b + 2) for a, b in zip(first, last, strict=True))
+    # Pooling wants three voxels on every axis, which a tumour at the edge of a crop may not fill.
+    box = tuple(slice(max(0, a - 2), b + 3) for a, b in zip(first, last, strict=True))
     labels, here = labels[box], (slice(None), *box)
     parts = [labels == 1, labels == 2, labels >= 3]
     soft = torch.stack([_soft_edge(part.float()) for part in parts])

@@ -34,6 +34,7 @@ class TumourSettings(TrainSettings):
 
     network: str = "studio"
     crop: int = 0
+    whole: float = 0.0
     folds: int = 5
     fold: int = 0
     validation: int = 5
@@ -62,7 +63,7 @@ class TumourSettings(TrainSettings):
             )
         if self.validation < 1:
             raise SettingsError("--validation must be at least 1: the meta step needs a case.")
-        for name in ("mix_share", "transplant", "deform", "change", "vary", "least_part"):
+        for name in ("whole", "mix_share", "transplant", "deform", "change", "vary", "least_part"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"--{name.replace('_', '-')} is a share from 0 to 1.")
         if self.et_min_ml < 0:

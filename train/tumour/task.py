@@ -134,7 +134,8 @@ class TumourTask:
         return None
 
     def _size(self, g: torch.Generator) -> Triple:
-        if self.settings.crop:
+        whole = self.settings.whole
+        if self.settings.crop and not (whole and augment.happens(whole, g)):
             return (self.settings.crop,) * 3
         if self.design.window:
             return self.design.window
