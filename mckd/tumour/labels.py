@@ -75,11 +75,11 @@ def portable_name(case_name: str) -> str:
 def left_out(about: Mapping[str, Any]) -> str:
     """What a checkpoint finds but does not show, by its header, in a sentence; "" if nothing."""
     least, part = about.get("et_min_ml"), about.get("least_part")
-    small = []
+    hidden = []
     if least:
-        small.append(f"enhancing tumour of less than {least:g} mL in all")
+        hidden.append(f"enhancing tumour of less than {least:g} mL in all")
     if part:
-        small.append(
-            f"separate parts smaller than {part:.0%} of the largest or almost without core"
-        )
-    return f"Not shown: {' and '.join(small)}." if small else ""
+        hidden.append(f"separate parts smaller than {part:.0%} of the largest")
+        hidden.append("separate parts almost without core")
+        hidden.append("core apart from the enhancing tumour")
+    return f"Not shown: {', '.join(hidden)}." if hidden else ""

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
@@ -34,14 +33,11 @@ from mckd.tumour.data import Case, standardise
 from mckd.tumour.geometry import Bools, Box, Triple
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.network import DESIGNS, Design, TumourNetwork, spread_cells
+from mckd.tumour.network import DESIGNS, Design, TumourNetwork, gather_cells, spread_cells
 from mckd.tumour.nifti import Floats
+from mckd.tumour.outline import WT, Credible, outline
 
 BUDGET_BYTES = 2**30
-CORE_SHARE = 0.1
-"""Of a separate part, at least, where another part has that much: none of the 15 real and 216
-synthetic references that we looked at has a large part with less beside one with more."""
-ET, TC, WT = range(len(REGIONS))
 
 Scales = tuple[Tensor, ...]
 Progress = Callable[[float], None]
@@ -96,7 +92,7 @@ class Prediction:
     @cached_property
     def cropped_probabilities(self) -> Floats:
         """The voxels of `cropped`, float32 in 0..1, as the network gave them: neither nested nor
-        freed of small ET and small parts."""
+        freed of what is not credible."""
         return self._likely().cpu().numpy()
 
     @cached_property
@@ -129,8 +125,7 @@ class TumourSegmenter:
         self._network = network.eval().to(device)
         self._device = torch.device(device)
         self._kept = FeatureStore(budget)
-        self._et_min_ml = float(about.get("et_min_ml", 0.0))
-        self._least_part = float(about.get("least_part", 0.0))
+        self._credible = Credible.of(about)
         self._current: Encoded | None = None
         self.about = about
         self.importance = dict(zip(SEQUENCES, iwv.tolist(), strict=True))
@@ -145,10 +140,7 @@ class TumourSegmenter:
     ) -> TumourSegmenter:
         """Load a checkpoint that the manifest beside it confirms.
 
-        Its header may hold `et_min_ml`: a result with less enhancing tumour than this in all, in
-        mL, is given none (what was found stays tumour core); and `least_part`, 0..1: a part of the
-        whole tumour that touches no other part is dropped if it is smaller than this share of the
-        largest, or if it has hardly any core (`CORE_SHARE`) where another has.
+        Its header may hold `et_min_ml` and `least_part`, see `mckd.tumour.outline.Credible`.
 
         Args:
             budget: bytes of features to keep; 0 keeps none.
@@ -227,7 +219,7 @@ class TumourSegmenter:
     def decide(self, encoded: Encoded, present: Iterable[str]) -> Prediction:
         """Segment with the sequences `present`; missing features are filled by Eq. 2.
 
-        The data of the other sequences is not read.
+        The data of the other sequences is not read. `mckd.tumour.outline` says what is drawn.
 
         Raises:
             ValueError: no sequence, or one that the case does not have.
@@ -257,27 +249,15 @@ class TumourSegmenter:
         def likely() -> Tensor:
             return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
 
-        if len(cells) == 1:  # a probability above one half is a logit above 0
-            outlined = self._outlined((cells[0][0] > 0).cpu(), size)[(..., *windows.inner.slices)]
+        if len(cells) == 1:
+            logits = cells[0][0].cpu()
+            logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
+            drawn = outline(logits, size, self._credible, case.voxel_ml)
+            drawn = drawn[(..., *windows.inner.slices)]
         else:
-            outlined = self._outlined((likely() > 0.5).cpu(), 1)
+            drawn = outline(likely().logit().cpu(), 1, self._credible, case.voxel_ml)
             cells.clear()  # joined by now; of a whole head they take several times its memory
-        found: Bools = np.ascontiguousarray(outlined.numpy())
-        if np.count_nonzero(found[ET]) * case.voxel_ml < self._et_min_ml:
-            found[ET] = False
-        return Prediction(case, names, found, likely)
-
-    def _outlined(self, likely: Tensor, size: int) -> Tensor:
-        """Regions within each other, credible parts only, (3, x, y, z) bool.
-
-        likely: (3 size^3, x/size, ...) bool, in cells as `decode_available` gives them; changed.
-        """
-        et, tc, wt = (likely[region :: len(REGIONS)] for region in range(len(REGIONS)))
-        if self._least_part:
-            wt &= _credible_parts(wt, tc, self._least_part)
-        tc &= wt
-        et &= tc
-        return torch.stack([spread_cells(region[None], size)[0, 0] for region in (et, tc, wt)])
+        return Prediction(case, names, np.ascontiguousarray(drawn.numpy()), likely)
 
     def forget(self, encoded: Encoded) -> None:
         """Let go of a case's features; whoever decides on it again computes them again."""
@@ -336,10 +316,11 @@ class TumourSegmenter:
 class Windows:
     """Where a network looks at a volume (x, y, z), once that is padded by 0 on both sides.
 
-    padded: shape. inner: the volume within it. boxes: the windows within it, all of one shape,
-    covering it.
+    patch: of the design. padded: shape. inner: the volume within it. boxes: the windows within
+    it, all of one shape, covering it.
     """
 
+    patch: int
     padded: Triple
     inner: Box
     boxes: tuple[Box, ...]
@@ -363,6 +344,13 @@ class Windows:
             count[box.slices] += 1
         return (total / count)[(..., *self.inner.slices)]
 
+    @cached_property
+    def padding(self) -> Tensor:
+        """Where the padded volume is not the volume, in cells, (patch^3, x/patch, ...) bool."""
+        added = torch.ones(1, 1, *self.padded, dtype=torch.bool)
+        added[(..., *self.inner.slices)] = False
+        return gather_cells(added, self.patch)[0]
+
     def feature_bytes(self, design: Design) -> int:
         """Of the features of one sequence in all windows, float32."""
         voxels = len(self.boxes) * math.prod(self.boxes[0].shape)
@@ -385,7 +373,7 @@ def lay_windows(shape: Triple, design: Design) -> Windows:
     start = _triple((p - n) // 2 for p, n in zip(padded, shape, strict=True))
     places = product(*map(_starts, padded, window))
     boxes = tuple(_box(_triple(place), window) for place in places)
-    return Windows(padded, _box(start, shape), boxes)
+    return Windows(design.patch, padded, _box(start, shape), boxes)
 
 
 def _starts(size: int, window: int) -> list[int]:
@@ -461,24 +449,3 @@ def _checked(present: Iterable[str], case: Case) -> frozenset[str]:
         here = ", ".join(case.volumes)
         raise ValueError(f"{case.name} has no sequence {missing[0]!r}. It has {here}.")
     return names
-
-
-def _credible_parts(tumour: Tensor, core: Tensor, share: float) -> Tensor:
-    """Where the connected parts lie that hold at least `share` as many voxels as the largest.
-
-    Of these, where one has core, only those that have: oedema surrounds a tumour's core. What is
-    as large and has none is more often cerebellum or ventricle.
-
-    tumour, core: (voxels of a cell, i, j, k) bool; cells touch across their faces.
-    """
-    counts = tumour.sum(0, dtype=torch.uint8).numpy()
-    parts, count = ndimage.label(counts)
-    sizes = np.bincount(parts.ravel(), counts.ravel(), count + 1)
-    kept = (sizes >= share * sizes.max()) & (sizes > 0)
-    if kept.sum() > 1:
-        within = (core & tumour).sum(0, dtype=torch.uint8).numpy()
-        cores = np.bincount(parts.ravel(), within.ravel(), count + 1)
-        with_core = kept & (cores >= CORE_SHARE * sizes)
-        if with_core.any():
-            kept = with_core
-    return torch.from_numpy(kept)[torch.from_numpy(parts)]

@@ -17,8 +17,9 @@ from scipy import ndimage
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.method import presence_mask, subsets
 from mckd.method.steps import predict
-from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
+from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
+from mckd.tumour.outline import most_overlap
 from mckd.tumour.predictor import FeatureStore, lay_windows
 
 TINY = Design(2, (4, 8), (0, 1), told=True)
@@ -72,11 +73,6 @@ def same(a, b):
     )
 
 
-def in_cells(counts):
-    """How many of a cell's 8 voxels are set, (i, j, k), as those voxels, (8, i, j, k)."""
-    return torch.arange(8).view(8, 1, 1, 1) < counts
-
-
 class Count:
     """How often the encoder ran."""
 
@@ -108,10 +104,13 @@ class TestPrediction:
             expected = predict(segmenter._network, inputs, mask)[(0, slice(None), *inside)]
             found = segmenter.decide(encoded, subset)
             assert found.cropped_probabilities == pytest.approx(expected.sigmoid().numpy())
-            whole = (expected > 0).numpy()
-            assert np.array_equal(found.cropped[2], whole[2])
-            assert np.array_equal(found.cropped[1], whole[1] & whole[2])
-            assert np.array_equal(found.cropped[0], whole.all(0))
+            et, tc, wt = expected
+            assert np.array_equal(found.cropped[2], (wt > 0).numpy())
+            for region, logits, outer in ((1, tc, wt > 0), (0, et, found.cropped[1])):
+                outer = torch.as_tensor(outer)
+                drawn = torch.zeros_like(outer)
+                drawn[outer] = most_overlap(logits[outer])
+                assert np.array_equal(found.cropped[region], drawn)
             different.add(found.cropped.tobytes())
         assert len(different) == 15
 
@@ -157,15 +156,14 @@ class TestPrediction:
     def test_regions_lie_within_each_other(self, load, case):
         segmenter = load()
         segmenter.set_case(case)
-        raw = nested = 0
+        cut_off = 0
         for _, p in segmenter.sweep():
             et, tc, wt = p.cropped
             assert not (et & ~tc).any()
             assert not (tc & ~wt).any()
-            likely = p.cropped_probabilities > 0.5
-            raw += np.count_nonzero(likely)
-            nested += np.count_nonzero(p.cropped)
-        assert 0 < nested < raw, "the random network was nested by itself: nothing was tested"
+            likely_et, likely_tc, _ = p.cropped_probabilities > 0.5
+            cut_off += np.count_nonzero(likely_tc & ~wt) * np.count_nonzero(likely_et & ~tc)
+        assert cut_off, "the random network was nested by itself: nothing was tested"
 
     def test_volumes(self, load, case):
         found = load().decide(load().encode(case), ALL)
@@ -183,8 +181,11 @@ class TestPrediction:
         assert other.importance == segmenter.importance
 
     def test_little_enhancement_is_none(self, load, case):
+        """Counted is what is more likely enhancing than not, not all that is drawn."""
         plain = load().decide(load().encode(case), ALL)
-        et_ml = plain.volumes_ml["et"]
+        likely = plain.cropped[1] & (plain.cropped_probabilities[0] > 0.5)
+        et_ml = np.count_nonzero(likely) * case.voxel_ml
+        assert 0 < et_ml < plain.volumes_ml["et"]
         kept = load(header={"et_min_ml": et_ml * 0.999})
         assert same(kept.decide(kept.encode(case), ALL), plain)
         strict = load(header={"et_min_ml": et_ml * 1.001})
@@ -194,17 +195,6 @@ class TestPrediction:
         assert np.array_equal(found.cropped_probabilities, plain.cropped_probabilities)
 
     def test_a_small_part_far_from_the_large_one_is_dropped(self, load, case):
-        voxels = torch.zeros(9, 11, 13, dtype=torch.int64)
-        voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
-        voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
-        for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-            kept = predictor._credible_parts(in_cells(voxels), in_cells(voxels * 0), share)
-            assert kept[voxels == 8].all() == both
-            assert kept[voxels == 4].all()
-            assert not kept[voxels == 0].any()
-        nothing = in_cells(voxels * 0)
-        assert not predictor._credible_parts(nothing, nothing, 0.5).any()
-
         loose = load().decide(load().encode(case), ALL)
         strict = load(header={"least_part": 1.0})
         found = strict.decide(strict.encode(case), ALL)
@@ -213,29 +203,6 @@ class TestPrediction:
         assert (before > 1, after) == (True, 1)
         assert not (found.cropped & ~loose.cropped).any()
         assert np.array_equal(found.cropped_probabilities, loose.cropped_probabilities)
-
-    def test_a_part_without_core_is_dropped_beside_one_with_core(self):
-        voxels = torch.zeros(20, 4, 4, dtype=torch.int64)
-        voxels[:10], voxels[11:] = 8, 8  # 1,280 and 1,152 voxels
-        for first, second, kept in (
-            (0.5, 0.5, (True, True)),
-            (0.2, 0.05, (True, False)),
-            (0.05, 0.2, (False, True)),  # also the larger one
-            (0.05, 0.05, (True, True)),  # nowhere much core: nothing can be said
-            (0.0, 0.0, (True, True)),
-        ):
-            core = torch.zeros_like(voxels)
-            for part, share in ((slice(0, 10), first), (slice(11, 20), second)):
-                amount = torch.full_like(voxels[part], 8).flatten()
-                amount[round(share * amount.numel()) :] = 0
-                core[part] = amount.view(voxels[part].shape)
-            found = predictor._credible_parts(in_cells(voxels), in_cells(core), 0.5)
-            assert (bool(found[:10].all()), bool(found[11:].all())) == kept
-            assert not found[10].any()
-        # A part that is too small cannot decide about the others.
-        core = torch.zeros_like(voxels)
-        voxels[12:], core[11] = 0, 8
-        assert predictor._credible_parts(in_cells(voxels), in_cells(core), 0.5)[:10].all()
 
     @pytest.mark.parametrize("route", ROUTES)
     def test_an_absent_sequence_is_never_read(self, load, case, route):
