@@ -80,6 +80,5 @@ def left_out(about: Mapping[str, Any]) -> str:
         hidden.append(f"enhancing tumour of less than {least:g} mL in all")
     if part:
         hidden.append(f"separate parts smaller than {part:.0%} of the largest")
-        hidden.append("separate parts almost without core")
         hidden.append("core apart from the enhancing tumour")
     return f"Not shown: {', '.join(hidden)}." if hidden else ""

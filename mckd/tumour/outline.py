@@ -26,9 +26,6 @@ from mckd.tumour.naming import REGIONS
 from mckd.tumour.network import spread_cells
 
 ET, TC, WT = range(len(REGIONS))
-CORE_SHARE = 0.1
-"""Of a separate part, at least, where another part has that much: none of the 15 real and 216
-synthetic references that we looked at has a large part with less beside one with more."""
 ET_SHARE = 0.2
 """Of the ET of the part of the core that has most, what another part needs: none of the ten real
 references with 500 voxels of ET has a second part of the core with any more than specks of it."""
@@ -36,7 +33,7 @@ SOFTENED = 2.0
 """What logits are divided by before an overlap is expected of them. As they are they know nothing
 of how alike the errors of neighbours are, and promise too much."""
 
-Counts = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,8 @@ class Credible:
     et_min_ml: where less than this, in mL, is more likely enhancing than not, there is no ET
         (what was found stays core).
     least_part: 0..1. A part of the tumour that touches no other is left out if it is smaller than
-        this share of the largest, or if it has hardly any core (`CORE_SHARE`) where another has.
-        And where there is ET, so is a part of the core with hardly any of it (`ET_SHARE`). 0
-        leaves no part out.
+        this share of the largest; and where there is ET, a part of the core with hardly any of it
+        (`ET_SHARE`). 0 leaves no part out.
     """
 
     et_min_ml: float = 0.0
@@ -71,7 +67,7 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
     et, tc, wt = (logits[region :: len(REGIONS)] for region in (ET, TC, WT))
     tumour = wt > 0
     if credible.least_part:
-        tumour &= separate_parts(tumour, tc > 0, credible.least_part)
+        tumour &= large_parts(tumour, credible.least_part)
     et, tc = et[tumour], tc[tumour]  # the rest is decided among the tumour's voxels
     in_core = most_overlap(tc)
     in_et = torch.zeros_like(in_core)
@@ -105,18 +101,10 @@ def most_overlap(logits: Tensor) -> Tensor:
     return logits >= min(float(ordered[best]), 0.0)
 
 
-def separate_parts(tumour: Tensor, core: Tensor, share: float) -> Tensor:
-    """Where the parts lie that hold at least `share` as many voxels as the largest, (i, j, k) bool.
-
-    Of these, where one has core, only those that have: oedema surrounds a tumour's core. What is
-    as large and has none is more often cerebellum or ventricle.
-    """
+def large_parts(tumour: Tensor, share: float) -> Tensor:
+    """Where the parts lie with at least `share` as many voxels as the largest, (i, j, k) bool."""
     parts, sizes = _label(tumour)
     kept = (sizes >= share * sizes.max()) & (sizes > 0)
-    if kept.sum() > 1:
-        with_core = kept & (_amounts(core & tumour, parts, len(sizes)) >= CORE_SHARE * sizes)
-        if with_core.any():
-            kept = with_core
     return torch.from_numpy(kept)[torch.from_numpy(parts)]
 
 
@@ -127,19 +115,19 @@ def enhancing_parts(core: Tensor, enhancing: Tensor) -> Tensor:
     elsewhere is mostly oedema.
     """
     parts, sizes = _label(core)
-    amounts = _amounts(enhancing, parts, len(sizes))
+    amounts = np.bincount(parts.ravel(), _counts(enhancing).ravel(), len(sizes))
     kept = (amounts >= ET_SHARE * amounts.max()) & (sizes > 0)
     return torch.from_numpy(kept)[torch.from_numpy(parts)]
 
 
-def _label(region: Tensor) -> tuple[Counts, Counts]:
+def _label(region: Tensor) -> tuple[Array, Array]:
     """Numbers of the connected parts, (i, j, k), 0 outside, and the voxels of each number."""
-    counts = region.sum(0, dtype=torch.uint8).numpy()
+    counts = _counts(region)
     parts, count = ndimage.label(counts)
     return parts, np.bincount(parts.ravel(), counts.ravel(), count + 1)
 
 
-def _amounts(region: Tensor, parts: Counts, length: int) -> Counts:
-    """How many voxels of a region each of the numbered parts has."""
-    counts = region.sum(0, dtype=torch.uint8).numpy()
-    return np.bincount(parts.ravel(), counts.ravel(), length)
+def _counts(region: Tensor) -> Array:
+    """How many voxels of each cell are in a region, (i, j, k)."""
+    counts: Array = region.sum(0, dtype=torch.uint8).numpy()
+    return counts

@@ -53,5 +53,5 @@ def test_what_is_not_shown_is_said() -> None:
     )
     assert left_out({"et_min_ml": 0.5, "least_part": 0.5}) == (
         "Not shown: enhancing tumour of less than 0.5 mL in all, separate parts smaller than 50% "
-        "of the largest, separate parts almost without core, core apart from the enhancing tumour."
+        "of the largest, core apart from the enhancing tumour."
     )

@@ -10,9 +10,9 @@ from mckd.tumour.outline import (
     SOFTENED,
     Credible,
     enhancing_parts,
+    large_parts,
     most_overlap,
     outline,
-    separate_parts,
 )
 
 
@@ -53,36 +53,11 @@ def test_a_small_part_is_dropped_beside_a_large_one():
     voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
     voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
     for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-        kept = separate_parts(in_cells(voxels), in_cells(voxels * 0), share)
+        kept = large_parts(in_cells(voxels), share)
         assert kept[voxels == 8].all() == both
         assert kept[voxels == 4].all()
         assert not kept[voxels == 0].any()
-    nothing = in_cells(voxels * 0)
-    assert not separate_parts(nothing, nothing, 0.5).any()
-
-
-def test_a_part_without_core_is_dropped_beside_one_with_core():
-    voxels = torch.zeros(20, 4, 4, dtype=torch.int64)
-    voxels[:10], voxels[11:] = 8, 8  # 1,280 and 1,152 voxels
-    for first, second, kept in (
-        (0.5, 0.5, (True, True)),
-        (0.2, 0.05, (True, False)),
-        (0.05, 0.2, (False, True)),  # also the larger one
-        (0.05, 0.05, (True, True)),  # nowhere much core: nothing can be said
-        (0.0, 0.0, (True, True)),
-    ):
-        core = torch.zeros_like(voxels)
-        for part, share in ((slice(0, 10), first), (slice(11, 20), second)):
-            amount = torch.full_like(voxels[part], 8).flatten()
-            amount[round(share * amount.numel()) :] = 0
-            core[part] = amount.view(voxels[part].shape)
-        found = separate_parts(in_cells(voxels), in_cells(core), 0.5)
-        assert (bool(found[:10].all()), bool(found[11:].all())) == kept
-        assert not found[10].any()
-    # A part that is too small cannot decide about the others.
-    core = torch.zeros_like(voxels)
-    voxels[12:], core[11] = 0, 8
-    assert separate_parts(in_cells(voxels), in_cells(core), 0.5)[:10].all()
+    assert not large_parts(in_cells(voxels * 0), 0.5).any()
 
 
 Y, N, M = 9.0, -9.0, -0.2  # surely, surely not, a little less likely than not

@@ -26,10 +26,8 @@ class TumourSettings(TrainSettings):
     deform: chance that a sample is turned, scaled and bent.
     change: chance of each change of intensities: contrast, bias field, noise, blur.
     vary: chance that the tumour's contrast in each sequence is changed.
-    et_min_ml: a result with less enhancing tumour than this, in all, is shown without any; it
-        changes nothing in training.
-    least_part: a part of the tumour apart from the largest is shown if it has at least this share
-        of its size, and core where the others have; likewise.
+    et_min_ml, least_part: what is left out of a result, `mckd.tumour.outline.Credible`; they change
+        nothing in training.
     """
 
     network: str = "studio"
