@@ -27,8 +27,9 @@ from mckd.tumour.network import spread_cells
 
 ET, TC, WT = range(len(REGIONS))
 ET_SHARE = 0.2
-"""Of the ET of the part of the core that has most, what another part needs: none of the ten real
-references with 500 voxels of ET has a second part of the core with any more than specks of it."""
+"""What a part of the core needs of ET: this share of itself, as a small ring has it, or of the ET
+of the part that has most. None of the ten real references with 500 voxels of ET has a part of the
+core with less, but for specks."""
 SOFTENED = 2.0
 """What logits are divided by before an overlap is expected of them. As they are they know nothing
 of how alike the errors of neighbours are, and promise too much."""
@@ -68,7 +69,9 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
     tumour = wt > 0
     if credible.least_part:
         tumour &= large_parts(tumour, credible.least_part)
-    et, tc = et[tumour], tc[tumour]  # the rest is decided among the tumour's voxels
+    regions = [torch.zeros_like(tumour), torch.zeros_like(tumour), tumour]
+    box = _box(tumour)  # most of a head is far from the tumour
+    tumour, et, tc = tumour[box], et[box][tumour[box]], tc[box][tumour[box]]
     in_core = most_overlap(tc)
     in_et = torch.zeros_like(in_core)
     if torch.count_nonzero(in_core & (et > 0)) * voxel_ml >= credible.et_min_ml:
@@ -80,7 +83,8 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
         around = enhancing_parts(core, enhancing)
         core &= around
         enhancing &= around
-    return torch.stack([spread_cells(x[None], size)[0, 0] for x in (enhancing, core, tumour)])
+    regions[TC][box], regions[ET][box] = core, enhancing
+    return torch.stack([spread_cells(region[None], size)[0, 0] for region in regions])
 
 
 def most_overlap(logits: Tensor) -> Tensor:
@@ -116,8 +120,16 @@ def enhancing_parts(core: Tensor, enhancing: Tensor) -> Tensor:
     """
     parts, sizes = _label(core)
     amounts = np.bincount(parts.ravel(), _counts(enhancing).ravel(), len(sizes))
-    kept = (amounts >= ET_SHARE * amounts.max()) & (sizes > 0)
+    kept = (amounts >= ET_SHARE * np.minimum(sizes, amounts.max())) & (sizes > 0)
     return torch.from_numpy(kept)[torch.from_numpy(parts)]
+
+
+def _box(region: Tensor) -> tuple[slice, ...]:
+    """The smallest box of whole cells around a region, all voxels of each."""
+    cells = region.any(0)
+    sides = (cells.any((1, 2)), cells.any((0, 2)), cells.any((0, 1)))
+    ends = [side.nonzero().flatten() for side in sides]
+    return slice(None), *(slice(int(e[0]), int(e[-1]) + 1) if len(e) else slice(0) for e in ends)
 
 
 def _label(region: Tensor) -> tuple[Array, Array]:

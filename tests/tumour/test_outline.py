@@ -95,17 +95,17 @@ def test_core_without_its_share_of_the_enhancement_is_oedema():
     et = [Y, Y, Y, Y, Y, N, N, Y, N, N, N, N]
     assert drawn(et, tc, wt, least_part=0.5) == ["111110010000", "111111011100", "1" * 12]
     assert drawn(et, tc, wt)[1] == "111111011101", "nothing is left out unless it is asked for"
-    et = [Y, Y, Y, Y, Y, Y, N, Y, N, N, N, N]  # now the second part has a sixth of the first's
-    assert drawn(et, tc, wt, least_part=0.5) == ["111111000000", "111111000000", "1" * 12]
+    ring = [Y, Y, Y, Y, Y, N, N, N, N, N, N, Y]  # a small part that is ET itself stays
+    assert drawn(ring, tc, wt, least_part=0.5)[1] == "111111000001"
     none = [N] * 12
     assert drawn(none, tc, wt, least_part=0.5)[1] == "111111011101", "no enhancement says nothing"
 
 
 def test_parts_of_the_core_are_weighed_by_voxels_not_cells():
     core = torch.zeros(9, 4, 4, dtype=torch.int64)
-    core[:4], core[5:] = 8, 8
+    core[:4], core[5:] = 8, 8  # 512 voxels in 64 cells, twice
     enhancing = torch.zeros_like(core)
-    enhancing[0], enhancing[5:8] = 8, 1  # 128 voxels in 16 cells; 48 in 48
+    enhancing[0], enhancing[5:7] = 8, 1  # 128 voxels in 16 cells; 32 in 32
     assert enhancing_parts(in_cells(core), in_cells(enhancing))[core > 0].all()
-    enhancing[6:8] = 0  # 16 in 16
+    enhancing[6] = 0  # 16 in 16
     assert not enhancing_parts(in_cells(core), in_cells(enhancing))[5:].any()
