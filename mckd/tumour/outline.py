@@ -22,6 +22,7 @@ from scipy import ndimage
 from scipy.special import expit
 from torch import Tensor
 
+from mckd.tumour.geometry import bounding_box
 from mckd.tumour.naming import REGIONS
 from mckd.tumour.network import spread_cells
 
@@ -29,7 +30,7 @@ ET, TC, WT = range(len(REGIONS))
 ET_SHARE = 0.2
 """What a part of the core needs of ET: this share of itself, as a small ring has it, or of the ET
 of the part that has most. None of the ten real references with 500 voxels of ET has a part of the
-core with less, but for specks."""
+core with less, but for specks of a quarter of a millilitre."""
 SOFTENED = 2.0
 """What logits are divided by before an overlap is expected of them. As they are they know nothing
 of how alike the errors of neighbours are, and promise too much."""
@@ -70,7 +71,8 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
     if credible.least_part:
         tumour &= large_parts(tumour, credible.least_part)
     regions = [torch.zeros_like(tumour), torch.zeros_like(tumour), tumour]
-    box = _box(tumour)  # most of a head is far from the tumour
+    # Most of a head is far from the tumour.
+    box = slice(None), *bounding_box(tumour.any(0).numpy()).slices
     tumour, et, tc = tumour[box], et[box][tumour[box]], tc[box][tumour[box]]
     in_core = most_overlap(tc)
     in_et = torch.zeros_like(in_core)
@@ -122,14 +124,6 @@ def enhancing_parts(core: Tensor, enhancing: Tensor) -> Tensor:
     amounts = np.bincount(parts.ravel(), _counts(enhancing).ravel(), len(sizes))
     kept = (amounts >= ET_SHARE * np.minimum(sizes, amounts.max())) & (sizes > 0)
     return torch.from_numpy(kept)[torch.from_numpy(parts)]
-
-
-def _box(region: Tensor) -> tuple[slice, ...]:
-    """The smallest box of whole cells around a region, all voxels of each."""
-    cells = region.any(0)
-    sides = (cells.any((1, 2)), cells.any((0, 2)), cells.any((0, 1)))
-    ends = [side.nonzero().flatten() for side in sides]
-    return slice(None), *(slice(int(e[0]), int(e[-1]) + 1) if len(e) else slice(0) for e in ends)
 
 
 def _label(region: Tensor) -> tuple[Array, Array]:

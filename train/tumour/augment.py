@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mckd.tumour.geometry import bounding_box
+
 TURN = math.radians(12)
 SCALE = 0.12
 BEND_VOXELS = 4.0
@@ -105,12 +107,11 @@ def vary_tumour(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
     Tumours show in each sequence to very different degrees, more so than a few cases can tell;
     this keeps a network from trusting one sequence's contrast alone.
     """
-    tumour = labels.nonzero()
-    if not len(tumour):
+    tumour = labels > 0
+    if not tumour.any():
         return images
-    first, last = tumour.amin(0).tolist(), tumour.amax(0).tolist()
     # Pooling wants three voxels on every axis, which a tumour at the edge of a crop may not fill.
-    box = tuple(slice(max(0, a - 2), b + 3) for a, b in zip(first, last, strict=True))
+    box = bounding_box(tumour.numpy(), margin=2).slices
     labels, here = labels[box], (slice(None), *box)
     parts = [labels == 1, labels == 2, labels >= 3]
     soft = torch.stack([_soft_edge(part.float()) for part in parts])

@@ -17,6 +17,7 @@ class TumourSettings(TrainSettings):
     network: one of `mckd.tumour.network.DESIGNS`.
     crop: voxels per axis of a training sample; half of the samples have tumour in the middle. 0 is
         what the network sees at once in prediction: its window, or the whole brain.
+    whole: share of the batches that are what prediction sees at once though `crop` is not 0.
     folds, fold: the cases of --data are dealt into `folds` parts, alike in enhancing volume; part
         `fold` is for testing and the others for training. -1 trains on all and tests on none.
     validation: cases kept from training for the meta step and the validation scores: of --mix if
