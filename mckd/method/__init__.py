@@ -12,6 +12,7 @@ from mckd.method.equations import (
     gate,
     importance,
     one_scale,
+    unbind_modalities,
     zero_missing,
 )
 from mckd.method.presence import presence_mask, sample_presence, subsets
@@ -45,5 +46,6 @@ __all__ = [
     "sample_presence",
     "subsets",
     "training_step",
+    "unbind_modalities",
     "zero_missing",
 ]

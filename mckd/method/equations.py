@@ -69,7 +69,7 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
     """
     if bool(present.all()):
         return features
-    columns, masks = features.unbind(1), present.unbind(1)
+    columns, masks = unbind_modalities(features), present.unbind(1)
     zero = features.new_zeros(())
     available = [_choose(mask, f, zero) for mask, f in zip(masks, columns, strict=True)]
     count = _broadcast(present.sum(1), columns[0])
@@ -80,7 +80,7 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
 def zero_missing(features: Tensor, present: Tensor) -> Tensor:
     """Zero in place of Eq. 2: what the mean is compared with. Shapes as `fill_missing`."""
     zero = features.new_zeros(())
-    columns = zip(present.unbind(1), features.unbind(1), strict=True)
+    columns = zip(present.unbind(1), unbind_modalities(features), strict=True)
     return _stack([_choose(mask, f, zero.expand_as(f)) for mask, f in columns])
 
 
@@ -185,6 +185,15 @@ def _at_rows(rows: Tensor, f: Tensor, batch: int) -> Tensor:
     last = f.movedim(1, -1)
     blank = f.new_zeros(batch, *last.shape[1:])
     return (blank.index_copy(0, rows, last) if len(rows) else blank).movedim(-1, 1)
+
+
+def unbind_modalities(features: Tensor) -> list[Tensor]:
+    """(B, M, C, ...) as one (B, C, ...) per modality, channels last in memory, as is its gradient.
+
+    Unbound directly they would get gradients in another layout, and each operation on the way
+    back through the encoder would take several times as long on a CPU.
+    """
+    return [f.movedim(-1, 1) for f in features.movedim(2, -1).unbind(1)]
 
 
 def _stack(columns: Sequence[Tensor]) -> Tensor:

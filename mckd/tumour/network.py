@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mckd.method import MissingModalityNetwork, encode_available
+from mckd.method import MissingModalityNetwork, encode_available, unbind_modalities
 from mckd.tumour.naming import REGIONS, SEQUENCES
 
 Triple = tuple[int, int, int]
@@ -99,7 +99,7 @@ class TumourNetwork(MissingModalityNetwork):
         """As the method's, without filled copies where every sample has the same subset."""
         if not bool((present == present[0]).all()):
             return super().answer(features, present)
-        columns = [f.unbind(1) for f in features]
+        columns = [unbind_modalities(f) for f in features]
         here = present[0].nonzero().flatten().tolist()
         cells = self.decode_available({m: tuple(c[m] for c in columns) for m in here})
         return spread_cells(cells, self.design.patch)
@@ -196,7 +196,7 @@ class Merge(nn.Module):
         )
 
     def forward(self, f: Tensor) -> Tensor:
-        return _sum(p(x) for p, x in zip(self.parts, f.unbind(1), strict=True))
+        return _sum(p(x) for p, x in zip(self.parts, unbind_modalities(f), strict=True))
 
     def of_available(self, features: Mapping[int, Tensor], fill: str) -> Tensor:
         """The same for {modality: (B, C, ...)} and what `fill` would put beside them."""
@@ -312,17 +312,18 @@ class Conv3d(nn.Conv3d):
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.conv3d` of odd size with zeros around, channels last, the way that is fastest on a CPU.
 
-    PyTorch unfolds a small sample that comes alone, which takes two to three times as long, and
-    with one thread every sample for a convolution of one voxel. The latter is a matrix product;
-    and two samples are not unfolded, so a small one is cut into two, each with a plane of the
-    other. `python -m train bench training` compares.
+    PyTorch unfolds a small sample of float32 that comes alone, which takes two to three times as
+    long, and with one thread every sample for a convolution of one voxel. The latter is a matrix
+    product; and two samples are not unfolded, so a small one is cut into two, each with a plane of
+    the other. `python -m train bench training` compares.
 
     Args:
         x: (B, C, X, Y, Z). weight: (D, C, k, k, k). bias: (D,).
     """
     size, planes = weight.shape[-1], x.shape[2]
     on_cpu = x.device.type == "cpu"
-    unfolded = on_cpu and len(x) == 1 and x[..., 0].numel() <= UNFOLDED
+    small = len(x) == 1 and x[..., 0].numel() <= UNFOLDED
+    unfolded = on_cpu and small and x.dtype == torch.float32
     if size == 1 and (unfolded or (on_cpu and torch.get_num_threads() == 1)):
         return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
     if size != 3 or planes == 1 or not unfolded:
@@ -351,8 +352,10 @@ def gather_cells(x: Tensor, size: int) -> Tensor:
         return x
     b, c, *space = x.shape
     i, j, k = (n // size for n in space)
-    cells = x.view(b, c, i, size, j, size, k, size).permute(0, 2, 4, 6, 3, 5, 7, 1)
-    return cells.reshape(b, i, j, k, size**3 * c).permute(0, 4, 1, 2, 3)
+    # Channels last from the start: so they lie in the gradient too.
+    voxels = x.movedim(1, -1).reshape(b, i, size, j, size, k, size, c)
+    cells = voxels.permute(0, 1, 3, 5, 2, 4, 6, 7)
+    return cells.reshape(b, i, j, k, size**3 * c).movedim(-1, 1)
 
 
 def spread_cells(x: Tensor, size: int) -> Tensor:

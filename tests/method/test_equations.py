@@ -14,6 +14,7 @@ from mckd.method import (
     gate,
     importance,
     one_scale,
+    unbind_modalities,
     zero_missing,
 )
 
@@ -79,6 +80,25 @@ class TestFillMissing:
         f = torch.tensor([[[2.0], [0.0], [6.0]]], requires_grad=True)
         fill_missing(f, mask("101"))[0, 1].sum().backward()
         assert f.grad.tolist() == [[[0.5], [0.0], [0.5]]]
+
+
+class TestUnbindModalities:
+    def test_parts_and_their_gradients_have_the_channels_last_in_memory(self):
+        parts = [torch.randn(1, 8, 4, 5, 6, requires_grad=True) for _ in range(3)]
+        laid, gradients = [], []
+        for part in parts:
+            laid.append(part.to(memory_format=torch.channels_last_3d))
+            laid[-1].register_hook(gradients.append)
+        encoders = [one_scale(lambda _, f=f: f) for f in laid]
+        x = tuple(torch.zeros(1, 1) for _ in parts)
+        (features,) = encode_available(encoders, x, mask("111"))
+        columns = unbind_modalities(features)
+        sum(c.square().sum() for c in columns).backward()
+        for part, column in zip(parts, columns, strict=True):
+            assert torch.equal(column, part)
+            assert torch.allclose(part.grad, 2 * part)
+        for f in [*columns, *gradients]:
+            assert f.is_contiguous(memory_format=torch.channels_last_3d)
 
 
 class TestFillDistance:
