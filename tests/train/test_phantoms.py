@@ -137,6 +137,16 @@ class TestGrowth:
         for kind, part in KINDS.items():
             assert kinds.count(kind) / 2000 == pytest.approx(part, abs=0.04)
 
+    def test_the_size_of_a_ring_does_not_tell_that_of_its_oedema(self):
+        """A network that never sees little core in much oedema calls too much of it core."""
+        drawn = [sample_tumour(np.random.default_rng([0, n])) for n in range(2000)]
+        rings = [t for t in drawn if t.kind == "ring"]
+        small = [t.oedema_ml for t in rings if t.core_ml < 6]
+        large = [t.oedema_ml for t in rings if t.core_ml > 40]
+        assert min(len(small), len(large)) > 0.1 * len(rings)
+        assert np.median(small) == pytest.approx(np.median(large), rel=0.2)
+        assert np.median(small) > 35
+
 
 class TestCases:
     def test_both_are_read_without_a_warning_and_pass_the_check(self, folder):

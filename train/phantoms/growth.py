@@ -35,7 +35,6 @@ necrosis, throughout, in a few nodules, nowhere."""
 FASTEST = 2.2  # diffusivity, 1 in white matter; sets the time step
 MOST_STEPS, PATIENCE = 900, 100  # of these without growth
 FAR_MM = -40.0  # stands for outside the region that was computed
-LARGEST_OEDEMA_ML = 130.0
 LARGEST_PUSH_MM = 22.0  # the radius from which a tumour pushes no harder
 
 Window = tuple[slice, slice, slice]
@@ -47,7 +46,7 @@ class Tumour:
 
     kind: str  # of KINDS
     core_ml: float
-    oedema_ratio: float  # volume of oedema to that of the core
+    oedema_ml: float
     foci: int
     satellite: bool  # one more focus further off
     front_mm: float  # sqrt(D / rho) in white matter
@@ -77,18 +76,20 @@ class Lesion:
 
 def sample_tumour(random: Random) -> Tumour:
     kind = str(random.choice(list(KINDS), p=list(KINDS.values())))
-    low_grade = kind in ("none", "patchy")
-    median, spread, least, most = (38, 0.85, 3, 150) if low_grade else (24, 1.0, 0.8, 130)
-    core_ml = float(np.clip(median * np.exp(spread * random.standard_normal()), least, most))
+    if kind in ("none", "patchy"):
+        core_ml = _lognormal(38, 0.85, 3, 150, random)
+        # All that is bright in FLAIR is often core.
+        oedema_ml = core_ml * _lognormal(0.6, 1.3, 0.03, 130 / core_ml, random)
+    else:
+        # A ring of a millilitre may lie in a hundred of oedema: neither size tells the other.
+        core_ml = _lognormal(16, 1.25, 0.5, 130, random)
+        oedema_ml = _lognormal(42, 0.9, 2, 180, random)
     if kind == "solid":
         core_ml = min(core_ml / 2, 50.0)
-    # Of a tumour of low grade all that is bright in FLAIR is often core.
-    ratio, spread = (0.45, 1.3) if low_grade else (1.7, 0.8)
-    ratio *= np.exp(spread * random.standard_normal())
     return Tumour(
         kind=kind,
         core_ml=core_ml,
-        oedema_ratio=float(np.clip(ratio, 0.03, LARGEST_OEDEMA_ML / core_ml)),
+        oedema_ml=oedema_ml,
         foci=int(random.choice([1, 2, 3], p=[0.55, 0.3, 0.15])),
         satellite=bool(random.random() < 0.15),
         front_mm=float(random.uniform(2.8, 4.8)),
@@ -104,6 +105,10 @@ def sample_tumour(random: Random) -> Tumour:
     )
 
 
+def _lognormal(median: float, spread: float, least: float, most: float, random: Random) -> float:
+    return float(np.clip(median * np.exp(spread * random.standard_normal()), least, most))
+
+
 def grow(tumour: Tumour, grey: Floats, white: Floats, surface: Floats, random: Random) -> Lesion:
     """Core, oedema and displacement. The core grows to the size that its mass effect completes.
 
@@ -112,7 +117,7 @@ def grow(tumour: Tumour, grey: Floats, white: Floats, surface: Floats, random: R
     """
     middle = _place(white, surface, random)
     core_ml = tumour.core_ml * (1 - _peak_mm(tumour) / radius_mm(tumour.core_ml)) ** 3
-    whole_ml = core_ml + tumour.core_ml * tumour.oedema_ratio
+    whole_ml = core_ml + tumour.oedema_ml
     window = _window(middle, 20 + 2.1 * radius_mm(whole_ml) + 20 * tumour.satellite, white.shape)
     grey, white, surface = grey[window], white[window], surface[window]
     room = (surface > 1.5) * smoothstep(grey + white, 0.35, 0.7)
