@@ -26,6 +26,7 @@ from mckd.method import (
     sample_presence,
     training_step,
 )
+from mckd.precision import in_bfloat16
 from train.settings import TrainSettings
 from train.state import TrainingState
 from train.task import Task, generator
@@ -234,8 +235,7 @@ class _Session:
         return batch.to(self.workers.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
-        kind = self.workers.device.type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16)
+        return in_bfloat16(self.workers.device, self.settings.bf16)
 
     def _finish_gradients(self, gradients: Sequence[torch.Tensor]) -> None:
         """Average over the processes, then shorten to `clip_norm`."""

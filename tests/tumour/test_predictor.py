@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
+from mckd import precision
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.method import presence_mask, subsets
 from mckd.method.steps import predict
-from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
+from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.outline import most_overlap
 from mckd.tumour.predictor import FeatureStore, lay_windows
@@ -87,7 +88,7 @@ class Count:
 class TestPrediction:
     def test_is_the_network_s_own_forward_pass(self, load, case):
         """Padding, kept features and the way back change nothing: all 15 subsets, by hand."""
-        segmenter = load()
+        segmenter = load(bf16=False)
         encoded = segmenter.encode(case)
         (a, b, c), m = case.brain.shape, TINY.multiple
         room = [(-n) % m for n in (a, b, c)]
@@ -267,6 +268,26 @@ class TestSweep:
         assert [s for s, _ in segmenter.sweep()] == [{"flair"}, {"t2"}, {"flair", "t2"}]
 
 
+@pytest.mark.parametrize("name", ROUTES)
+def test_bfloat16_finds_what_float32_finds(load, case, name, monkeypatch):
+    exact = load(name, bf16=False)
+    for module in (precision, predictor):  # this processor may have to imitate it
+        monkeypatch.setattr(module, "has_bfloat16", lambda device: True)
+    coarse = load(name)
+    assert (exact.dtype, coarse.dtype) == (torch.float32, torch.bfloat16)
+    sizes = {}
+    for segmenter in (exact, coarse):
+        segmenter.set_case(case)
+        sizes[segmenter] = segmenter._kept.used
+    assert sizes[coarse] * 2 == sizes[exact]
+    for (subset, a), (_, b) in zip(exact.sweep(), coarse.sweep(), strict=True):
+        apart = np.abs(a.cropped_probabilities - b.cropped_probabilities)
+        assert 0 < apart.max() < 0.03
+        assert b.cropped_probabilities.dtype == np.float32
+        again = coarse.decide(dataclasses.replace(coarse._current, kept=False), subset)
+        assert same(again, b)
+
+
 class TestKeptFeatures:
     @pytest.mark.parametrize("route", ROUTES)
     def test_equal_computed_ones_to_the_bit(self, load, case, route):
@@ -319,7 +340,7 @@ class TestKeptFeatures:
         assert not same(a, b)
 
     def test_only_what_the_budget_allows(self, load, heads, tmp_path, case):
-        size = load().encode(case).windows.feature_bytes(TINY)
+        size = load().encode(case).windows.feature_bytes(TINY, load().dtype)
         segmenter = load(budget=6 * size)
         count = Count(segmenter)
         one = segmenter.encode(case)
