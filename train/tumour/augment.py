@@ -10,6 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from mckd.tumour.geometry import bounding_box
@@ -167,16 +168,12 @@ def _blur(image: Tensor, axis: int, g: torch.Generator) -> Tensor:
 
 def _soft(mask: Tensor, rim: int) -> Tensor:
     """A mask (x, y, z) grown by `rim` voxels, its edge spread over about as many."""
-    grown = mask[None, None]
-    for axis in range(3):  # one axis at a time: a cube of maxima, at a fraction of its cost
-        size, padding = [1, 1, 1], [0, 0, 0]
-        size[axis], padding[axis] = 2 * rim + 1, rim
-        grown = F.max_pool3d(grown, size, 1, padding)
+    soft = mask.numpy()
     for axis in range(3):
-        size, padding = [1, 1, 1], [0, 0, 0]
-        size[axis], padding[axis] = 2 * (rim // 2) + 1, rim // 2
-        grown = F.avg_pool3d(grown, size, 1, padding)
-    return grown[0, 0]
+        soft = ndimage.maximum_filter1d(soft, 2 * rim + 1, axis, mode="constant")
+    for axis in range(3):
+        soft = ndimage.uniform_filter1d(soft, 2 * (rim // 2) + 1, axis, mode="constant")
+    return torch.from_numpy(soft).clamp_(0, 1)  # running sums leave it by a rounding
 
 
 def _soft_edge(mask: Tensor) -> Tensor:
