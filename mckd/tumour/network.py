@@ -322,10 +322,13 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     size, planes = weight.shape[-1], x.shape[2]
     on_cpu = x.device.type == "cpu"
-    small = len(x) == 1 and x[..., 0].numel() <= UNFOLDED
-    unfolded = on_cpu and small and x.dtype == torch.float32
+    coarse = x.dtype == torch.bfloat16 or torch.is_autocast_enabled(x.device.type)
+    unfolded = on_cpu and not coarse and len(x) == 1 and x[..., 0].numel() <= UNFOLDED
     if size == 1 and (unfolded or (on_cpu and torch.get_num_threads() == 1)):
         return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
+    if size == 3 and planes == 2 and on_cpu and coarse:
+        # Of two planes PyTorch 2.13 makes the weights' gradient of memory that nobody has written.
+        return F.conv3d(F.pad(x, (0, 0, 0, 0, 0, 1)), weight, bias, padding=1)[:, :, :2]
     if size != 3 or planes == 1 or not unfolded:
         return F.conv3d(x, weight, bias, padding=size // 2)
     half = (planes + 1) // 2

@@ -53,7 +53,7 @@ def test_training(tmp_path, capsys):
     words = ["--case", str(tmp_path / "a"), "--crop", "16", "--rounds", "1", "--threads", "1"]
     assert main(["bench", "training", *words]) == 0
     timed = last_json(capsys)
-    assert len(timed["seconds"]) == 1 + 2 * 4
+    assert len(timed["seconds"]) == 1 + 3 * 4
     assert all(seconds > 0 for seconds in timed["seconds"].values())
 
 

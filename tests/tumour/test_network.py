@@ -164,6 +164,24 @@ def test_convolutions_are_those_of_pytorch(batch, channels, size, space, threads
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("space", [(1, 5, 4), (2, 4, 5), (2, 2, 2), (7, 6, 5)])
+def test_convolutions_in_bfloat16_are_those_in_float32(batch, space):
+    torch.manual_seed(0)
+    x = torch.randn(batch, 16, *space).to(memory_format=torch.channels_last_3d)
+    weight, bias = torch.randn(16, 16, 3, 3, 3), torch.randn(16)
+    slope = torch.randn(batch, 16, *space)
+
+    def result_and_gradients(kind):
+        leaves = [t.to(kind).requires_grad_() for t in (x, weight, bias)]
+        y = convolve(*leaves)
+        return [y, *torch.autograd.grad(y, leaves, slope.to(kind))]
+
+    exact = result_and_gradients(torch.float32)
+    for a, b in zip(result_and_gradients(torch.bfloat16), exact, strict=True):
+        assert (a - b).abs().max() < 0.03 * b.abs().max()
+
+
 def test_gradients_pass_through_cells_with_the_channels_last():
     """In another layout each operation before takes several times as long on a CPU."""
     gradients = []
