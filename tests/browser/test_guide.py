@@ -105,7 +105,8 @@ def test_exports_are_whole_and_say_the_same(page: Any) -> None:
     name, figures = take(page, "json")
     told = json.loads(figures)
     assert len(told["subsets"]) == 15
-    assert told["subsets"][-1]["regions"]["wt"]["volume_ml"] == pytest.approx(shown, abs=0.06)
+    volume_ml = told["subsets"][-1]["regions"]["wt"]["volume_ml"]
+    assert volume_ml == pytest.approx(shown, abs=0.06 if shown < 100 else 0.6)  # as it is rounded
     name, data = take(page, "archive")
     assert name == "small_head_mckd.zip"
     files = zipfile.ZipFile(io.BytesIO(data))

@@ -31,10 +31,12 @@ if os.environ.get("GRANTED"):
     device.init = lambda gpu: None
     device.move = lambda callback=None: None
 
+from mckd import precision
 from mckd.studio.services import tumour
 
 
 def main(checkpoint: Path, cases: Path) -> None:
+    precision.CPU_UNITS = ()  # no bfloat16, as on the pretended GPU: so the two can be compared
     service = tumour.TumourService.from_checkpoint(checkpoint, cases)
     service.warm()
     said = []
