@@ -60,7 +60,7 @@ def small_brains(monkeypatch):
 
 
 def settings_of(**changes):
-    return override(PRESETS["smoke"](), {"folds": 3, "epochs": 2} | changes)
+    return override(PRESETS["smoke"](), {"folds": 3, "epochs": 2, "crop": 0} | changes)
 
 
 def run_here(folder, out, resume=False, start=None, **changes):

@@ -113,7 +113,7 @@ TASKS: dict[str, Task] = {
                 Choice(
                     "smoke",
                     "Smoke test",
-                    "A coarse network on the bundled synthetic cases, a few minutes. Shows how a "
+                    "A coarse network on the bundled synthetic cases, a minute or two. Shows how a "
                     "run goes; no good scores.",
                 ),
                 Choice(
