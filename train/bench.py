@@ -181,16 +181,8 @@ def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[s
     print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
 
     def step(batch: Any, bf16: bool) -> None:
-        training_step(
-            state.network,
-            state.v,
-            state.optimizer,
-            batch,
-            task.loss,
-            settings.method,
-            step=0,
-            autocast=in_bfloat16("cpu", bf16),
-        )
+        given = state.network, state.v, state.optimizer, batch, task.loss, settings.method
+        training_step(*given, step=0, autocast=in_bfloat16("cpu", bf16))
 
     def plain(x: Any, weight: Any, bias: Any = None) -> Any:
         return F.conv3d(x, weight, bias, padding=weight.shape[-1] // 2)
