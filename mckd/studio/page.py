@@ -47,7 +47,7 @@ def build(services: Services) -> gr.Blocks:
             forget(page, str(request.session_hash))
             assert request.request is not None
             if browser := browser_of(dict(request.request.scope)):
-                services.tumour.folders.forget(browser)  # what it sent and nobody opened
+                services.tumour.folders.forget_sender(browser)  # also what lies with no page
             return {"deleted": True}
 
         foot.delete(

@@ -56,6 +56,37 @@ def test_an_upload_is_found_again_by_who_opened_it_only(folders: Folders) -> Non
         folders.take("bob", sent)
 
 
+def test_its_browser_opens_an_upload_again_and_nobody_else(folders: Folders) -> None:
+    """A page that was loaded anew is another owner: what the old one deletes stays the new's."""
+    sent = upload(folders)
+    before = folders.take("page", sent, "a browser")
+    with pytest.raises(FileNotFoundError):
+        folders.take("bob", sent, "another browser")
+    with pytest.raises(FileNotFoundError):
+        folders.take("bob", sent)
+    after = folders.take("page anew", sent, "a browser")
+    folders.forget("page")
+    assert every(folders.root) == [after]
+    assert before != after
+    assert after.read_bytes() == b"head"
+    assert folders.take("a third", sent, "a browser").read_bytes() == b"head"
+    for owner in ("page anew", "a third"):
+        folders.forget(owner)
+    assert every(folders.root) == []
+    with pytest.raises(FileNotFoundError):
+        folders.take("too late", sent, "a browser")
+
+
+def test_a_browser_that_is_forgotten_leaves_nothing_in_any_of_its_pages(folders: Folders) -> None:
+    sent = upload(folders)
+    folders.take("page", sent, "a browser")
+    folders.take("page anew", sent, "a browser")
+    folders.send("page", "t1.gz", b"1")
+    kept = folders.send("bob", "t1.gz", b"1")
+    folders.forget_sender("a browser")
+    assert every(folders.root) == [kept]
+
+
 def test_the_same_bytes_of_two_visitors_are_two_files(folders: Folders) -> None:
     one, two = upload(folders), upload(folders)
     ann, bob = folders.take("ann", one), folders.take("bob", two)

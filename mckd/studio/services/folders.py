@@ -35,6 +35,7 @@ class Folders:
         self._touched: dict[str, float] = {}
         self._arrived: dict[str, tuple[str, Path]] = {}  # ticket -> sender, file
         self._given: dict[str, dict[str, Path]] = {}  # per owner, who opened them: ticket -> file
+        self._senders: dict[str, str] = {}  # of what was opened: ticket -> sender
         self._lock = threading.Lock()
 
     @property
@@ -71,8 +72,12 @@ class Folders:
             self._make_room([p for s, p in self._arrived.values() if s == sender])
         return ticket
 
-    def take(self, owner: str, ticket: str) -> Path:
+    def take(self, owner: str, ticket: str, sender: str = "") -> Path:
         """The file of a ticket. Who opens it first keeps it; for anyone else it is gone.
+
+        sender: the browser that asks. Where it is the one that sent the file, it may open it once
+        more as another owner, as long as the first is here: a page that was loaded anew. Each then
+        has the file, and what one of them deletes stays the other's.
 
         Raises:
             FileNotFoundError: there is none, it is another's, or it was deleted.
@@ -80,11 +85,17 @@ class Folders:
         with self._lock:
             given = self._given.setdefault(owner, {})
             if ticket in self._arrived:
-                _, arrived = self._arrived.pop(ticket)
+                self._senders[ticket], arrived = self._arrived.pop(ticket)
                 given[ticket] = self._place(owner, ticket, arrived.name)
                 arrived.replace(given[ticket])
                 arrived.parent.rmdir()
                 self._make_room([*given.values()])
+            elif ticket not in given and sender and self._senders.get(ticket) == sender:
+                opened = (files[ticket] for files in self._given.values() if ticket in files)
+                if (first := next(opened, None)) and first.is_file():
+                    given[ticket] = self._place(owner, ticket, first.name)
+                    os.link(first, given[ticket])
+                    self._make_room([*given.values()])
             path = given.get(ticket)
             if path is None or not path.is_file():
                 raise FileNotFoundError
@@ -93,7 +104,9 @@ class Folders:
     def forget(self, owner: str) -> None:
         """Delete everything of this owner."""
         with self._lock:
-            self._given.pop(owner, None)
+            for ticket in self._given.pop(owner, {}):
+                if not any(ticket in files for files in self._given.values()):
+                    self._senders.pop(ticket, None)
             for ticket in [t for t, (sender, _) in self._arrived.items() if sender == owner]:
                 del self._arrived[ticket]
             self._touched.pop(owner, None)
@@ -101,6 +114,17 @@ class Folders:
         if name:
             for part in ("sent", "given"):
                 shutil.rmtree(self.root / part / name, ignore_errors=True)
+
+    def forget_sender(self, sender: str) -> None:
+        """Delete what this browser sent, and everything of the pages that opened it."""
+        with self._lock:
+            pages = [
+                owner
+                for owner, files in self._given.items()
+                if any(self._senders.get(ticket) == sender for ticket in files)
+            ]
+        for owner in (sender, *pages):
+            self.forget(owner)
 
     def expire(self, idle_s: float) -> None:
         """Delete everything of owners who neither sent nor were sent anything for so long."""

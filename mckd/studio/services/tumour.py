@@ -51,6 +51,7 @@ FAILED = "Something went wrong while segmenting this case; the log of the app ha
 UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
 GONE = "This case was deleted after a pause, as promised. Please open it again."
 DROPPED = "A file is no longer here. Please drop the files again."
+LEFT = "Your files were deleted when the page was gone, as promised. Please open them again."
 
 log = logging.getLogger(__name__)
 
@@ -253,8 +254,12 @@ class TumourService:
             raise ValueError("There is no such bundled case. Choose one of the list.")
         return Choice(f"bundled:{key}", self._cases / str(key))
 
-    def own(self, desk: Desk, tickets: Mapping[str, str]) -> Choice:
+    def own(
+        self, desk: Desk, tickets: Mapping[str, str], browser: str = "", again: bool = False
+    ) -> Choice:
         """A visitor's uploads, {slot: ticket}; from now on only they can open them.
+
+        browser: theirs, a secret. again: their page was loaded anew and asks for what it had.
 
         Raises:
             ValueError: no image among them, a slot that does not exist, a file that is not here.
@@ -264,9 +269,12 @@ class TumourService:
         if not set(tickets) <= set(SLOTS):
             raise ValueError("That is no sequence.")
         try:
-            taken = {slot: self.folders.take(desk.owner, word) for slot, word in tickets.items()}
+            taken = {
+                slot: self.folders.take(desk.owner, ticket, browser)
+                for slot, ticket in tickets.items()
+            }
         except FileNotFoundError:
-            raise ValueError(DROPPED) from None
+            raise ValueError(LEFT if again else DROPPED) from None
         except OSError as error:
             faults.record(log, "An upload could not be kept.", error)
             raise ValueError(UNREADABLE) from None

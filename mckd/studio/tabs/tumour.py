@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.door import browser_of
 from mckd.studio.services import Services
 from mckd.studio.services.tumour import (
     DROPPED,
@@ -34,10 +35,10 @@ Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findi
 # --- Handlers -------------------------------------------------------------------------------------
 
 
-def open_case(tumour: TumourService, desk: Desk, wish: Any) -> Iterator[Shown]:
-    """Open what the intake asks for, and show every stage of it."""
+def open_case(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -> Iterator[Shown]:
+    """Open what the intake asks for, and show every stage of it. browser: the visitor's secret."""
     try:
-        choice = choice_of(tumour, desk, wish)
+        choice = choice_of(tumour, desk, wish, browser)
     except ValueError as problem:
         yield show(tumour, desk, Update(desk.begin(), problem=str(problem)))
         return
@@ -45,7 +46,7 @@ def open_case(tumour: TumourService, desk: Desk, wish: Any) -> Iterator[Shown]:
         yield show(tumour, desk, update)
 
 
-def choice_of(tumour: TumourService, desk: Desk, wish: Any) -> Choice:
+def choice_of(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -> Choice:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:
@@ -62,7 +63,7 @@ def choice_of(tumour: TumourService, desk: Desk, wish: Any) -> Choice:
         if str(entry.get("slot")) in tickets:
             raise ValueError("Two files are marked as the same. Say which is which.")
         tickets[str(entry.get("slot"))] = str(entry.get("ticket"))
-    return tumour.own(desk, tickets)
+    return tumour.own(desk, tickets, browser, again=bool(wish.get("again")))
 
 
 def accept(tumour: TumourService, desk: Desk) -> Iterator[Shown]:
@@ -156,6 +157,10 @@ def build(services: Services) -> gr.State:
     def guess(names: Any) -> list[str]:
         return tumour.guess(names)
 
+    def open_wish(desk: Desk, wish: Any, request: gr.Request) -> Iterator[Shown]:
+        assert request.request is not None
+        yield from open_case(tumour, desk, wish, browser_of(dict(request.request.scope)))
+
     desk = gr.State(Desk(), delete_callback=tumour.close)  # each visitor gets a fresh one
     chosen = intake(tumour.cases(), guess, SLOTS, elem_id="tumour-intake")
     with gr.Row(elem_id="tumour", equal_height=False):
@@ -168,7 +173,7 @@ def build(services: Services) -> gr.State:
 
     view = [pictures, switches, result]
     chosen.open(
-        partial(open_case, tumour), [desk, chosen], view, trigger_mode="multiple",
+        open_wish, [desk, chosen], view, trigger_mode="multiple",
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
