@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +131,7 @@ def read_case(
     source: Path | str | Mapping[str, Path | str],
     name: str | None = None,
     reference: bool = True,
+    shown: Mapping[str, str] | None = None,
 ) -> Case:
     """Read a case.
 
@@ -139,6 +140,7 @@ def read_case(
             its name; or {slot: path} with the slots of SEQUENCES, `seg` and `stack` (4-D).
         name: of the case, else the folder's.
         reference: whether to read the labels if there are some.
+        shown: {slot: what people call the file}, where files lie under other names.
 
     Raises:
         CaseError: nothing to read, files that are damaged, or that do not share one grid.
@@ -146,8 +148,9 @@ def read_case(
     files, warnings = _files(source)
     if not reference:
         files.pop(SEG, None)
-    name = plain_name(name or _name(source, files))
-    headers = {slot: read_header(path) for slot, path in files.items()}
+    shown = {slot: path.name for slot, path in files.items()} | dict(shown or {})
+    name = plain_name(name or _name(source, [shown[slot] for slot in files]))
+    headers = {slot: read_header(path, shown[slot]) for slot, path in files.items()}
     for slot, header in headers.items():
         _require_volumes(header, _held(slot))
     _require_one_grid(list(headers.values()))  # before any voxel is unpacked
@@ -272,9 +275,9 @@ def _files_of_one(path: Path) -> dict[str, Path]:
     return {STACK: path, **({SEG: labels} if labels.is_file() else {})}
 
 
-def _name(source: Path | str | Mapping[str, Path | str], files: Mapping[str, Path]) -> str:
+def _name(source: Path | str | Mapping[str, Path | str], names: list[str]) -> str:
     if isinstance(source, Mapping):
-        stems = [stem_of(path.name) or path.stem for path in files.values()]
+        stems = [stem_of(name) or PurePath(name).stem for name in names]
         shared = stems[0]
         while not all(stem.startswith(shared) for stem in stems):
             shared = shared[:-1]

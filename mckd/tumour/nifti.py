@@ -112,7 +112,7 @@ _LOOKS_LIKE = {
 class Header:
     """What a file says of itself, found sensible before a voxel is unpacked.
 
-    name: the file's, without its folder and fit to be shown. shape: (X, Y, Z) or (X, Y, Z, N)
+    name: as people call it, without a folder and fit to be shown. shape: (X, Y, Z) or (X, Y, Z, N)
     without axes of length 1 at the end. stored: type of the voxels in the file, with its byte
     order. offset: bytes before the first voxel. slope, inter: value = slope * stored + inter.
     synthetic: the header says that this project made the image. warnings: sentences for the user.
@@ -155,22 +155,25 @@ class Image:
         return self.header.grid
 
 
-def open_image(path: Path) -> Image:
+def open_image(path: Path, shown: str | None = None) -> Image:
     """`read_header` and `read_image` in one call."""
-    return read_image(read_header(path))
+    return read_image(read_header(path, shown))
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, shown: str | None = None) -> Header:
     """Judge the header of a .nii or .nii.gz file, whichever of the two it really is.
 
     NIfTI-1 and NIfTI-2, either byte order. Free text and extensions are not kept.
+
+    Args:
+        shown: what people call the file, where it lies under another name.
 
     Raises:
         CaseError: no such file, not NIfTI, cut short; dimensions, a type, scaling or an affine
             that no image of a head has.
     """
     path = Path(path)
-    name = plain_name(path.name)
+    name = plain_name(shown or path.name)
     with _Source(path, name) as source:
         fields, start = _fields(source, name)
         shape = _shape(fields, name)

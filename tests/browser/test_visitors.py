@@ -329,8 +329,10 @@ def test_delete_my_data_deletes_it_now_and_says_so(
     ann.answered()
     assert ann.page.evaluate(SEND_ONLY) == 200
     mine = [path for path in kept(clinic) if path not in before]
-    names = {"labels.gz", "never_opened.nii", *(path.name for path in own)}
-    assert {path.name for path in mine} >= names
+    assert "labels.gz" in {path.name for path in mine}
+    sizes = {path.stat().st_size for path in mine if "given" in path.parts}
+    assert sizes == {1, *(path.stat().st_size for path in own)}
+    assert not any(TELLING in str(path) or "never_opened" in str(path) for path in mine)
     ann.page.click("#privacy .ask")
     ann.page.click("#privacy .no")
     assert all(path.exists() for path in mine)

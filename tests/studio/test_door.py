@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,8 @@ def test_only_visitors_upload(browser: TestClient, tmp_path: Path) -> None:
     assert upload(browser) == 403
     call(browser)
     assert upload(browser) == 200
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["x.nii"]
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert re.fullmatch(r"[0-9a-f]{32}", kept.name)
 
 
 def test_the_same_bytes_sent_twice_are_two_files(browser: TestClient, door: Door) -> None:
@@ -249,7 +251,7 @@ def test_the_same_bytes_sent_twice_are_two_files(browser: TestClient, door: Door
     (ann,), (bob,) = tickets
     assert ann != bob
     opened = [door._folders.take(owner, t) for owner, t in (("ann", ann), ("bob", bob))]
-    assert [path.read_bytes() for path in opened] == [b"head", b"head"]
+    assert [upload.path.read_bytes() for upload in opened] == [b"head", b"head"]
 
 
 @pytest.mark.parametrize(
@@ -263,10 +265,12 @@ def test_a_file_s_name_leads_nowhere(
     if reply.status_code == 422:  # without a name it is no file
         assert name == ""
         return
-    path = door._folders.take("ann", reply.json()[0])
-    assert path.is_relative_to(tmp_path / "given")
-    assert path.read_bytes() == b"head"
-    assert path.name.isprintable()
+    upload = door._folders.take("ann", reply.json()[0])
+    assert upload.path.is_relative_to(tmp_path / "given")
+    assert upload.path.read_bytes() == b"head"
+    assert re.fullmatch(r"[0-9a-f]{32}", upload.path.name)
+    assert upload.name.isprintable()
+    assert "/" not in upload.name
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from mckd.studio.services import folders as module
 from mckd.studio.services.folders import Folders
+from mckd.tumour.naming import plain_name
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_an_upload_is_found_again_by_who_opened_it_only(folders: Folders) -> Non
     sent = upload(folders)
     assert re.fullmatch(r"[0-9a-f]{32}", sent)  # 128 bits
     taken = folders.take("ann", sent)
-    assert taken.is_relative_to(folders.given)
-    assert every(folders.root) == [taken]
+    assert taken.path.is_relative_to(folders.given)
+    assert every(folders.root) == [taken.path]
     assert folders.take("ann", sent) == taken
     with pytest.raises(FileNotFoundError):
         folders.take("bob", sent)
@@ -66,10 +67,10 @@ def test_its_browser_opens_an_upload_again_and_nobody_else(folders: Folders) -> 
         folders.take("bob", sent)
     after = folders.take("page anew", sent, "a browser")
     folders.forget("page")
-    assert every(folders.root) == [after]
-    assert before != after
-    assert after.read_bytes() == b"head"
-    assert folders.take("a third", sent, "a browser").read_bytes() == b"head"
+    assert every(folders.root) == [after.path]
+    assert before.path != after.path
+    assert after.path.read_bytes() == b"head"
+    assert folders.take("a third", sent, "a browser").path.read_bytes() == b"head"
     for owner in ("page anew", "a third"):
         folders.forget(owner)
     assert every(folders.root) == []
@@ -87,18 +88,27 @@ def test_a_browser_that_is_forgotten_leaves_nothing_in_any_of_its_pages(folders:
     assert every(folders.root) == [kept]
 
 
+@pytest.mark.parametrize("name", ["Mueller_Hans_flair.nii.gz", "..", "", "a/b\\c", "\x1b[31m"])
+def test_what_a_visitor_calls_a_file_is_not_on_the_disk(folders: Folders, name: str) -> None:
+    sent = upload(folders, name)
+    for taken in (every(folders.root)[0], folders.take("ann", sent).path):
+        assert re.fullmatch(r"[0-9a-f]{32}", taken.name)
+        assert sent not in str(taken)
+    assert folders.take("ann", sent).name == plain_name(name)
+
+
 def test_the_same_bytes_of_two_visitors_are_two_files(folders: Folders) -> None:
     one, two = upload(folders), upload(folders)
     ann, bob = folders.take("ann", one), folders.take("bob", two)
     assert ann != bob
     folders.forget("ann")
-    assert bob.read_bytes() == b"head"
+    assert bob.path.read_bytes() == b"head"
 
 
 def test_what_was_sent_and_never_opened_goes_with_its_browser(folders: Folders) -> None:
     sent, opened = upload(folders), folders.take("ann", upload(folders))
     folders.forget("a browser")
-    assert every(folders.root) == [opened]
+    assert every(folders.root) == [opened.path]
     with pytest.raises(FileNotFoundError):
         folders.take("ann", sent)
 
@@ -129,10 +139,10 @@ def test_a_visitor_s_first_files_go_when_more_comes_than_fits(
     first, second = (
         folders.take("ann", upload(folders, name, bytes(60))) for name in ("a.nii", "b.nii")
     )
-    assert not first.exists()
-    assert second.exists()
-    assert folders.take("ann", upload(folders, "c.nii", bytes(200))).exists()
-    assert not second.exists()
+    assert not first.path.exists()
+    assert second.path.exists()
+    assert folders.take("ann", upload(folders, "c.nii", bytes(200))).path.exists()
+    assert not second.path.exists()
 
 
 def test_without_a_root_it_brings_its_own(tmp_path: Path) -> None:

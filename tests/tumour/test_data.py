@@ -57,6 +57,19 @@ class TestCase:
         assert read_case(paths, name="mine", reference=False).labels is None
         assert read_case(paths, name="mine").name == "mine"
 
+    def test_files_that_lie_under_other_names(self, folder, tmp_path):
+        """Sentences and the case are named as people know the files, not as they lie there."""
+        shown = {s: f"Clinic_4_{s}.nii.gz" for s in ("t1", "t2")}
+        paths = {s: tmp_path / f"{number:032x}" for number, s in enumerate(shown)}
+        for s, path in paths.items():
+            (folder / f"BraTS_7_{s}.nii.gz").rename(path)
+        case = read_case(paths, shown=shown)
+        assert case.name == "Clinic_4_t"
+        assert case.present == {"t1", "t2"}
+        paths["t2"].write_bytes(b"GIF89a")
+        with pytest.raises(CaseError, match=r"^Clinic_4_t2\.nii\.gz is not a NIfTI file"):
+            read_case(paths, shown=shown)
+
     def test_one_file_is_enough(self, folder):
         case = read_case(folder / "BraTS_7_t2.nii.gz")
         assert case.present == {"t2"}

@@ -3,7 +3,8 @@
 `sent` holds what was made for a visitor's browser; the web server gives it to whoever knows its
 address, and the address holds 128 random bits that only this visitor was told. `given` holds what
 they uploaded: each upload apart from every other, even from one of the same bytes, and known to
-its browser by a ticket of 128 random bits; no address leads there.
+its browser by a ticket of 128 random bits; no address leads there. What a visitor calls a file is
+kept in memory only: on the disk it lies under a random name.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,14 @@ from mckd.tumour.naming import plain_name
 
 LARGEST_BYTES = 2**29
 """Of the files one visitor has given; what they gave first goes when more comes."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that a visitor gave. name: what they call it, fit to be shown."""
+
+    path: Path
+    name: str
 
 
 class Folders:
@@ -33,8 +43,8 @@ class Folders:
         self.root = Path(root or self._own.name).resolve()  # type: ignore[union-attr]
         self._names: dict[str, str] = {}  # of an owner's folders: not the secret itself
         self._touched: dict[str, float] = {}
-        self._arrived: dict[str, tuple[str, Path]] = {}  # ticket -> sender, file
-        self._given: dict[str, dict[str, Path]] = {}  # per owner, who opened them: ticket -> file
+        self._arrived: dict[str, tuple[str, Upload]] = {}  # ticket -> sender, file
+        self._given: dict[str, dict[str, Upload]] = {}  # per owner, who opened them: ticket -> file
         self._senders: dict[str, str] = {}  # of what was opened: ticket -> sender
         self._lock = threading.Lock()
 
@@ -64,15 +74,15 @@ class Folders:
         """
         ticket = secrets.token_hex(16)
         with self._lock:
-            path = self._place(sender, ticket, name)
-        with path.open("xb") as kept:
+            upload = Upload(self._place(sender), plain_name(name))
+        with upload.path.open("xb") as kept:
             shutil.copyfileobj(file, kept)
         with self._lock:
-            self._arrived[ticket] = sender, path
-            self._make_room([p for s, p in self._arrived.values() if s == sender])
+            self._arrived[ticket] = sender, upload
+            self._make_room([u.path for s, u in self._arrived.values() if s == sender])
         return ticket
 
-    def take(self, owner: str, ticket: str, sender: str = "") -> Path:
+    def take(self, owner: str, ticket: str, sender: str = "") -> Upload:
         """The file of a ticket. Who opens it first keeps it; for anyone else it is gone.
 
         sender: the browser that asks. Where it is the one that sent the file, it may open it once
@@ -86,20 +96,18 @@ class Folders:
             given = self._given.setdefault(owner, {})
             if ticket in self._arrived:
                 self._senders[ticket], arrived = self._arrived.pop(ticket)
-                given[ticket] = self._place(owner, ticket, arrived.name)
-                arrived.replace(given[ticket])
-                arrived.parent.rmdir()
-                self._make_room([*given.values()])
+                given[ticket] = Upload(arrived.path.replace(self._place(owner)), arrived.name)
+                self._make_room([upload.path for upload in given.values()])
             elif ticket not in given and sender and self._senders.get(ticket) == sender:
                 opened = (files[ticket] for files in self._given.values() if ticket in files)
-                if (first := next(opened, None)) and first.is_file():
-                    given[ticket] = self._place(owner, ticket, first.name)
-                    os.link(first, given[ticket])
-                    self._make_room([*given.values()])
-            path = given.get(ticket)
-            if path is None or not path.is_file():
+                if (first := next(opened, None)) and first.path.is_file():
+                    given[ticket] = Upload(self._place(owner), first.name)
+                    os.link(first.path, given[ticket].path)
+                    self._make_room([upload.path for upload in given.values()])
+            upload = given.get(ticket)
+            if upload is None or not upload.path.is_file():
                 raise FileNotFoundError
-            return path
+            return upload
 
     def forget(self, owner: str) -> None:
         """Delete everything of this owner."""
@@ -138,12 +146,11 @@ class Folders:
         self._touched[owner] = time.monotonic()
         return self._names.setdefault(owner, secrets.token_hex(16))
 
-    def _place(self, owner: str, ticket: str, name: str) -> Path:
-        """Where an upload of this name is to lie; its folder is new."""
-        shown = plain_name(name)
-        path = self.given / self._name(owner) / ticket / (shown if shown.strip(".") else "file")
-        path.parent.mkdir(parents=True)
-        return path
+    def _place(self, owner: str) -> Path:
+        """Where an upload is to lie; nobody else knows the name."""
+        folder = self.given / self._name(owner)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / secrets.token_hex(16)
 
     @staticmethod
     def _make_room(files: list[Path]) -> None:

@@ -62,6 +62,7 @@ class Choice:
 
     key: str
     source: Path | dict[str, Path]
+    shown: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,11 @@ class TumourService:
         except OSError as error:
             faults.record(log, "An upload could not be kept.", error)
             raise ValueError(UNREADABLE) from None
-        return Choice(f"own:{secrets.token_hex(16)}", taken)
+        return Choice(
+            f"own:{secrets.token_hex(16)}",
+            {slot: upload.path for slot, upload in taken.items()},
+            {slot: upload.name for slot, upload in taken.items()},
+        )
 
     # ---- open and switch
 
@@ -693,7 +698,7 @@ def _read(choice: Choice) -> Opened:
     started = time.perf_counter()
     if isinstance(choice.source, dict) and not all(p.is_file() for p in choice.source.values()):
         raise ValueError(GONE)
-    case = read_case(choice.source)
+    case = read_case(choice.source, shown=choice.shown)
     packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
     reference = None if case.labels is None else pack_regions(regions(case.labels))
     return Opened(case, packed, reference, time.perf_counter() - started)
