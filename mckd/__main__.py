@@ -167,7 +167,7 @@ def _one(
         compared.add(subset, found)
         maps[subset] = region_bits(found)
     progress.reach(2, 1.0, "writing")
-    subject = Subject(compared, maps, segmenter.about, segmenter.importance, date.today())
+    subject = Subject(compared, maps, segmenter.about, segmenter.importance, date.today(), out.name)
     files = {**archive.masks(subject), **archive.figures(subject)}
     if with_report:
         files |= archive.report(subject)

@@ -5,6 +5,6 @@
 
     name, data = archive(Subject(compared, maps, segmenter.about, segmenter.importance, today))
 
-No file name, path or header of the input files goes into an export; the case's name only as far
-as a file name may hold it.
+No name, path or header text of the input files goes into an export: a case is called `case`, or by
+the alias that is given.
 """

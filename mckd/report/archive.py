@@ -36,7 +36,7 @@ def archive(subject: Subject) -> tuple[str, bytes]:
 def masks(subject: Subject) -> dict[str, bytes]:
     """{name: a label file} of every subset."""
     return {
-        f"masks/{file_name(subject.case.name, key_of(s).split('+'))}": label_file(
+        f"masks/{file_name(subject.name, key_of(s).split('+'))}": label_file(
             subject.maps[s], subject.case
         )
         for s in subject.subsets

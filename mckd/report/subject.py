@@ -39,7 +39,8 @@ class Subject:
 
     compared: all that was worked out. maps: for each of its subsets (X, Y, Z) bits as
     `region_bits` makes them, canonical. about: the checkpoint's header with its `sha256`.
-    importance: {sequence: weight}. day: of the report.
+    importance: {sequence: weight}. day: of the report. alias: what the case is called in exports;
+    the name of its files, which may be a person's, is in none unless it is given here.
     """
 
     compared: Comparison
@@ -47,6 +48,7 @@ class Subject:
     about: Mapping[str, Any]
     importance: Mapping[str, float]
     day: date
+    alias: str = ""
 
     @property
     def case(self) -> Case:
@@ -54,8 +56,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The case's, as far as a file name may hold it."""
-        return portable_name(self.case.name)
+        """The alias as far as a file name may hold it, else `case`."""
+        return portable_name(self.alias)
 
     @property
     def sequences(self) -> list[str]:

@@ -10,6 +10,7 @@ head in any of the 48 axis orders give the same arrays to the bit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -277,11 +278,7 @@ def _files_of_one(path: Path) -> dict[str, Path]:
 
 def _name(source: Path | str | Mapping[str, Path | str], names: list[str]) -> str:
     if isinstance(source, Mapping):
-        stems = [stem_of(name) or PurePath(name).stem for name in names]
-        shared = stems[0]
-        while not all(stem.startswith(shared) for stem in stems):
-            shared = shared[:-1]
-        return shared.strip("_-. ") or "case"
+        return _shared_words([stem_of(name) or PurePath(name).stem for name in names])
     path = Path(source)
     if path.is_dir():
         folder = path.resolve()
@@ -291,6 +288,15 @@ def _name(source: Path | str | Mapping[str, Path | str], names: list[str]) -> st
             return f"{folder.parent.name}_{folder.name}"
         return folder.name
     return stem_of(path.name) or path.stem
+
+
+def _shared_words(stems: list[str]) -> str:
+    """The whole words that names begin with alike: of `X-000-t1c` and `X-000-t2w` it is `X-000`."""
+    alike = [len(set(letters)) == 1 for letters in zip(*stems, strict=False)]
+    shared = stems[0][: [*alike, False].index(False)]
+    if any(stem[len(shared) :][:1].isalnum() for stem in stems):
+        shared = re.sub(r"[^\W_]+$", "", shared)
+    return shared.strip("_-. ") or "case"
 
 
 def _held(slot: str) -> tuple[str, ...]:

@@ -62,14 +62,14 @@ def _is_rigid(grid: Grid) -> bool:
     return bool(np.allclose(directions.T @ directions, np.eye(3), atol=1e-4))
 
 
-def file_name(case_name: str, sequences: Sequence[str]) -> str:
+def file_name(alias: str, sequences: Sequence[str]) -> str:
     """A name for the label file that every system takes."""
-    return f"{portable_name(case_name)}_mckd_{'-'.join(sequences)}.nii.gz"
+    return f"{portable_name(alias)}_mckd_{'-'.join(sequences)}.nii.gz"
 
 
-def portable_name(case_name: str) -> str:
-    """A case's name as part of a file name: ASCII letters, digits, and `._-` between them."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", case_name).strip("._-")[:60] or "case"
+def portable_name(alias: str) -> str:
+    """A name as part of a file name: ASCII letters, digits, `._-` between them; else `case`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", alias).strip("._-")[:60] or "case"
 
 
 def left_out(about: Mapping[str, Any]) -> str:

@@ -100,22 +100,44 @@ def test_exports_are_whole_and_say_the_same(page: Any) -> None:
     page.get_by_role("tab", name="Compare").click()
 
     name, report = take(page, "report")
-    assert name == "small_head_mckd.pdf"
+    assert name == "case_mckd.pdf"
     assert report.startswith(b"%PDF-")
     name, figures = take(page, "json")
+    assert name == "case_mckd.json"
     told = json.loads(figures)
+    assert told["case"] == "case"
     assert len(told["subsets"]) == 15
     volume_ml = told["subsets"][-1]["regions"]["wt"]["volume_ml"]
     assert volume_ml == pytest.approx(shown, abs=0.06 if shown < 100 else 0.51)  # shown whole
+    page.fill("#compare-exports .alias input[type=text]", "Fall 7, links")
     name, data = take(page, "archive")
-    assert name == "small_head_mckd.zip"
+    assert name == "Fall_7_links_mckd.zip"
     files = zipfile.ZipFile(io.BytesIO(data))
-    sums = files.read("small_head/SHA256SUMS").decode().splitlines()
+    sums = files.read("Fall_7_links/SHA256SUMS").decode().splitlines()
     assert len(sums) == len(files.namelist()) - 1
     for line in sums:
         digest, path = line.split(maxsplit=1)
-        assert hashlib.sha256(files.read(f"small_head/{path}")).hexdigest() == digest
-    assert sum(path.startswith("small_head/masks/") for path in files.namelist()) == 15
+        assert hashlib.sha256(files.read(f"Fall_7_links/{path}")).hexdigest() == digest
+    assert sum(path.startswith("Fall_7_links/masks/") for path in files.namelist()) == 15
+
+
+def test_the_files_name_is_taken_only_if_somebody_says_so_and_for_this_case(page: Any) -> None:
+    page.click("#tumour-intake .case")
+    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    page.check("#tumour-findings .alias input[type=checkbox]")
+    with page.expect_download() as download:
+        page.click("#tumour-findings .take")
+    assert download.value.suggested_filename.startswith("small_head_mckd_")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-exports .alias input[type=checkbox]")).to_be_checked()
+    name, figures = take(page, "csv")
+    assert name == "small_head_mckd.csv"
+    assert figures.splitlines()[1].startswith(b"small_head,")
+    page.get_by_role("tab", name="Brain tumours").click()
+    page.click("#tumour-intake .case")
+    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    for place in ("#tumour-findings", "#compare-exports"):
+        expect(page.locator(f"{place} .alias input[type=checkbox]")).not_to_be_checked()
 
 
 def test_without_a_case_there_is_nothing_to_export(page: Any) -> None:

@@ -270,7 +270,7 @@ def test_one_sequence_stays_on_and_the_labels_can_be_taken_home(page: Any, tmp_p
     shown = float(row(page, "wt")[0])
     with page.expect_download() as waiting:
         page.click("#tumour-findings .take")
-    assert waiting.value.suggested_filename == "small_head_mckd_t2.nii.gz"
+    assert waiting.value.suggested_filename == "case_mckd_t2.nii.gz"
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(Path(waiting.value.path()).read_bytes()))
     given = nibabel.load(small_heads.save(tmp_path / "x.nii", small_heads.volume("t2")))
     assert image.affine == pytest.approx(given.affine, abs=1e-3)

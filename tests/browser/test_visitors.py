@@ -157,10 +157,10 @@ def test_two_visitors_with_different_cases_share_nothing(
     homes = [{re.findall(r"/sent/([0-9a-f]{32})/", url)[0] for url in v.files} for v in (ann, bob)]
     assert [len(home) for home in homes] == [1, 1]
     assert homes[0].isdisjoint(homes[1])
-    for visitor, name in ((ann, "small_head_mckd_flair-t1-t1c-t2"), (bob, "mckd_t2")):
+    for visitor, name in ((ann, "case_mckd_flair-t1-t1c-t2"), (bob, "case_mckd_t2")):
         with visitor.page.expect_download() as download:
             visitor.page.click("#tumour-findings .take")
-        assert name in download.value.suggested_filename
+        assert download.value.suggested_filename == f"{name}.nii.gz"
         image = nibabel.Nifti1Image.from_bytes(
             gzip.decompress(Path(download.value.path()).read_bytes())
         )

@@ -34,7 +34,7 @@ def found_by(case: Case, subset: frozenset[str]) -> np.ndarray:
     return np.roll(regions(case.labels), len(subset) - len(case.present), axis=1)
 
 
-def compare(case: Case, most: int = 15, **about: Any) -> Subject:
+def compare(case: Case, most: int = 15, alias: str = "", **about: Any) -> Subject:
     """A subject with `most` of the subsets, the one of all sequences among them."""
     every = subsets([s for s in SEQUENCES if s in case.present])
     chosen = [*every[: most - 1], every[-1]]
@@ -45,7 +45,7 @@ def compare(case: Case, most: int = 15, **about: Any) -> Subject:
         compared.add(subset, found)
         maps[subset] = region_bits(found)
     importance = dict(zip(SEQUENCES, (0.4, 0.1, 0.3, 0.2), strict=True))
-    return Subject(compared, maps, ABOUT | about, importance, date(2026, 11, 2))
+    return Subject(compared, maps, ABOUT | about, importance, date(2026, 11, 2), alias)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 @pytest.fixture(scope="session")
 def subject(case: Case) -> Subject:
-    return compare(case)
+    return compare(case, alias="Anna <b> Example")
 
 
 @pytest.fixture(scope="session")

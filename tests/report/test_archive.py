@@ -121,21 +121,25 @@ def test_tables_and_contents_of_less(blind) -> None:
 
 
 def test_no_name_path_or_header_text_gets_out(make, tmp_path) -> None:
-    """File names and headers name a patient; the folder does not."""
-    folder = tmp_path / "Klinik Mustermann" / "case 7"
+    """Folders, files and headers name a patient, and nobody said that exports may."""
+    folder = tmp_path / "Klinik" / "Mustermann, Hans"
     for word in small_heads.WORDS:
         about = b"Mustermann 1954"
         name = f"Mustermann_{word}.nii.gz"
         small_heads.save(folder / name, small_heads.volume(word), about=about, sides=False)
     small_heads.save(folder / "Mustermann_seg.nii.gz", small_heads.labels(), sides=False)
     subject = make(read_case(folder), data="<b>R&D</i>")
+    assert subject.case.name == "Mustermann, Hans"
     assert any("Mustermann" in warning for warning in subject.case.warnings)
     everything = {**masks(subject), **figures(subject), **report(subject)}
     for name, data in sealed(subject, everything).items():
         plain = gzip.decompress(data) if name.endswith(".gz") else data
         if name.endswith(".pdf"):
             plain += " ".join(text_of(data)).encode()
-        for secret in (b"Mustermann", b"1954", b"Klinik", str(tmp_path).encode()):
+        for secret in (b"Mustermann", b"Hans", b"1954", b"Klinik", str(tmp_path).encode()):
             assert secret not in plain + name.encode()
-    assert subject.name == "case_7"
+    name, packed = archive(subject)
+    assert name == "case_mckd.zip"
+    with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+        assert {n.partition("/")[0] for n in opened.namelist()} == {"case"}
     assert "<b>R&D</i>" in " ".join(text_of(everything["report.pdf"]))  # nor is it markup

@@ -376,7 +376,9 @@ def test_the_download_is_what_is_on_screen(service: TumourService) -> None:
         service.label_file(desk)
     desk = opened(service)
     name, data = service.label_file(desk)
-    assert name == "phantom_a_mckd_flair-t1-t1c-t2.nii.gz"
+    assert name == "case_mckd_flair-t1-t1c-t2.nii.gz"
+    assert service.label_file(desk, "Fall 7")[0] == "Fall_7_mckd_flair-t1-t1c-t2.nii.gz"
+    assert service.label_file(desk, None)[0] == "phantom_a_mckd_flair-t1-t1c-t2.nii.gz"
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
     assert set(np.unique(np.asarray(image.dataobj))) == {0, 1, 2, 4}
     service.switch(desk, ["t2"])

@@ -64,11 +64,27 @@ class TestCase:
         for s, path in paths.items():
             (folder / f"BraTS_7_{s}.nii.gz").rename(path)
         case = read_case(paths, shown=shown)
-        assert case.name == "Clinic_4_t"
+        assert case.name == "Clinic_4"
         assert case.present == {"t1", "t2"}
         paths["t2"].write_bytes(b"GIF89a")
         with pytest.raises(CaseError, match=r"^Clinic_4_t2\.nii\.gz is not a NIfTI file"):
             read_case(paths, shown=shown)
+
+    @pytest.mark.parametrize(
+        ("names", "shared"),
+        [
+            (("BraTS-MET-00110-000-t1c", "BraTS-MET-00110-000-t2w"), "BraTS-MET-00110-000"),
+            (("X_t1", "X_t1ce"), "X"),
+            (("scan 7.t1", "scan 7.t1c"), "scan 7"),
+            (("t1", "t1c"), "case"),
+            (("a_t1", "b_t1c"), "case"),
+        ],
+    )
+    def test_the_name_is_of_whole_words_that_the_files_share(self, tmp_path, heads, names, shared):
+        paths = {}
+        for slot, name in zip(("t1", "t1c"), names, strict=True):
+            paths[slot] = heads.write(tmp_path / f"{name}.nii.gz", heads.head(len(slot)))
+        assert read_case(paths).name == shared
 
     def test_one_file_is_enough(self, folder):
         case = read_case(folder / "BraTS_7_t2.nii.gz")

@@ -167,8 +167,11 @@ class CompareService:
             compared.comparison = None  # it holds masks
         compared.rows[subset] = row
 
-    def subject(self, update: Update, day: date) -> Subject:
-        """A complete comparison as an export takes it: with its masks again."""
+    def subject(self, update: Update, day: date, alias: str | None = "") -> Subject:
+        """A complete comparison as an export takes it: with its masks again.
+
+        alias: what the case is called in it; None: as its files are.
+        """
         from mckd.report.subject import Subject
         from mckd.tumour.comparison import Comparison
 
@@ -182,7 +185,7 @@ class CompareService:
         again = Comparison(opened.case, whole, known=compared.rows.values())
         for subset, found in masks:
             again.add(subset, found)
-        return Subject(again, maps, *self._tumour.model(), day)
+        return Subject(again, maps, *self._tumour.model(), day, opened.called(alias))
 
     # ---- what the widgets show
 

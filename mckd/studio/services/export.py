@@ -47,8 +47,11 @@ class ExportService:
         self._compare = compare
         self._line = Line()
 
-    def make(self, desk: Desk, kind: object) -> Iterator[Export]:
-        """Compare what is not compared yet, then make the file. Ends early when superseded."""
+    def make(self, desk: Desk, kind: object, alias: str | None = "") -> Iterator[Export]:
+        """Compare what is not compared yet, then make the file. Ends early when superseded.
+
+        alias: what the case is called in it; None: as its files are.
+        """
         if kind not in KINDS:
             yield Export(problem="There is no such export.")
             return
@@ -65,7 +68,9 @@ class ExportService:
             return
         try:
             work = self._line.run(
-                lambda report: _made(self._compare.subject(update, date.today()), kind, report),
+                lambda report: _made(
+                    self._compare.subject(update, date.today(), alias), kind, report
+                ),
                 lambda: desk.turn == turn,
             )
             name, data = yield from told(work, _stage)

@@ -92,6 +92,10 @@ class Opened:
     encoded: Any = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
 
+    def called(self, alias: str | None) -> str:
+        """In what a visitor takes home: the alias, or with None what the files are called."""
+        return self.case.name if alias is None else alias
+
     @property
     def answered(self) -> bool:
         """Whether the answer for every subset is known; the features are needed no more."""
@@ -628,8 +632,11 @@ class TumourService:
         }
         return facts
 
-    def label_file(self, desk: Desk) -> tuple[str, bytes]:
+    def label_file(self, desk: Desk, alias: str | None = "") -> tuple[str, bytes]:
         """Name and content of the label file of the answer on screen.
+
+        Args:
+            alias: what the case is called in the name; None: as its files are.
 
         Raises:
             ValueError: there is none.
@@ -642,7 +649,7 @@ class TumourService:
         if opened is None:
             raise ValueError(GONE)
         bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
-        name = file_name(opened.case.name, [s for s in SEQUENCES if s in answer.used])
+        name = file_name(opened.called(alias), [s for s in SEQUENCES if s in answer.used])
         return name, label_file(bits, opened.case)
 
 

@@ -12,7 +12,7 @@ from mckd.studio.services import Services
 from mckd.studio.services.compare import CompareService, Update
 from mckd.studio.services.export import KINDS, ExportService
 from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
-from mckd.studio.tabs.tumour import MOST_WAITING, QUIET, send, send_case
+from mckd.studio.tabs.tumour import MOST_WAITING, QUIET, alias_of, send, send_case
 from mckd.studio.widgets.contributions import contributions
 from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
@@ -58,7 +58,8 @@ def take_home(
     tumour: TumourService, export: ExportService, desk: Desk, wish: Any
 ) -> Iterator[dict[str, Any]]:
     """Make the file that the exports ask for, and show every stage of it."""
-    for step in export.make(desk, wish.get("kind") if isinstance(wish, dict) else None):
+    kind = wish.get("kind") if isinstance(wish, dict) else None
+    for step in export.make(desk, kind, alias_of(wish)):
         shown = {"stage": step.stage, "fraction": step.fraction, "problem": step.problem}
         file = None
         if step.name:

@@ -24,6 +24,7 @@ from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
 from mckd.studio.widgets.viewer import viewer
+from mckd.tumour.naming import LONGEST_NAME
 
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -85,10 +86,17 @@ def score(tumour: TumourService, desk: Desk) -> Any:
     return gr.skip() if update is None else tumour.findings(update)
 
 
-def download(tumour: TumourService, desk: Desk) -> str | None:
+def alias_of(wish: Any) -> str | None:
+    """What a case is to be called in what is taken home; None: as its files are."""
+    if not isinstance(wish, dict) or not isinstance(wish.get("alias"), str):
+        return ""
+    return None if wish.get("own") is True else wish["alias"][:LONGEST_NAME]
+
+
+def download(tumour: TumourService, desk: Desk, wish: Any) -> str | None:
     """Write the label file of the answer on screen, for the browser to fetch."""
     try:
-        name, data = tumour.label_file(desk)
+        name, data = tumour.label_file(desk, alias_of(wish))
     except ValueError as problem:
         gr.Warning(str(problem), title="No download")
         return None
@@ -183,7 +191,7 @@ def build(services: Services) -> gr.State:
         partial(accept, tumour), desk, view, trigger_mode="multiple",
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
-    result.download(partial(download, tumour), desk, file, **QUIET).success(
+    result.download(partial(download, tumour), [desk, result], file, **QUIET).success(
         None, None, None, js=FETCH
     )
     return desk

@@ -1,7 +1,7 @@
 """The studio's own components: each a .py with its .html, .css and .js of the same name.
 
 A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope. What two
-widgets have in common is a file of its own (slices.*), which comes before theirs in both.
+widgets have in common is a file of its own (slices.*, alias.*), which comes before theirs in both.
 
 A widget's JavaScript owns its DOM (the template holds no `${value}`), Python owns its value.
 Widgets talk to each other in the browser through `mckd:*` events on `document`.
@@ -19,6 +19,7 @@ import gradio as gr
 
 HERE = Path(__file__).parent
 SLICES = ("slices.css", "slices.js", "slices.hands.js")
+ALIAS = ("alias.css", "alias.js")
 
 
 def source(name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 const root = element.querySelector('.exports');
 const $ = (selector) => root.querySelector(selector);
+const called = aliasOf($('.alias'));
 let fetched = '';          // address of the file that was downloaded last
 
 $('ul').replaceChildren(...Object.entries(props.kinds).map(([kind, [title, what]]) => {
@@ -10,7 +11,7 @@ $('ul').replaceChildren(...Object.entries(props.kinds).map(([kind, [title, what]
   button.addEventListener('click', () => {
     fetched = '';
     show({ stage: 'Starting…' });
-    props.value = { kind, at: Date.now() };
+    props.value = { kind, at: Date.now(), ...called() };
     trigger('make');
   });
   row.append(button);

@@ -6,13 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import ALIAS, widget
 
 
 def exports(kinds: dict[str, tuple[str, str]], **kwargs: Any) -> gr.HTML:
     """`kinds`: {kind: (title, what is in it)}.
 
-    It fires `make` with {"kind", "at"} as its value. From Python its value is
+    It fires `make` with {"kind", "at", "alias", "own"} as its value: what the case is to be called,
+    or that it is called as its files are. From Python its value is
     {"stage", "fraction", "problem", "file"}, where file is a `FileData`, which it downloads.
     """
-    return widget("exports", None, kinds=kinds, **kwargs)
+    return widget("exports", None, shared=ALIAS, kinds=kinds, **kwargs)

@@ -3,6 +3,7 @@ const $ = (selector) => root.querySelector(selector);
 let newest = 0;            // stamp of what is on screen; what is older and late is dropped
 let shown = null;
 let busy = 0;
+const called = aliasOf($('.alias'));
 
 const EMPTY = [['et', 'Enhancing tumour'], ['tc', 'Tumour core'], ['wt', 'Whole tumour']]
   .map(([region, name]) => ({ region, name }));
@@ -111,6 +112,6 @@ document.addEventListener('mckd:sequences', ({ detail }) => {
 });
 
 $('.ask button').addEventListener('click', () => { $('.ask').hidden = true; trigger('accept'); });
-$('.take').addEventListener('click', () => trigger('download'));
+$('.take').addEventListener('click', () => { props.value = { ...props.value, ...called() }; trigger('download'); });
 render();
 watch('value', render);

@@ -6,13 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import ALIAS, widget
 
 
 def findings(**kwargs: Any) -> gr.HTML:
     """Its value is the dictionary that `TumourService.findings` returns.
 
-    It fires `download` when the visitor wants the label file, and `accept` when they want images
-    segmented that the model was not made for.
+    It fires `download` when the visitor wants the label file, called as "alias" and "own" in its
+    value say, and `accept` when they want images segmented that the model was not made for.
     """
-    return widget("findings", **kwargs)
+    return widget("findings", shared=ALIAS, **kwargs)
