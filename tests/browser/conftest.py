@@ -7,8 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +20,11 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from tests import small_heads
+from tests.patience import PATIENCE_S, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+PATIENCE_MS = 1000 * PATIENCE_S
+sync_api.expect.set_options(timeout=PATIENCE_MS)
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -45,7 +46,6 @@ class Studio:
     port: int
     runs: Path
     process: subprocess.Popen[bytes]
-    seconds_to_page: float
     log: Path = field(repr=False)
     private: Path = field(repr=False)  # where it keeps files of visitors
     fence: Path = field(repr=False)  # notes of connections it tried to make
@@ -62,34 +62,40 @@ def start_studio(folder: Path, *arguments: str, root: Path = ROOT) -> Studio:
     command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs), *arguments]
     environment = {k: v for k, v in os.environ.items() if k != "SPACE_ID"}
     environment |= {"TMPDIR": str(private), "PYTHONPATH": str(FENCE), "MCKD_FENCE": str(fence)}
-    started = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=root, env=environment, stdout=out, stderr=subprocess.STDOUT
         )
-    url = f"http://127.0.0.1:{port}/"
-    while time.monotonic() - started < 60:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as page:
-                page.read()
-            waited = time.monotonic() - started
-            return Studio(url, port, runs, process, waited, log, private, fence)
-        except (urllib.error.URLError, OSError):
-            if process.poll() is not None:
-                break
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"the app did not start:\n{log.read_text()}")
+    studio = Studio(f"http://127.0.0.1:{port}/", port, runs, process, log, private, fence)
+    try:
+        until(
+            lambda: answers(studio.url),
+            lambda: f"the page of the app, which says {log.read_text()!r},",
+            lambda: "" if process.poll() is None else f"it ended with {process.returncode}",
+        )
+    except AssertionError:
+        process.kill()
+        raise
+    return studio
+
+
+def answers(url: str) -> bool:
+    """Whether a page is there."""
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
+            page.read()
+    except OSError:
+        return False
+    return True
 
 
 def stop_studio(studio: Studio) -> None:
     """End the app; it must not have tried to reach any other computer."""
     studio.process.terminate()
     try:
-        studio.process.wait(10)
-    except subprocess.TimeoutExpired:
+        studio.process.wait(PATIENCE_S)
+    finally:
         studio.process.kill()
-        studio.process.wait(10)
     assert not studio.fence.exists(), studio.fence.read_text()
 
 
@@ -188,6 +194,38 @@ class Watch:
             self.foreign.append(request.url)
 
 
+def blank(browser: Any, **options: Any) -> Any:
+    """An empty page of a new visitor, who has patience; `options` as `new_context` has them."""
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()
+
+
+# Where the page says that what was asked for has failed: it will not come any more.
+LOST = ", ".join(
+    [
+        "#tumour-findings .findings[data-status=problem]",
+        "#tumour-findings .findings[data-status=unavailable]",
+        "#compare-subsets .subsets[data-state=problem]",
+        "#compare-exports .exports[data-state=problem]",
+        "#verdict .verdict[data-status=unavailable]",
+    ]
+)
+IN_SIGHT = """([wanted, lost]) => {
+  const seen = (selector) => [...document.querySelectorAll(selector)]
+    .find((each) => each.checkVisibility({ visibilityProperty: true }));
+  if (wanted.every(seen)) return { lost: "" };
+  const failed = seen(lost);
+  return failed && { lost: failed.innerText };
+}"""
+
+
+def reach(page: Any, *selectors: str) -> None:
+    """Wait until each of these is in sight; fails at once where the page says `LOST`."""
+    end = page.wait_for_function(IN_SIGHT, arg=[selectors, LOST]).json_value()
+    assert not end["lost"], f"{selectors} cannot come any more; the page says: {end['lost']}"
+
+
 @contextmanager
 def arrivals(
     browser: Any, studio: Studio, arrive: Callable[[Any], None] = lambda page: None
@@ -199,10 +237,8 @@ def arrivals(
     contexts, watch = [], Watch()
 
     def start(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        page = context.new_page()
+        page = blank(browser, **options)
+        contexts.append(page.context)
         watch.over(page)
         page.goto(studio.url)
         page.wait_for_selector("#tumour-intake .case")
@@ -219,14 +255,10 @@ def arrivals(
 @pytest.fixture
 def page(browser: Any, studio: Studio) -> Iterator[Any]:
     """The studio's page, microphone allowed. Fails the test on console errors, foreign requests."""
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, permissions=["microphone"]
-    )
-    context.set_default_timeout(20_000)
-    opened, watch = context.new_page(), Watch()
+    opened, watch = blank(browser, permissions=["microphone"]), Watch()
     watch.over(opened)
     opened.goto(studio.url)
     yield opened
-    context.close()
+    opened.context.close()
     assert watch.foreign == []
     assert watch.complaints == []

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Studio, arrivals
+from tests.browser.conftest import Studio, arrivals, reach
 
 TABS = ("Brain tumours", "Compare", "Digits", "Training")
-READY_MS = 30_000
 ZOOMED = {"width": 720, "height": 450}  # of a window of 1440 x 900 at 200 %
 
 # What can be pressed and is in sight. A group that is one stop for Tab (tabs, choices, rows)
@@ -51,13 +50,13 @@ def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
 
 def open_case(page: Any) -> None:
     page.click("#tumour-intake [data-case=small_head]")
-    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    reach(page, "#tumour-findings .findings[data-status=answer]")
 
 
 def show(page: Any, tab: str) -> None:
     page.get_by_role("tab", name=tab, exact=True).click()
     if tab == "Compare":
-        page.wait_for_selector("#compare-subsets [data-state=complete]", timeout=READY_MS)
+        reach(page, "#compare-subsets [data-state=complete]")
 
 
 @pytest.mark.parametrize("tab", TABS)

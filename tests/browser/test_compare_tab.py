@@ -16,9 +16,16 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import small_heads
-from tests.browser.conftest import Studio, arrivals, lay_out_clinic, start_studio, stop_studio
+from tests.browser.conftest import (
+    Studio,
+    arrivals,
+    blank,
+    lay_out_clinic,
+    reach,
+    start_studio,
+    stop_studio,
+)
 
-READY_MS = 90_000  # torch on a busy machine
 FULL = "flair+t1+t1c+t2"
 REGIONS = ("et", "tc", "wt")
 VOXEL_ML = float(np.prod(small_heads.SPACING)) / 1000
@@ -51,13 +58,12 @@ def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
 @pytest.fixture(scope="module")
 def resident(browser: Any, clinic: Studio) -> Iterator[None]:
     """Somebody who has the case open all the time: others find it compared."""
-    context = browser.new_context()
-    page = context.new_page()
+    page = blank(browser)
     page.goto(clinic.url)
     page.get_by_role("tab", name="Compare").click()
     compare(page, "small_head")
     yield
-    context.close()
+    page.context.close()
 
 
 @pytest.fixture
@@ -70,8 +76,8 @@ def page(visit: Callable[..., Any], resident: None) -> Any:
 
 def compare(page: Any, case: str) -> None:
     page.click(f"#compare-subsets [data-case={case}]")
-    page.wait_for_selector("#compare-subsets .subsets[data-state=complete]", timeout=READY_MS)
-    page.wait_for_selector("#compare-panes .panes[data-loaded]", timeout=READY_MS)
+    reach(page, "#compare-subsets .subsets[data-state=complete]")
+    reach(page, "#compare-panes .panes[data-loaded]")
 
 
 def row(page: Any, key: str) -> list[str]:
@@ -341,8 +347,8 @@ def test_another_case_takes_over(page: Any) -> None:
     page.get_by_role("tab", name="Brain tumours").click()
     page.click("#tumour-intake [data-case=three]")
     page.get_by_role("tab", name="Compare").click()
-    expect(page.locator("#compare-subsets .case")).to_have_text("Three", timeout=READY_MS)
-    page.wait_for_selector("#compare-subsets .subsets[data-rows='7']", timeout=READY_MS)
+    expect(page.locator("#compare-subsets .case")).to_have_text("Three")
+    reach(page, "#compare-subsets .subsets[data-rows='7']")
     shows(page, "A", "flair+t1c+t2")
 
 

@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Studio, arrivals
-
-READY_MS = 90_000  # torch on a busy machine
+from tests.browser.conftest import Studio, arrivals, reach
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def begin(page: Any) -> None:
     """Start the tour and open its case."""
     page.click("#guide .start")
     page.click("#guide .act")
-    expect(page.locator("#guide .look")).to_contain_text("is open and segmented", timeout=READY_MS)
+    expect(page.locator("#guide .look")).to_contain_text("is open and segmented")
 
 
 def numbers(page: Any) -> list[float]:
@@ -44,17 +42,17 @@ def volume(page: Any, region: str) -> float:
 
 def test_the_tour_tells_the_numbers_of_the_case_and_flips_the_switches(page: Any) -> None:
     begin(page)
-    page.wait_for_selector("#tumour-findings .findings[data-scored=true]", timeout=READY_MS)
+    reach(page, "#tumour-findings .findings[data-scored=true]")
     page.click("#guide .next")
     full = {region: volume(page, region) for region in ("wt", "tc", "et")}
     assert numbers(page) == [*full.values()]
 
     page.click("#guide .next")
     page.click("#guide .act")
-    expect(page.locator("#guide .act")).to_be_hidden(timeout=READY_MS)
+    expect(page.locator("#guide .act")).to_be_hidden()
     expect(page.locator("#tumour-findings .from")).to_contain_text("without T1c")
     assert not page.is_checked("#tumour-sequences input[data-sequence=t1c]")
-    expect(page.locator("#guide .look")).to_contain_text("Dice", timeout=READY_MS)
+    expect(page.locator("#guide .look")).to_contain_text("Dice")
     said = page.inner_text("#guide .look")
     if full["et"] >= 0.1 and "hardly" not in said:
         assert numbers(page)[:2] == [full["et"], volume(page, "et")]
@@ -66,7 +64,7 @@ def test_the_tour_ends_with_what_contributes_most(page: Any) -> None:
         page.click("#guide .next")
     expect(page.locator("#guide h2")).to_have_text("What contributes most")
     page.click("#guide .act")
-    expect(page.locator("#compare-contributions .sentence")).not_to_be_empty(timeout=READY_MS)
+    expect(page.locator("#compare-contributions .sentence")).not_to_be_empty()
     sentence = page.inner_text("#compare-contributions .sentence")
     expect(page.locator("#guide .look")).to_have_text(sentence)
     page.click("#guide .next")
@@ -88,14 +86,14 @@ def test_the_tour_can_be_left_and_resumed(page: Any) -> None:
 
 
 def take(page: Any, kind: str) -> tuple[str, bytes]:
-    with page.expect_download(timeout=READY_MS) as download:
+    with page.expect_download() as download:
         page.click(f"#compare-exports button[data-kind={kind}]")
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
 def test_exports_are_whole_and_say_the_same(page: Any) -> None:
     page.click("#tumour-intake .case")
-    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    reach(page, "#tumour-findings .findings[data-status=answer]")
     shown = volume(page, "wt")
     page.get_by_role("tab", name="Compare").click()
 

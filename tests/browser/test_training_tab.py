@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Studio
+from tests.browser.conftest import Studio, blank
+from tests.patience import PATIENCE_S, until
 
-pytestmark = pytest.mark.timeout(300)
-SLOW_MS = 90_000  # a trainer imports torch on a busy machine
 LONG = "400"  # epochs that no test waits for
 
 
@@ -39,19 +37,22 @@ class Tab:
     def points(self) -> int:
         return int(self.get("points"))
 
-    def until(self, true: Callable[[], Any], what: str, seconds: float = SLOW_MS / 1000) -> None:
-        end = time.monotonic() + seconds
-        while not true():
-            state = (self.get("state"), self.points, self.page.locator(".note").inner_text())
-            assert time.monotonic() < end, f"{what}: not so within {seconds} s; curves: {state}"
-            self.page.wait_for_timeout(100)
+    def until(self, true: Callable[[], Any], what: str) -> None:
+        """Wait for it; a run that failed brings nothing any more."""
+        note = self.page.locator("#training-curves .note")
+        until(
+            true,
+            lambda: f"{what} (curves: {self.get('state')}, {self.points} points)",
+            lambda: self.get("state") == "failed" and f"the run failed: {note.inner_text()}",
+            lambda seconds: self.page.wait_for_timeout(1000 * seconds),
+        )
 
     def until_state(self, *states: str) -> None:
         self.until(lambda: self.get("state") in states, f"state {' or '.join(states)}")
 
     def begin(self, epochs: str) -> str:
         """Start a run of that many epochs; returns its id once the curves show it."""
-        expect(self.start).to_be_enabled(timeout=SLOW_MS)
+        expect(self.start).to_be_enabled()
         self.until(lambda: self.get("run"), "some run")
         before = self.get("run")
         self.page.locator("#training-epochs input").fill(epochs)
@@ -63,7 +64,7 @@ class Tab:
     def end(self) -> None:
         """Stop whatever is live and wait for it."""
         if self.get("state") in ("starting", "running"):
-            expect(self.stop).to_be_enabled(timeout=SLOW_MS)
+            expect(self.stop).to_be_enabled()
             self.stop.click()
             self.until_state("stopped", "finished", "failed")
 
@@ -166,7 +167,7 @@ def test_a_live_run_survives_zoom_reload_a_second_browser_stop_and_resume(
     assert again.get("state") == "running"
     expect(again.start).to_be_disabled()
 
-    other = browser.new_context().new_page()
+    other = blank(browser)
     other.goto(studio.url)
     second = Tab(other)
     second.until(lambda: second.get("run") == run and second.points > points, "the same run")
@@ -197,24 +198,30 @@ def test_a_run_from_a_shell_appears(tab: Tab, studio: Studio, finished_run: str)
 
 
 def test_replay_plays_pauses_and_can_be_scrubbed(tab: Tab, finished_run: str) -> None:
-    choose(tab, finished_run)
+    """By the page's own clock, which a busy machine does not hurry."""
     page, replay = tab.page, tab.page.locator("[data-act=replay]")
+    page.clock.install()
+    page.reload()
+    choose(Tab(page), finished_run)
     assert "step 200" in tab.where()
+    page.clock.pause_at(page.evaluate("Date.now()") + 2000)
     replay.click()
-    tab.until(lambda: 2 < int(tab.where().split()[1]) < 150, "a step in between", 10)
+    page.clock.run_for(3000)  # of the ten seconds that a replay lasts
+    assert 55 <= int(tab.where().split()[1]) <= 60
     replay.click()
     expect(replay).to_have_text("Go on")
-    page.wait_for_timeout(100)
     held = tab.where()
-    page.wait_for_timeout(500)
+    page.clock.run_for(1000)
     assert tab.where() == held
     scrub = page.locator(".scrub")
     scrub.fill("500")
-    tab.until(lambda: "step 100 " in tab.where(), "the middle")
+    page.clock.run_for(100)
+    assert "step 100 " in tab.where()
     assert tab.value("iwv.visual") == pytest.approx(0.55, abs=0.002)
     scrub.fill("950")
     replay.click()
-    tab.until(lambda: "step 200" in tab.where(), "the end")
+    page.clock.run_for(1000)
+    assert "step 200" in tab.where()
     expect(replay).to_have_text("Replay")
 
 
@@ -287,7 +294,7 @@ def test_an_idle_tab_asks_little_and_a_hidden_one_nothing(tab: Tab, finished_run
     tab.page.wait_for_timeout(6000)
     assert len(asked) <= 2
     tab.page.get_by_role("tab", name="Digits").click()
-    tab.page.wait_for_timeout(500)
+    expect(tab.curves).to_be_hidden()
     asked.clear()
     tab.page.wait_for_timeout(6000)
     assert asked == []
@@ -303,7 +310,7 @@ def test_it_fits_a_phone(tab: Tab, finished_run: str, width: int) -> None:
 
 def ask(studio: Studio, function: str, data: Any) -> Any:
     """Call a server function of the curves directly, as any client can."""
-    with urllib.request.urlopen(studio.url + "config", timeout=10) as reply:
+    with urllib.request.urlopen(studio.url + "config", timeout=PATIENCE_S) as reply:
         components = json.load(reply)["components"]
     curves = next(c for c in components if c["props"].get("elem_id") == "training-curves")
     body = {
@@ -317,7 +324,7 @@ def ask(studio: Studio, function: str, data: Any) -> Any:
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.load(reply)
 
 

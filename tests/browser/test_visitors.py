@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,11 +18,10 @@ import nibabel
 import pytest
 from playwright.sync_api import expect
 
-from mckd.studio.services.visitors import LEAVE_S
 from tests import small_heads
-from tests.browser.conftest import Studio, Watch
+from tests.browser.conftest import Studio, Watch, blank, reach
+from tests.patience import PATIENCE_S, until
 
-READY_MS = 60_000
 ANSWER = "#tumour-findings .findings[data-scored=true]"
 TELLING = "Mueller_Hans_19610321"
 HEADER = b"PATIENT MUELLER HANS"
@@ -34,9 +32,8 @@ class Visitor:
 
     def __init__(self, browser: Any, url: str, watch: Watch) -> None:
         self.url, self.session, self.files, self.sent = url, "", [], []
-        self.context = browser.new_context(viewport={"width": 1440, "height": 1000})
-        self.context.set_default_timeout(30_000)
-        self.page = self.context.new_page()
+        self.page = blank(browser, viewport={"width": 1440, "height": 1000})
+        self.context = self.page.context
         watch.over(self.page)
         self.page.on("request", self._note)
         self.page.goto(url)
@@ -60,10 +57,8 @@ class Visitor:
         self.page.click("#tumour-intake .go")
 
     def answered(self) -> None:
-        self.page.wait_for_selector("#tumour-viewer .viewer[data-loaded]", timeout=READY_MS)
-        self.page.wait_for_selector(
-            "#tumour-findings .findings[data-status=answer]", timeout=READY_MS
-        )
+        reach(self.page, "#tumour-viewer .viewer[data-loaded]")
+        reach(self.page, "#tumour-findings .findings[data-status=answer]")
 
     def numbers(self) -> list[str]:
         return self.page.locator("#tumour-findings tbody td").all_inner_texts()
@@ -123,13 +118,6 @@ SEND_ONLY = """async () => {
 def kept(clinic: Studio) -> list[Path]:
     """Every file of every visitor on the disk."""
     return [path for path in clinic.private.rglob("*") if path.is_file()]
-
-
-def until(true: Callable[[], Any], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 # ---- two visitors
@@ -351,13 +339,13 @@ def test_delete_my_data_deletes_it_now_and_says_so(
 def test_closing_the_page_deletes_what_was_opened(
     visit: Callable[[], Visitor], browser: Any, clinic: Studio, own: list[Path]
 ) -> None:
-    until(lambda: not kept(clinic), LEAVE_S + 30)  # those before have left
+    until(lambda: not kept(clinic))  # those before have left
     ann = Visitor(browser, clinic.url, Watch())
     ann.open_own(*own)
     ann.answered()
     assert kept(clinic)
     ann.context.close()
-    until(lambda: not kept(clinic), LEAVE_S + 30)
+    until(lambda: not kept(clinic))
 
 
 def test_a_session_that_was_forgotten_says_so(visit: Callable[[], Visitor]) -> None:
@@ -398,13 +386,13 @@ def test_health_is_told_to_anybody_and_holds_nothing_of_visitors(
     visit: Callable[[], Visitor], clinic: Studio
 ) -> None:
     visit().open_bundled()
-    with urllib.request.urlopen(clinic.url + "health", timeout=10) as reply:
+    with urllib.request.urlopen(clinic.url + "health", timeout=PATIENCE_S) as reply:
         assert reply.status == 200
         told = json.load(reply)
     assert set(told) == {"status", "version", "models"}
     assert told["models"]["tumour"] == "ready"
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(clinic.url + "health/x", timeout=10)
+        urllib.request.urlopen(clinic.url + "health/x", timeout=PATIENCE_S)
 
 
 def test_the_app_tried_to_reach_nobody(visit: Callable[[], Visitor], clinic: Studio) -> None:

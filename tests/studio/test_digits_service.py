@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 
 from mckd.studio.services import words
 from mckd.studio.services.digits import Desk, DigitService, decode_picture, decode_sound
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "digits" / "examples"
@@ -304,7 +305,7 @@ def test_an_input_given_too_early_waits_for_the_model() -> None:
     gate = threading.Event()
 
     def load() -> Any:
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
         return Stub()
 
     digits, desk = DigitService(load, EXAMPLES), Desk()

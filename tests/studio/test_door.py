@@ -16,6 +16,7 @@ from mckd.studio.door import Door
 from mckd.studio.services import visitors as rules
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.visitors import Visitors
+from tests.patience import PATIENCE_S
 
 CALL = "/gradio_api/run/predict"
 
@@ -334,7 +335,7 @@ def test_health_answers_while_somebody_is_served(door: Door) -> None:
     door._app = slow
     thread = threading.Thread(target=lambda: TestClient(door).get("/config"))
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     assert TestClient(door).get("/health").status_code == 200
     gate.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)

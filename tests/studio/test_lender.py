@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import small_heads, untrained
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +67,7 @@ def borrow(lender: Lender, folder: Path, granted: str) -> tuple[list[dict[str, A
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=PATIENCE_S,
         env=os.environ
         | {
             "SPACES_ZERO_GPU": "true",

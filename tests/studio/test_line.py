@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mckd.studio.services.line import Before, Line, Superseded, outcome
-
-
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+from tests.patience import PATIENCE_S, until
 
 
 class Worker:
@@ -43,7 +36,7 @@ class Worker:
     def _work(self, report: Callable[[Any], None]) -> str:
         self._log.append(self._name)
         report("at work")
-        assert self.go.wait(10)
+        assert self.go.wait(PATIENCE_S)
         return self._name
 
 
@@ -57,7 +50,7 @@ def test_first_come_first_served_and_everybody_knows_their_place() -> None:
     bob.go.set()
     cid.go.set()
     for each in (ann, bob, cid):
-        each.thread.join(10)
+        each.thread.join(PATIENCE_S)
     assert log == ["ann", "bob", "cid"]
     assert ann.told == ["at work"]
     assert bob.told == [Before(1), "at work"]
@@ -70,12 +63,12 @@ def test_who_leaves_moves_the_others_up_and_does_no_work() -> None:
     line, log = Line(), []
     ann, bob, cid = (Worker(line, log, name) for name in ("ann", "bob", "cid"))
     bob.wanted = False
-    bob.thread.join(10)
+    bob.thread.join(PATIENCE_S)
     assert isinstance(bob.result, Superseded)
     until(lambda: Before(1) in cid.told)
     ann.go.set()
     cid.go.set()
-    cid.thread.join(10)
+    cid.thread.join(PATIENCE_S)
     assert log == ["ann", "cid"]
 
 

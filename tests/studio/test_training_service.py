@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from mckd.files.runs import RunFolder
 from mckd.studio.services import training as service
 from mckd.studio.services.training import Choices, Training, new_name, thin, tidy_row
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
@@ -79,16 +79,6 @@ def row(step: int) -> dict[str, Any]:
         "iwv": {"visual": 0.6, "audio": 0.4},
         "validation": {"visual": 0.9, "audio": 0.8, "both": 0.95},
     }
-
-
-def until(true: Callable[[], Any], seconds: float = 90, every: float = 0.2) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = true()
-        if value:
-            return value
-        time.sleep(every)
-    raise AssertionError(f"not so within {seconds} s")
 
 
 # ---- commands
@@ -459,6 +449,20 @@ def real(tmp_path: Path) -> Iterator[Training]:
         until(lambda: training.live() is None)
 
 
+def reach(training: Training, run_id: str, true: Callable[[], Any], what: str) -> None:
+    """Wait for something of a run; one that failed brings nothing any more."""
+
+    def failed() -> object:
+        state = training.state(run_id)
+        return state["state"] == "failed" and state["message"]
+
+    until(true, lambda: what, failed)
+
+
+def reach_state(training: Training, run_id: str, state: str) -> None:
+    reach(training, run_id, lambda: training.state(run_id)["state"] == state, state)
+
+
 def test_two_epochs_from_start_to_finish(real: Training) -> None:
     run_id = real.start(Choices(epochs=2))
     assert re.fullmatch(r"digits-smoke-\d{8}-\d{6}", run_id)
@@ -477,10 +481,9 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
         reply = real.since(run_id, cursor)
         cursor = reply["cursor"]
         rows.extend(reply["rows"])
-        assert reply["status"]["state"] != "failed", reply["status"]["message"]
         return bool(reply["status"]["state"] == "finished")
 
-    until(finished)
+    reach(real, run_id, finished, "the end")
     rows += real.since(run_id, cursor)["rows"]
     assert len(rows) >= 2
     assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
@@ -498,26 +501,31 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
 
 def test_another_app_finds_the_run_stops_it_and_resumes_it(real: Training) -> None:
     run_id = real.start(Choices(epochs=400))
-    until(lambda: len(real.since(run_id)["rows"]) >= 3)
+    reach(real, run_id, lambda: len(real.since(run_id)["rows"]) >= 3, "three rows")
     restarted = Training(ROOT, runs=real.runs_folder)  # the app, started again
     assert restarted.attach() == run_id
     assert restarted.state(run_id)["can_stop"]
     with pytest.raises(ValueError, match="is training now"):
         restarted.start(Choices(epochs=1))
     restarted.stop(run_id)
-    until(lambda: restarted.state(run_id)["state"] == "stopped")
+    reach_state(restarted, run_id, "stopped")
     assert restarted.live() is None
     with pytest.raises(ValueError, match="already ended"):
         restarted.stop(run_id)
     before = restarted.since(run_id)["rows"][-1]["step"]
 
     restarted.resume(run_id)
-    until(lambda: restarted.since(run_id)["rows"][-1]["step"] > before)
+    reach(
+        restarted,
+        run_id,
+        lambda: restarted.since(run_id)["rows"][-1]["step"] > before,
+        "a later row",
+    )
     assert restarted.state(run_id)["state"] == "running"
     steps = [r["step"] for r in restarted.since(run_id)["rows"]]
     assert steps == sorted(set(steps))
     restarted.stop(run_id)
-    until(lambda: restarted.state(run_id)["state"] == "stopped")
+    reach_state(restarted, run_id, "stopped")
 
 
 def test_a_trainer_that_cannot_begin_says_why(real: Training, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import copy
 import gzip
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ from mckd.studio.services.tumour import Desk, TumourService, Update, model_unava
 from mckd.studio.tabs import tumour as tab
 from mckd.tumour import regions
 from tests import small_heads
+from tests.patience import PATIENCE_S, until
 
 ALL = ["flair", "t1", "t1c", "t2"]
 
@@ -42,7 +42,7 @@ class Stub:
     def encode(self, case: Any, progress: Any) -> Any:
         self.encoded.append(case.name)
         progress(0.5)
-        assert self.pause.wait(10)
+        assert self.pause.wait(PATIENCE_S)
         progress(1.0)
         return case
 
@@ -81,13 +81,6 @@ def service(cases: Path, model: Stub, tmp_path: Path) -> TumourService:
 
 def last(updates: Iterator[Update]) -> Update:
     return list(updates)[-1]
-
-
-def until(true: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def opened(service: TumourService, key: str = "phantom_a") -> Desk:
@@ -176,7 +169,7 @@ def test_switches_flipped_while_the_case_is_encoded_count(
     assert service.switch(desk, ["t1"]) is None  # `open` will answer
     assert service.switch(desk, ["t1", "t2"]) is None
     model.pause.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert model_updates[-1].answer.used == {"t1", "t2"}
 
 
@@ -319,7 +312,7 @@ def test_closing_ends_the_work(service: TumourService, model: Stub) -> None:
     until(lambda: model.encoded)
     service.close(desk)
     model.pause.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert not [update for update in told if update.answer or update.problem]
     assert service.shelf.used == 0
@@ -337,7 +330,7 @@ def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> N
     until(lambda: all(any("before yours" in u.stage for u in each) for each in told[1:]))
     model.pause.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     stages = [[update.stage for update in each] for each in told]
     assert "1 case before yours…" in stages[1]
     assert "2 cases before yours…" in stages[2]
@@ -354,7 +347,7 @@ def test_a_storm_of_switches_keeps_one_thread_busy_and_ends_with_the_last(
 
     def slow(encoded: Any, used: frozenset[str]) -> Any:
         inside.append(used)
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_S)
         return decide(encoded, used)
 
     model.decide = slow  # type: ignore[method-assign]
@@ -365,7 +358,7 @@ def test_a_storm_of_switches_keeps_one_thread_busy_and_ends_with_the_last(
     wishes = [["t2"], ["flair"], ["t1", "t2"]] * 20
     assert [service.switch(desk, wish) for wish in wishes] == [None] * 60  # at once
     gate.set()
-    first.join(10)
+    first.join(PATIENCE_S)
     assert answers[0].used == desk.shown.used == {"t1", "t2"}
     assert inside == [{"t1"}, {"t1", "t2"}]
 

@@ -3,8 +3,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 from tests.conftest import ROOT
 from train.digits.table import PAPER, RATES, cells
 
@@ -22,7 +20,6 @@ def test_every_row_is_compared_with_the_bound_of_its_tested_modality():
             assert bounds[row.bound] == row.tested
 
 
-@pytest.mark.timeout(300)
 def test_the_whole_command_on_the_bundled_set(tmp_path, bundled):
     """Every row trained for one epoch with three seeds; run again, it trains nothing."""
     words = ["table", "--data", str(bundled), "--out", str(tmp_path), "--seeds", "3"]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import torch
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import NonFiniteLossError
+from tests.patience import PATIENCE_S, until
 from train.digits.protocol import PaperTask
 from train.digits.run import BUNDLED
 from train.digits.settings import PRESETS
@@ -177,7 +177,7 @@ def test_stopping_saves_and_resuming_ends_alike(tmp_path):
     process = subprocess.Popen(command(tmp_path / "a"), cwd=ROOT, stdout=subprocess.DEVNULL)
     wait_for(lambda: RunFolder(tmp_path / "a").records()[0], process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 3
+    assert process.wait(PATIENCE_S) == 3
     status = RunFolder(tmp_path / "a").status()
     assert status["state"] == "stopped"
     assert 0 < status["step"] < status["steps"]
@@ -196,7 +196,7 @@ def test_two_processes_train_one_model(tmp_path):
         cwd=ROOT,
         check=True,
         capture_output=True,
-        timeout=110,
+        timeout=PATIENCE_S,
     )
     rows, _ = RunFolder(tmp_path / "two").records()
     assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
@@ -243,12 +243,12 @@ def test_clock():
     assert [clock(s) for s in (5, 75, 3700)] == ["0:05", "1:15", "1:01:40"]
 
 
-def wait_for(condition, process, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the trainer ended early"
-        assert time.monotonic() < end, "the trainer wrote nothing"
-        time.sleep(0.02)
+def wait_for(condition, process):
+    until(
+        condition,
+        lambda: "a record",
+        lambda: "" if process.poll() is None else "the trainer ended early",
+    )
 
 
 def test_records_are_json_lines(tmp_path):
