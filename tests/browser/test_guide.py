@@ -121,7 +121,7 @@ def test_exports_are_whole_and_say_the_same(page: Any) -> None:
 
 def test_the_files_name_is_taken_only_if_somebody_says_so_and_for_this_case(page: Any) -> None:
     page.click("#tumour-intake .case")
-    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    reach(page, "#tumour-findings .findings[data-status=answer]")
     page.check("#tumour-findings .alias input[type=checkbox]")
     with page.expect_download() as download:
         page.click("#tumour-findings .take")
@@ -133,7 +133,7 @@ def test_the_files_name_is_taken_only_if_somebody_says_so_and_for_this_case(page
     assert figures.splitlines()[1].startswith(b"small_head,")
     page.get_by_role("tab", name="Brain tumours").click()
     page.click("#tumour-intake .case")
-    page.wait_for_selector("#tumour-findings .findings[data-status=answer]", timeout=READY_MS)
+    reach(page, "#tumour-findings .findings[data-status=answer]")
     for place in ("#tumour-findings", "#compare-exports"):
         expect(page.locator(f"{place} .alias input[type=checkbox]")).not_to_be_checked()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import urllib.error
 import urllib.request
@@ -116,8 +117,8 @@ SEND_ONLY = """async () => {
 
 
 def kept(clinic: Studio) -> list[Path]:
-    """Every file of every visitor on the disk."""
-    return [path for path in clinic.private.rglob("*") if path.is_file()]
+    """Every file of every visitor on the disk; what goes while one looks is gone."""
+    return [Path(place) / name for place, _, names in os.walk(clinic.private) for name in names]
 
 
 # ---- two visitors
