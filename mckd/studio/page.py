@@ -10,6 +10,7 @@ import gradio as gr
 from mckd.studio.door import browser_of
 from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
+from mckd.studio.widgets.drop import drop
 from mckd.studio.widgets.guide import guide
 from mckd.studio.widgets.privacy import privacy
 from mckd.tumour.naming import SEQUENCE_NAMES
@@ -32,6 +33,7 @@ def build(services: Services) -> gr.Blocks:
     with page:
         gr.HTML(HEADER, elem_id="header", apply_default_css=False)
         guide(SEQUENCE_NAMES, elem_id="guide")
+        drop(elem_id="drop")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Brain tumours", id="tumour"):
                 desk = tumour.build(services)

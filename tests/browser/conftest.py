@@ -226,6 +226,19 @@ def reach(page: Any, *selectors: str) -> None:
     assert not end["lost"], f"{selectors} cannot come any more; the page says: {end['lost']}"
 
 
+def drag(page: Any, *files: Path, x: int = 300, y: int = 400) -> Callable[[], None]:
+    """Drag files or folders of this computer over the page; call what it returns to drop them."""
+    hand = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+
+    def move(kind: str) -> None:
+        hand.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+    move("dragEnter")
+    move("dragOver")
+    return lambda: move("drop")
+
+
 @contextmanager
 def arrivals(
     browser: Any, studio: Studio, arrive: Callable[[Any], None] = lambda page: None

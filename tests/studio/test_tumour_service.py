@@ -458,11 +458,31 @@ def test_a_broken_model_is_one_sentence(service: TumourService, model: Stub) -> 
     assert update.opened is not None  # the images stay on screen
 
 
-def test_guesses_are_slots_or_nothing(service: TumourService) -> None:
-    names = ["a_flair.nii.gz", "b-t1c.nii", "BRATS_001.nii.gz", "x_seg.nii", "holiday.nii"]
-    assert service.guess(names) == ["flair", "t1c", "stack", "seg", ""]
-    assert service.guess("x") == []
-    assert len(service.guess(["x"] * 1000)) == module.MOST_FILES
+def test_files_are_sorted_into_cases_by_their_names(service: TumourService) -> None:
+    names = ["P/a_flair.nii.gz", "P/b-t1c.nii", "P/x_seg.nii", "P/holiday.nii", "alone/y.nii"]
+    assert service.sort(names) == {
+        "cases": [
+            {
+                "name": "P",
+                "slots": dict(zip(sorted(names[:4]), ("flair", "t1c", "", "seg"), strict=True)),
+            }
+        ],
+        "left": ["alone/y.nii"],
+    }
+    assert service.sort(["BRATS_001.nii.gz"])["cases"][0]["slots"] == {"BRATS_001.nii.gz": "stack"}
+
+
+@pytest.mark.parametrize("odd", ["x", None, 7, {}, [], [None, 7, {}, ["x"]], ["x" * 5000]])
+def test_odd_names_are_sorted_into_nothing_that_is_an_image(
+    service: TumourService, odd: object
+) -> None:
+    cases = service.sort(odd)["cases"]
+    assert not any(slot for case in cases for slot in case["slots"].values())
+
+
+def test_no_more_names_are_sorted_than_a_page_lists(service: TumourService) -> None:
+    found = service.sort([f"{number}_t1.nii" for number in range(1000)])
+    assert sum(len(case["slots"]) for case in found["cases"]) == module.MOST_NAMES
 
 
 # ---- what a browser may ask for

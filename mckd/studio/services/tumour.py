@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 SHELF_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels takes 150 MB
 FILES_IDLE_S = 1800  # a visitor's files are deleted; intake.html promises it
 IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
-MOST_FILES = 12
+MOST_NAMES = 400  # of files that are sorted at once
+LONGEST_PATH = 300
 SLOTS = {**SEQUENCE_NAMES, STACK: "All four (4-D, MSD)", SEG: "Reference"}
 
 READING = "Reading the images…"
@@ -241,13 +242,20 @@ class TumourService:
             for folder in folders
         ]
 
-    def guess(self, names: object) -> list[str]:
-        """For each file name the slot it seems to be, "" if its name does not say."""
-        from mckd.tumour.naming import slot_of
+    def sort(self, paths: object) -> dict[str, Any]:
+        """The cases among files, by their relative paths, as intake.js lists them.
 
-        if not isinstance(names, list):
-            return []
-        return [slot_of(str(name)[:300]) or "" for name in names[:MOST_FILES]]
+        Each case has a name and the slot of each of its files, "" where a name leaves it open;
+        `left` are the files that belong to no case.
+        """
+        from mckd.tumour.gather import group
+
+        listed = paths[:MOST_NAMES] if isinstance(paths, list) else []
+        cases, left = group(path for path in map(str, listed) if len(path) <= LONGEST_PATH)
+        return {
+            "cases": [{"name": case.name, "slots": case.slots} for case in cases],
+            "left": left,
+        }
 
     def bundled(self, key: object) -> Choice:
         """The bundled case of that key.

@@ -162,15 +162,15 @@ def build(services: Services) -> gr.State:
     """
     tumour = services.tumour
 
-    def guess(names: Any) -> list[str]:
-        return tumour.guess(names)
+    def sort(paths: Any) -> dict[str, Any]:
+        return tumour.sort(paths)
 
     def open_wish(desk: Desk, wish: Any, request: gr.Request) -> Iterator[Shown]:
         assert request.request is not None
         yield from open_case(tumour, desk, wish, browser_of(dict(request.request.scope)))
 
     desk = gr.State(Desk(), delete_callback=tumour.close)  # each visitor gets a fresh one
-    chosen = intake(tumour.cases(), guess, SLOTS, elem_id="tumour-intake")
+    chosen = intake(tumour.cases(), sort, SLOTS, elem_id="tumour-intake")
     with gr.Row(elem_id="tumour", equal_height=False):
         with gr.Column(elem_classes="mk-picture", min_width=320):
             pictures = viewer(elem_id="tumour-viewer")

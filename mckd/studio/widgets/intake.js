@@ -1,13 +1,27 @@
+// Which case is opened: a bundled one, or one of what was dropped or chosen. How folders and ZIP
+// archives are walked through is in intake.gather.js, how files travel in intake.send.js.
+
 const root = element.querySelector('.intake');
 const $ = (selector) => root.querySelector(selector);
-const NIFTI = /\.nii(\.gz)?$/i, MOST = 12;
-let files = [];            // {file, slot, path, state}: those in the list
+const MOST_NAMES = 400, LONGEST_PATH = 300;   // of names that the server sorts at once
+const MOST_TOLD = 6;
+const OUT = 'out';                            // of a file that the visitor leaves out
+const KEPT = 'mckd-case';                     // what is open, for a page that is loaded anew
+let pool = [];             // {path, size, read, ticket}: the NIfTI files that were given
+let heads = [];            // {name, files: [{entry, slot, asked}]}: the cases among them
+let head = null;           // the one that is listed
+let left = [];             // {path, why}
+let failed = '';           // why the last attempt came to nothing
 let busy = false;
 
-function choose(button, value) {
+// ---- opening
+
+function choose(button, wish, again = false) {
   root.querySelectorAll('.case.chosen').forEach((other) => other.classList.remove('chosen'));
   if (button) button.classList.add('chosen');
-  props.value = { ...value, at: Date.now() };
+  try { sessionStorage.setItem(KEPT, JSON.stringify(wish)); } catch (error) { /* a private window */ }
+  document.dispatchEvent(new CustomEvent('mckd:chosen', { detail: { again } }));
+  props.value = { ...wish, again, at: Date.now() };
   trigger('open');
 }
 
@@ -30,96 +44,162 @@ document.addEventListener('mckd:open', ({ detail }) => {   // from elsewhere on 
   if (known) known.click();
 });
 
+// A page that was loaded anew opens what it had, as long as the server has it: files of a visitor
+// are deleted half a minute after their page is gone.
+function reopen() {
+  let wish = null;
+  try { wish = JSON.parse(sessionStorage.getItem(KEPT)); } catch (error) { /* nothing is kept */ }
+  if (!wish) return;
+  const button = wish.case ? root.querySelector(`[data-case="${CSS.escape(wish.case)}"]`) : $('.own');
+  if (button) choose(button, wish, true);
+}
+document.addEventListener('mckd:case', ({ detail }) => { if (detail.problem) sessionStorage.removeItem(KEPT); });
+
 function openDrawer(open) {
   $('.drawer').hidden = !open;
   $('.own').setAttribute('aria-expanded', String(open));
 }
 $('.own').addEventListener('click', () => openDrawer($('.drawer').hidden));
 
-// ---- the list of files
+// ---- what was given, sorted into cases
+
+// given: {files: what `gather` found, left}. Loose files join those that are here; a folder or an
+// archive takes their place.
+async function add(given) {
+  const loose = given.files.every(({ path }) => !path.includes('/')) && pool.every(({ path }) => !path.includes('/'));
+  const before = loose ? pool : [], known = loose ? heads.flatMap(({ files }) => files) : [];
+  pool = [...before, ...given.files.filter(({ path }) => !before.some((old) => old.path === path))];
+  left = given.left;
+  failed = '';
+  const listed = pool.filter(({ path }) => path.length <= LONGEST_PATH).slice(0, MOST_NAMES);
+  left.push(...pool.filter((entry) => !listed.includes(entry)).map(({ path }) => ({ path, why: `only ${MOST_NAMES} images are listed at once: open a smaller folder` })));
+  let sorted;
+  try { sorted = await server.sort(listed.map(({ path }) => path)); } catch (error) {   // the visitor says what they are
+    sorted = { cases: [{ name: '', slots: Object.fromEntries(listed.map(({ path }) => [path, ''])) }], left: [] };
+  }
+  const of = (path) => listed.find((entry) => entry.path === path);
+  heads = sorted.cases.map(({ name, slots }) => ({ name, files: Object.entries(slots).map(([path, slot]) => {
+    const old = known.find(({ entry }) => entry.path === path);   // as the visitor has said
+    return { entry: of(path), slot: old ? old.slot : slot, asked: !slot };
+  }) }));
+  left.push(...sorted.left.map((path) => ({ path, why: 'its name tells no sequence' })));
+  head = heads.length === 1 ? heads[0] : null;
+  show();
+}
+
+// ---- the drawer
 
 function size(bytes) { return bytes > 1e6 ? (bytes / 1e6).toFixed(1) + ' MB' : Math.ceil(bytes / 1e3) + ' kB'; }
+function make(tag, fields, ...children) {
+  const node = Object.assign(document.createElement(tag), fields);
+  node.append(...children);
+  return node;
+}
+const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1);
 
 function show() {
-  const taken = files.map(({ slot }) => slot);
-  $('.files').replaceChildren(...files.map((entry) => {
-    const row = document.createElement('li'), select = document.createElement('select'), remove = document.createElement('button');
-    const twice = entry.slot && taken.filter((slot) => slot === entry.slot).length > 1;
-    row.className = twice ? 'twice' : entry.slot ? '' : 'left';
-    select.setAttribute('aria-label', 'What ' + entry.file.name + ' is');
-    for (const [value, text] of [...Object.entries(props.slots), ['', 'Leave out']]) {
-      select.append(new Option(text, value, false, value === entry.slot));
-    }
-    select.addEventListener('change', () => { entry.slot = select.value; show(); });
-    select.disabled = busy;
-    Object.assign(remove, { type: 'button', className: 'drop-one', textContent: '×', title: 'Remove from the list' });
-    remove.setAttribute('aria-label', 'Remove ' + entry.file.name);
-    remove.addEventListener('click', () => { files = files.filter((other) => other !== entry); show(); });
-    row.append(
-      Object.assign(document.createElement('span'), { className: 'name', textContent: entry.file.name, title: entry.file.name }),
-      Object.assign(document.createElement('span'), { className: 'state', textContent: entry.state || size(entry.file.size) }),
-      select, remove);
-    return row;
+  showHeads();
+  showFiles();
+  showLeft();
+  const trouble = head ? troubleWith(head) : '', open = head && head.files.some(({ slot }) => !slot);
+  $('.say').textContent = failed || trouble;
+  $('.go').disabled = busy || !head || Boolean(trouble);
+  $('.go').hidden = heads.length > 1 && !head;
+  $('.rest').hidden = busy || !open || !head.files.some(({ slot }) => slot && slot !== OUT);
+  $('.clear').hidden = busy || !(pool.length || left.length);
+  $('.say').classList.toggle('failed', Boolean(failed));
+  $('.ways').hidden = busy;
+  $('.ways').classList.toggle('full', Boolean(heads.length));
+}
+
+// What keeps a case from being opened, in words.
+function troubleWith({ files }) {
+  const used = files.map(({ slot }) => slot).filter((slot) => slot && slot !== OUT), open = files.filter(({ slot }) => !slot);
+  if (new Set(used).size < used.length) return 'Two files are marked as the same. Say which is which, or leave one out.';
+  if (used.includes('stack') && used.some((slot) => slot !== 'stack' && slot !== 'seg')) return 'Open either the 4-D file or single sequences, not both.';
+  if (open.length) return `Which sequence is ${nameOf(open[0].entry.path)}${open.length > 1 ? `, and ${open.length - 1} more` : ''}? The name does not say. Choose it in the list, or leave it out.`;
+  if (!used.some((slot) => slot !== 'seg')) return 'Say of at least one file which sequence it is.';
+  return '';
+}
+
+function showHeads() {
+  $('.several').hidden = heads.length < 2;
+  $('.count').textContent = `${heads.length} cases were found. Which one?`;
+  $('.heads').replaceChildren(...heads.map((one) => {
+    const slots = one.files.map(({ slot }) => slot), open = slots.filter((slot) => !slot).length;
+    const what = Object.keys(props.slots).filter((slot) => slots.includes(slot)).map((slot) => props.slots[slot]);
+    if (open) what.push(open > 1 ? `${open} to be said` : '1 to be said');
+    const button = make('button', { type: 'button', className: 'case' }, make('span', { textContent: one.name || 'The files themselves' }), make('small', { textContent: what.join(', ') }));
+    button.setAttribute('aria-pressed', String(one === head));
+    button.classList.toggle('chosen', one === head);
+    button.disabled = busy;
+    button.addEventListener('click', () => { head = one; failed = ''; show(); });
+    return make('li', {}, button);
   }));
-  const used = taken.filter(Boolean);
-  const trouble = new Set(used).size < used.length ? 'Two files are marked as the same. Say which is which, or leave one out.'
-    : used.includes('stack') && used.some((slot) => slot !== 'stack' && slot !== 'seg') ? 'Open either the 4-D file or single sequences, not both.'
-    : files.length && !used.some((slot) => slot !== 'seg') ? 'Say of at least one file which sequence it is.' : '';
-  if (!show.failed) $('.say').textContent = trouble;
-  $('.go').disabled = busy || !files.length || Boolean(trouble);
-  $('.clear').hidden = !files.length || busy;
 }
 
-async function add(listed) {
-  show.failed = false;
-  const all = [...listed], fit = all.filter((file) => NIFTI.test(file.name)).slice(0, MOST - files.length);
-  const odd = all.filter((file) => !NIFTI.test(file.name));
-  const entries = fit.map((file) => ({ file, slot: '', path: '' }));
-  files.push(...entries);
-  show();
-  try {
-    const slots = await server.guess(fit.map((file) => file.name));
-    entries.forEach((entry, place) => { entry.slot = slots[place] || ''; });
-  } catch (error) { /* the visitor says what they are */ }
-  show();
-  if (odd.length) {
-    $('.say').textContent = `${odd[0].name} is not a NIfTI file; only .nii and .nii.gz can be opened. Convert DICOM with dcm2niix first.`;
-  }
-}
-
-$('.drop input').addEventListener('change', (event) => { add(event.target.files); event.target.value = ''; });
-$('.clear').addEventListener('click', () => { files = []; show.failed = false; $('.say').textContent = ''; show(); });
-for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
-  root.addEventListener(name, (event) => {
-    event.preventDefault();
-    root.classList.toggle('over', over);
-    if (name === 'dragover') openDrawer(true);
-    if (name === 'drop') add(event.dataTransfer.files);
-  });
-}
-
-$('.go').addEventListener('click', async () => {
-  busy = true;
-  show.failed = false;
-  const wanted = files.filter(({ slot }) => slot);
-  show();
-  try {
-    for (const entry of wanted) {
-      if (entry.ticket) continue;
-      entry.state = 'sending…';
+function showFiles() {
+  const taken = head ? head.files.map(({ slot }) => slot) : [];
+  $('.files').replaceChildren(...(head ? head.files : []).map((file) => {
+    const { entry, slot, asked } = file, name = nameOf(entry.path), under = entry.path.slice(0, -name.length);
+    const select = make('select', { disabled: busy }), remove = make('button', { type: 'button', className: 'drop-one', textContent: '×', title: 'Remove from the list', disabled: busy });
+    const twice = slot && slot !== OUT && taken.filter((other) => other === slot).length > 1;
+    select.setAttribute('aria-label', `What ${entry.path} is`);
+    if (asked) select.append(new Option('Which sequence?', '', false, !slot));
+    for (const [value, text] of [...Object.entries(props.slots), [OUT, 'Leave out']]) select.append(new Option(text, value, false, value === slot));
+    select.addEventListener('change', () => { file.slot = select.value; failed = ''; show(); });
+    remove.setAttribute('aria-label', `Remove ${entry.path}`);
+    remove.addEventListener('click', () => {
+      head.files = head.files.filter((other) => other !== file);
+      pool = pool.filter((other) => other !== entry);
       show();
-      // The door answers with a ticket where Gradio's own upload tells a path.
-      try { entry.ticket = (await upload(entry.file)).path; } catch (error) { entry.state = 'not sent'; throw entry; }
-      entry.state = size(entry.file.size);
-    }
-    choose($('.own'), { files: wanted.map(({ slot, ticket }) => ({ slot, ticket })) });
-    openDrawer(false);
-  } catch (entry) {
-    show.failed = true;
-    const name = entry.file ? entry.file.name : 'A file';
-    $('.say').textContent = `${name} could not be sent. It may be larger than this app accepts; save it as .nii.gz, which is smaller.`;
-  }
-  busy = false;
+    });
+    return make('li', { className: twice ? 'twice' : !slot ? 'asks' : slot === OUT ? 'left' : '' },
+      make('span', { className: 'name', title: entry.path }, make('small', { textContent: under }), name),
+      make('span', { className: 'state', textContent: entry.state || size(entry.size) }), select, remove);
+  }));
+}
+
+// What was left out, by reason: how many, and the first names.
+function showLeft() {
+  const reasons = Map.groupBy ? Map.groupBy(left, ({ why }) => why) : left.reduce((map, one) => map.set(one.why, [...(map.get(one.why) || []), one]), new Map());
+  $('.others').hidden = !left.length;
+  $('.others').open = left.length <= MOST_TOLD || $('.others').open;
+  $('.others summary').textContent = left.length === 1 ? 'One file is left out' : `${left.length} files are left out`;
+  $('.others ul').replaceChildren(...[...reasons].map(([why, files]) => {
+    const names = files.slice(0, MOST_TOLD).map(({ path }) => path).join(', ');
+    return make('li', {}, make('b', { textContent: files.length > 1 ? `${files.length} files` : names }), ` ${files.length > 1 ? 'are' : 'is'} ${why}.`,
+      ...(files.length > 1 ? [make('small', { textContent: `${names}${files.length > MOST_TOLD ? ', …' : ''}` })] : []));
+  }));
+}
+
+function clear() {
+  pool = [];
+  heads = [];
+  left = [];
+  head = null;
+  failed = '';
   show();
+}
+$('.clear').addEventListener('click', clear);
+$('.rest').addEventListener('click', () => { head.files.forEach((file) => { if (!file.slot) file.slot = OUT; }); show(); });
+
+// ---- ways in
+
+async function take(entries) {
+  openDrawer(true);
+  $('.say').textContent = 'Looking through the files…';
+  await add(await gather(entries));
+}
+document.addEventListener('mckd:drop', ({ detail }) => { if (!busy) take(detail.entries); });
+$('.pick input').addEventListener('change', ({ target }) => {
+  const chosen = [...target.files];
+  target.value = '';
+  take(chosen);
 });
-show();
+$('.folder').addEventListener('click', () => {
+  const picker = make('input', { type: 'file', webkitdirectory: true });
+  picker.addEventListener('change', () => take([...picker.files]));
+  picker.click();
+});
+$('.own').addEventListener('click', () => { if (!$('.drawer').hidden) $('.pick input').focus({ preventScroll: true }); });

@@ -1,4 +1,4 @@
-"""Which case: the bundled ones as buttons, or files that are dropped and sorted here."""
+"""Which case: the bundled ones as buttons, or files, folders and ZIP archives of one's own."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import gradio as gr
 
 from mckd.studio.widgets import widget
 
+PARTS = ("gather", "send")
+
 
 def intake(
     cases: list[dict[str, str]],
-    guess: Callable[[Any], list[str]],
+    sort: Callable[[Any], dict[str, Any]],
     slots: dict[str, str],
     **kwargs: Any,
 ) -> gr.HTML:
     """`cases`: {"key", "name", "about"} of each bundled case. `slots`: what a file can be.
 
-    The server function `guess(names)` says what each file seems to be; the visitor can say
-    otherwise. It fires `open` with its value set to {"case": key} or
-    {"files": [{"slot", "ticket"}]}.
-    `mckd:open` {case} in the browser is as good as a click on that case, or on the first.
+    The server function `sort(paths)` finds the cases among files by their names, and says what
+    each file seems to be; the visitor can say otherwise. It fires `open` with its value set to
+    {"case": key} or {"files": [{"slot", "ticket"}]}, and once more after the page was loaded anew,
+    then with "again": True. `mckd:open` {case} in the browser is as good as a click on that case,
+    or on the first; `mckd:drop` {entries} brings files. It says `mckd:chosen` {again} before.
     """
-    return widget("intake", None, cases=cases, slots=slots, server_functions=[guess], **kwargs)
+    return widget(
+        "intake", None, parts=PARTS, cases=cases, slots=slots, server_functions=[sort], **kwargs
+    )

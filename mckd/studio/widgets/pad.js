@@ -216,13 +216,7 @@ function isDark({ data, width, height }) {
 }
 
 picker.addEventListener('change', () => { load(picker.files[0]); picker.value = ''; });
-root.addEventListener('dragover', (event) => { event.preventDefault(); root.classList.add('over'); });
-root.addEventListener('dragleave', () => root.classList.remove('over'));
-root.addEventListener('drop', (event) => {
-  event.preventDefault();
-  root.classList.remove('over');
-  load(event.dataTransfer.files[0]);
-});
+document.addEventListener('mckd:picture', ({ detail }) => load(detail.file));   // dropped on the page
 
 // ---- examples: strokes (or none) put on the pad by the examples row
 

@@ -244,13 +244,7 @@ async function load(file) {
 }
 
 picker.addEventListener('change', () => { load(picker.files[0]); picker.value = ''; });
-root.addEventListener('dragover', (event) => { event.preventDefault(); root.classList.add('over'); });
-root.addEventListener('dragleave', () => root.classList.remove('over'));
-root.addEventListener('drop', (event) => {
-  event.preventDefault();
-  root.classList.remove('over');
-  load(event.dataTransfer.files[0]);
-});
+document.addEventListener('mckd:sound', ({ detail }) => load(detail.file));   // dropped on the page
 
 document.addEventListener('mckd:example', ({ detail }) => {
   if (session) { close(session); session = null; }
