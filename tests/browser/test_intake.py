@@ -15,9 +15,8 @@ from playwright.sync_api import expect
 
 from mckd.studio.services.tumour import LEFT
 from tests import small_heads
-from tests.browser.conftest import EXAMPLES, Studio, arrivals, drag
+from tests.browser.conftest import EXAMPLES, Studio, arrivals, drag, reach
 
-READY_MS = 60_000
 ANSWER = "#tumour-findings .findings[data-status=answer]"
 WORDS = {"FLAIR": "flair", "T1": "t1", "T1c": "t1ce", "T2": "t2"}
 
@@ -54,8 +53,7 @@ def intake(page: Any, part: str) -> Any:
 
 
 def answered(page: Any) -> None:
-    page.wait_for_selector("#tumour-viewer .viewer[data-loaded]", timeout=READY_MS)
-    page.wait_for_selector(ANSWER, timeout=READY_MS)
+    reach(page, "#tumour-viewer .viewer[data-loaded]", ANSWER)
 
 
 def open_head(page: Any, number: int) -> None:
@@ -217,7 +215,7 @@ def test_a_slow_upload_tells_the_time_left_and_can_be_cancelled(
     drag(page, study / "P1")()
     speed(8_000)
     intake(page, ".go").click()
-    expect(intake(page, ".sending .told")).to_contain_text("s left", timeout=READY_MS)
+    expect(intake(page, ".sending .told")).to_contain_text("s left")
     intake(page, ".cancel").click()
     expect(intake(page, ".say")).to_have_text("Cancelled. Nothing was opened.")
     expect(intake(page, ".sending")).to_be_hidden()
