@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -13,29 +13,106 @@ import time
 from functools import partial
 from pathlib import Path
 
-PRIVATE = tempfile.TemporaryDirectory(prefix="mckd-studio-")  # visitors' files; gone with the app
+from mckd import __version__
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ["GRADIO_TEMP_DIR"] = PRIVATE.name
 ON_SPACE = bool(os.environ.get("SPACE_ID"))
+PORT, ADDRESS = 7860, "0.0.0.0" if ON_SPACE else "127.0.0.1"
+TAKEN = "Port {0} is taken. Try: python app.py --port {1}"
+ELSEWHERE = "{2} is no address of this computer. Try: python app.py --listen 127.0.0.1"
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="MCKD Studio in the browser")
-    parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--data", type=Path, help="folder with Audiovision-MNIST, for training")
-    parser.add_argument("--runs", type=Path, help="folder for training runs (default: runs)")
+    """What the command line asks for, and the environment where it is silent.
+
+    Gradio reads the same two words of it when it is imported; it finds them gone.
+    """
+    parser = argparse.ArgumentParser(
+        description="MCKD Studio in the browser",
+        epilog="GRADIO_SERVER_PORT and GRADIO_SERVER_NAME stand for --port and --listen.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.pop("GRADIO_SERVER_PORT", "") or str(PORT),
+        help=f"of the page, 1 to 65535 (default: {PORT})",
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        default=os.environ.pop("GRADIO_SERVER_NAME", "") or ADDRESS,
+        help="of this computer, where the page is served; 0.0.0.0: on all its networks "
+        f"(default: {ADDRESS})",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with Audiovision-MNIST, to train with (default: the small bundled set)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="folder for training runs (default: runs, beside this program)",
+    )
     parser.add_argument(
         "--public",
         action="store_true",
         default=ON_SPACE,
-        help="strangers share this computer: nobody may train (always so on a Space)",
+        help="strangers share this computer: nobody may train (default: no; always on a Space)",
     )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="where faults are noted, 4 MB at most with the older files beside it (default: "
+        "standard error)",
+    )
+    parser.add_argument("--version", action="version", version=f"MCKD Studio {__version__}")
     return parser.parse_args()
 
 
+def port(text: str) -> int:
+    """A port's number.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; it is a number from 1 to 65535")
+    return int(text)
+
+
 def main() -> int:
-    chosen = options()
+    chosen = options()  # before anything that takes a while to import
+    if problem := refusal(chosen.listen, chosen.port):
+        print(problem)
+        return 1
+    try:
+        from mckd.studio.services import journal
+        from mckd.studio.services.private import end_on_signals, private_folder
+
+        try:
+            journal.begin(chosen.log)
+        except OSError as error:
+            print(f"{chosen.log} cannot be written ({error.strerror}). Choose another --log.")
+            return 1
+        end_on_signals()
+        with private_folder() as private:
+            return serve(chosen, private)
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is missing. Install it with: pip install -r requirements.txt")
+        return 1
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+def serve(chosen: argparse.Namespace, private: Path) -> int:
+    """The app until it is told to end. private: the folder for files of visitors."""
+    os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(private)
     from mckd.memory import keep_memory
 
     keep_memory()
@@ -46,7 +123,7 @@ def main() -> int:
     from mckd.studio.services import Services, faults
     from mckd.studio.services.visitors import Visitors
 
-    root, private = Path(__file__).resolve().parent, Path(PRIVATE.name)
+    root = Path(__file__).resolve().parent
     services = Services.open(root, chosen.data, chosen.runs, private, chosen.public)
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
     visitors = Visitors(gone=partial(page.forget, studio))
@@ -54,7 +131,7 @@ def main() -> int:
     door = Middleware(Door, visitors, services.health, folders, framed=ON_SPACE)
     try:
         studio.launch(
-            server_name="0.0.0.0" if ON_SPACE else "127.0.0.1",
+            server_name=chosen.listen,
             server_port=chosen.port,
             app_kwargs={"middleware": [door]},
             share=False,
@@ -73,11 +150,10 @@ def main() -> int:
             **page.look(),
         )
     except OSError:
-        print(f"Port {chosen.port} is taken. Try: python app.py --port {chosen.port + 1}")
+        print(refusal(chosen.listen, chosen.port) or TAKEN.format(chosen.port, chosen.port + 1))
         return 1
     print(f"MCKD Studio is at {studio.local_url}", flush=True)
     threading.Thread(target=services.warm, daemon=True).start()  # torch and the models
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while studio.is_running:
         time.sleep(5)
         try:
@@ -88,5 +164,17 @@ def main() -> int:
     return 0
 
 
+def refusal(address: str, number: int) -> str:
+    """Why nothing can be served at that address and port, and what to do; "" if it can."""
+    for tried, sentence in ((0, ELSEWHERE), (number, TAKEN)):  # 0: any that is free
+        try:
+            socket.create_server((address, tried)).close()
+        except OSError:
+            return sentence.format(number, number + 1, address)
+    return ""
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # threads may be in the middle of something; nothing waits for them
