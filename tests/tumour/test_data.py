@@ -450,6 +450,7 @@ class TestBlankAndDoubtful:
 
     def test_names_are_shown_plainly(self, heads, tmp_path):
         heads.write(tmp_path / "Doe\u202e\n_t1.nii.gz", heads.head())
+        heads.write(tmp_path / "Doe\u202e\n_t2.nii.gz", heads.head(3))
         heads.write(tmp_path / "ot\x07her.nii.gz", heads.head())
         case = read_case({"t1": tmp_path / "Doe\u202e\n_t1.nii.gz"})
         assert case.name == "Doe??_t1"

@@ -1,9 +1,21 @@
+import csv
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
 from mckd.tumour import SEQUENCES, CaseError, match_sequences
-from mckd.tumour.naming import LONGEST_NAME, plain_name, slot_of, unrecognised
+from mckd.tumour.naming import (
+    ASK,
+    LONGEST_NAME,
+    NONE,
+    judge,
+    plain_name,
+    slot_of,
+    unrecognised,
+    verdicts,
+)
 
 NAMES = {
     "flair": [
@@ -65,7 +77,6 @@ NAMES = {
     "stack": ["BRATS_001.nii.gz", "Task01_BrainTumour/imagesTr/BRATS_484.nii.gz"],
     None: [
         "scan.nii.gz",
-        "T1_to_T2.nii.gz",
         "t1_flair.nii.gz",
         "t1_pre_post.nii.gz",
         "t1ce_pre.nii.gz",
@@ -89,6 +100,88 @@ NAMES = {
 @pytest.mark.parametrize(("slot", "name"), [(s, n) for s, names in NAMES.items() for n in names])
 def test_the_name_says_what_it_is(slot, name):
     assert slot_of(name) == slot
+
+
+# Names of hospitals, scanners, data sets and programs, with what a person would answer: a slot,
+# `none` (no input, whoever looks), or `ask`.
+with (Path(__file__).parent / "names.tsv").open(encoding="utf-8", newline="") as table:
+    WANTED = {row["name"]: row["wanted"] for row in csv.DictReader(table, delimiter="\t")}
+PREFIXES = ("sub-01_", "sub-02_ses-1_", "patient7_", "x_", "BraTS2021_00000_", "2019_", "P1-")
+SUFFIXES = ("_1mm", "_0003", "_n4", "_reg", "_20190101")
+
+
+def varied(name: str) -> list[str]:
+    """The same name in other clothes, all of which mean the same."""
+    forms = [name, name.upper(), name.lower()]
+    if re.fullmatch(r"[A-Za-z0-9_]+", name):
+        forms += [name.replace("_", sign) for sign in "-. "]
+        if not name.lower().startswith(("sub", "brats")):
+            forms += [prefix + name for prefix in PREFIXES]
+            forms += [name + suffix for suffix in SUFFIXES]
+    return forms
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_real_name_gets_its_slot_or_nothing_or_a_question(name):
+    for form in varied(name):
+        assert judge(f"{form}.nii.gz") == WANTED[name], form
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_no_name_is_taken_for_another_sequence_with_an_unknown_word_behind_it(name):
+    """Whatever `qwxzv` means, it might be the contrast, or a map made from the image."""
+    if WANTED[name] not in (NONE, "seg"):
+        assert judge(f"{name}_qwxzv.nii.gz") == ASK
+
+
+# Files that lie together, each with what it is.
+TOGETHER = {
+    "a patient's name says nothing": {
+        "mueller_FLAIR": "flair",
+        "mueller_T1": "t1",
+        "mueller_T1_KM": "t1c",
+        "mueller_T2": "t2",
+    },
+    "nor behind": {"T1_mueller": "t1", "FLAIR_mueller": "flair", "T2_mueller": "t2"},
+    "nor glued": {"MuellerT1": "t1", "MuellerT1Gd": "t1c", "MuellerT2": "t2"},
+    "nor in capitals without an underscore": {"annaT1": "t1", "annaT2": "t2", "annaFLAIR": "flair"},
+    "nor beside a mask": {"anna_T1": "t1", "anna_FLAIR": "flair", "brain_mask": NONE},
+    "nor beside a stranger": {"anna_T1": "t1", "anna_FLAIR": "flair", "other": ASK},
+    "a word that one has and others have not": {
+        "anna_T1": "t1",
+        "anna_T1_xyz": ASK,
+        "anna_FLAIR": "flair",
+    },
+    "also in front": {"xyz_T1": ASK, "T2": "t2", "FLAIR": "flair"},
+    "a visit, as the T1c shows": {
+        "post_t1": "t1",
+        "post_t1ce": "t1c",
+        "post_flair": "flair",
+    },
+    "a visit, or contrast": {"post_t1": ASK, "post_flair": "flair"},
+    "before the operation": {"pre_t1": "t1", "pre_t1ce": "t1c", "pre_t2": "t2"},
+    "contrast in one, none in the other": {"T1_pre": "t1", "T1_post": "t1c", "T2": "t2"},
+    "an agent is one even if all say so": {"T1_gd": "t1c", "FLAIR_gd": "flair"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", TOGETHER.values(), ids=TOGETHER)
+def test_files_of_one_case_are_judged_together(wanted):
+    found = verdicts(f"{name}.nii.gz" for name in wanted)
+    assert {name: found[f"{name}.nii.gz"].answer for name in wanted} == wanted
+
+
+def test_the_folder_s_name_says_nothing_unless_it_is_one_of_a_sequence():
+    assert verdicts(["anna_T1.nii"])["anna_T1.nii"].answer == ASK
+    assert verdicts(["anna_T1.nii"], folder="anna")["anna_T1.nii"].answer == "t1"
+    assert verdicts(["T1_xyz.nii"], folder="T1_xyz")["T1_xyz.nii"].answer == ASK
+
+
+def test_a_question_says_what_the_file_may_be():
+    assert verdicts(["T1_xyz.nii"])["T1_xyz.nii"].may_be == {"t1", "t1c"}
+    assert verdicts(["T2_xyz.nii"])["T2_xyz.nii"].may_be == {"t2"}
+    assert verdicts(["T1_segm.nii"])["T1_segm.nii"].may_be == {"seg"}
+    assert verdicts(["scan.nii"])["scan.nii"].may_be == set()
 
 
 def test_order_plays_no_part():
