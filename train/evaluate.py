@@ -30,6 +30,7 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
 from mckd.tumour.comparison import key_of
+from mckd.tumour.fingerprint import NO, Known
 from mckd.tumour.metrics import CORRECTLY_EMPTY, FOUND, INVENTED, MISSED, Mean, mean, score
 from mckd.tumour.naming import SEQUENCE_NAMES
 from train.loop import clock
@@ -79,6 +80,13 @@ class Fold:
     path: Path
     about: str
     saw: frozenset[str] | None
+    known: Known
+
+    def is_new(self, case: Case, names: set[str]) -> bool:
+        """Whether it saw a case nowhere: by the voxels, or by its names if it keeps no others."""
+        if self.known.prints:
+            return self.known.where(case) == NO
+        return self.saw is not None and not names & self.saw
 
 
 @dataclass(frozen=True)
@@ -203,7 +211,7 @@ def evaluate(
     for number, path in enumerate(found, start=1):
         try:
             case = read_case(path)
-            fit, was_seen = _who_may(folds, {case.name, path.name}, case.name, seen)
+            fit, was_seen = _who_may(folds, {case.name, path.name}, case, seen)
             if case.labels is None:
                 raise CaseError(f"{case.name} has no reference labels.")
             if any(s.case == case.name for s in scores):
@@ -388,29 +396,31 @@ def _fold(path: Path) -> Fold:
     checkpoint = load_checkpoint(path)
     header = checkpoint.header
     about = f"SHA-256 {checkpoint.sha256[:12]}, trained on {header.get('data') or 'unknown data'}"
+    known = Known.of(checkpoint)
     cases = header.get("provenance", {}).get("cases")
     if cases is None:
-        return Fold(path, f"{about}; it does not name its cases", None)
-    return Fold(path, about, frozenset(cases.get("train", [])) | set(cases.get("validation", [])))
+        return Fold(path, f"{about}; it does not name its cases", None, known)
+    saw = frozenset(cases.get("train", [])) | set(cases.get("validation", []))
+    return Fold(path, about, saw, known)
 
 
 def _who_may(
-    folds: Sequence[Fold], names: set[str], name: str, seen: bool
+    folds: Sequence[Fold], names: set[str], case: Case, seen: bool
 ) -> tuple[list[Fold], bool]:
     """The checkpoints that score a case, and whether they saw it.
 
     Raises:
         CaseError: all saw it, or may have.
     """
-    fresh = [fold for fold in folds if fold.saw is not None and not names & fold.saw]
+    fresh = [fold for fold in folds if fold.is_new(case, names)]
     if fresh:
         return fresh, False
     if seen:
         return list(folds), True
-    silent = all(fold.saw is None for fold in folds)
+    silent = not any(fold.saw or fold.known.whole for fold in folds)
     why = "may have been" if silent else "was"
     raise CaseError(
-        f"{name} {why} seen in training by every checkpoint given. --seen scores it anyway."
+        f"{case.name} {why} seen in training by every checkpoint given. --seen scores it anyway."
     )
 
 
@@ -503,7 +513,8 @@ def _case_table(scores: Sequence[Score]) -> list[str]:
     for case, checkpoint in dict.fromkeys((s.case, s.checkpoint) for s in scores):
         mine = [s for s in scores if (s.case, s.checkpoint) == (case, checkpoint)]
         subset = mine[-1].subset
-        cells = [case, ", ".join(SEQUENCE_NAMES[s] for s in subset.split("+"))]
+        name = f"{case} (seen in training)" if mine[0].seen else case
+        cells = [name, ", ".join(SEQUENCE_NAMES[s] for s in subset.split("+"))]
         for s in mine:
             if s.subset == subset:
                 told = s.outcome if s.dice is None or s.outcome != FOUND else f"{s.dice:.3f}"

@@ -339,7 +339,7 @@ class _Session:
             "provenance": self.task.provenance,
             "versions": _versions(),
         }
-        self.state.save_model(self.run.checkpoints / MODEL, header)
+        self.state.save_model(self.run.checkpoints / MODEL, header, self.task.keeps)
         scores = "  ".join(f"{k} {v:.4f}" for k, v in metrics["test"].items())
         self.report("finished", message=f"Test: {scores}")
         self.say(f"Finished. Test: {scores}")

@@ -92,9 +92,9 @@ class TrainingState:
         _load_optimizer(self.iwv_optimizer, checkpoint.part("iwv_optimizer"))
         return checkpoint.header
 
-    def save_model(self, path: Path, header: Mapping[str, Any]) -> str:
-        """What prediction needs, and nothing else. Returns the file's SHA-256."""
-        tensors = {**_named("network", self.final.state_dict()), "iwv": self.v}
+    def save_model(self, path: Path, header: Mapping[str, Any], keeps: Mapping[str, Tensor]) -> str:
+        """What prediction needs, and what else a task keeps. Returns the file's SHA-256."""
+        tensors = {**_named("network", self.final.state_dict()), "iwv": self.v, **keeps}
         return save_checkpoint(path, tensors, header)
 
 

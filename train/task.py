@@ -28,6 +28,8 @@ class Task(Protocol):
     """A checkpoint whose weights and IWV the run begins with, else None."""
     header: dict[str, Any]
     """What a checkpoint needs to rebuild the network: its name and options."""
+    keeps: dict[str, Tensor]
+    """What else lies in a checkpoint, by name: what tells whether it saw a case."""
 
     def network(self) -> MissingModalityNetwork: ...
 

@@ -31,6 +31,7 @@ from mckd.files.checkpoint import CheckpointError, load_checkpoint
 from mckd.method import importance, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.tumour.data import Case, standardise
+from mckd.tumour.fingerprint import Known
 from mckd.tumour.geometry import Bools, Box, Triple
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
@@ -125,12 +126,14 @@ class TumourSegmenter:
         budget: int = BUDGET_BYTES,
         device: torch.device | str = "cpu",
         bf16: bool = True,
+        known: Known | None = None,
     ) -> None:
         self._network = network.eval().to(device)
         self._device = torch.device(device)
         self._bf16 = bf16
         self._kept = FeatureStore(budget)
         self._credible = Credible.of(about)
+        self._known = known or Known({}, whole=False)
         self._current: Encoded | None = None
         self.about = about
         self.importance = dict(zip(SEQUENCES, iwv.tolist(), strict=True))
@@ -170,7 +173,12 @@ class TumourSegmenter:
             raise CheckpointError(f"{path.name} does not fit this version's network.") from error
         iwv = importance(checkpoint.tensors["iwv"], header.get("normalisation", "softmax"))
         about = header | {"sha256": checkpoint.sha256}
-        return cls(network, iwv, about, budget=budget, device=device, bf16=bf16)
+        known = Known.of(checkpoint)
+        return cls(network, iwv, about, budget=budget, device=device, bf16=bf16, known=known)
+
+    def saw(self, case: Case) -> str:
+        """Where it saw a case before, by its voxels; see `mckd.tumour.fingerprint.SAID`."""
+        return self._known.where(case)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -12,6 +12,7 @@ from scipy.stats import wilcoxon
 from mckd.files.checkpoint import save_checkpoint
 from mckd.method import subsets
 from mckd.tumour import SEQUENCES, read_case, regions
+from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
 from mckd.tumour.metrics import score
 from tests import untrained
 from train import evaluate
@@ -165,6 +166,28 @@ class TestWhoMayScore:
         assert {s.case for s in found if not s.seen} == {"two"}
         text = evaluate.report(found, notes, evaluate.DICE)
         assert "Seen in training, so no measure of what is new: one." in text
+
+    def test_a_renamed_case_is_known_by_its_voxels_and_a_namesake_is_not(
+        self, oracle, data, tmp_path
+    ):
+        """A checkpoint with fingerprints saw `one`; `two` is other voxels under a name it saw."""
+        saw = torch.from_numpy(fingerprints(read_case(data / "one").volumes)[None])
+        for seed, path in enumerate(sorted((data / "two").glob("*[!g].nii.gz")), start=9):
+            voxels = np.random.default_rng(seed).integers(1, 500, SHAPE).astype(np.int16)
+            nibabel.save(nibabel.Nifti1Image(voxels, AFFINE), path)
+        (data / "one").rename(data / "another")
+        path = tmp_path / "a.safetensors"
+        cases = {"train": ["one", "two"], "validation": [], "test": []}
+        header = {"seen": "all", "provenance": {"cases": cases}}
+        save_checkpoint(path, {TRAINING_PRINTS: saw}, header)
+        found, _, told = scores_of([path], data)
+        assert {s.case for s in found} == {"two"}
+        assert any("another was seen in training by every checkpoint" in line for line in told)
+        found, notes, _ = scores_of([path], data, seen=True)
+        assert {s.case for s in found if s.seen} == {"another"}
+        text = evaluate.report(found, notes, evaluate.DICE)
+        assert "| another (seen in training) |" in text
+        assert "| two |" in text
 
     def test_a_checkpoint_that_does_not_say(self, oracle, data, tmp_path):
         checkpoint = write_checkpoint(tmp_path / "a.safetensors", provenance=False)

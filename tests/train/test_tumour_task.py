@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunFolder
-from mckd.tumour import CaseError
+from mckd.tumour import CaseError, find_cases, read_case
+from mckd.tumour.fingerprint import Known
 from train.loop import train
 from train.settings import SettingsError, override
 from train.tumour import augment, task
@@ -351,6 +352,34 @@ class TestRun:
         assert second.header["provenance"]["start"] == first.sha256
         for name, tensor in first.part("network").items():
             assert torch.allclose(tensor, second.part("network")[name], atol=1e-5), name
+
+    def test_a_checkpoint_knows_what_it_saw_and_what_the_one_before_it_saw(self, folder, tmp_path):
+        others = tmp_path / "others"
+        for number in range(20, 24):
+            write_case(others, number)
+        run_here(folder, tmp_path / "first", epochs=1)
+        path = tmp_path / "first" / "checkpoints" / MODEL
+        second = run_here(others, tmp_path / "second", start=path, epochs=1, folds=2)
+        dealt = [RunFolder(tmp_path / name).config()["provenance"] for name in ("first", "second")]
+        where = {}
+        for part in ("test", "validation", "train"):  # who trained on it says more
+            where |= dict.fromkeys([n for d in dealt for n in d["cases"][part]], part)
+        known = Known.of(second)
+        assert known.whole
+        says = {"test": "no", "validation": "validation", "train": "training"}
+        for case in (*find_cases(folder), *find_cases(others)):
+            assert known.where(read_case(case)) == says[where[case.name]], case.name
+        assert sorted(set(where.values())) == ["test", "train", "validation"]
+
+    def test_beginning_with_a_checkpoint_that_does_not_say_leaves_it_open(self, folder, tmp_path):
+        first = run_here(folder, tmp_path / "first", epochs=1)
+        old = tmp_path / "old.safetensors"
+        tensors = {n: t for n, t in first.tensors.items() if not n.startswith("seen/")}
+        save_checkpoint(old, tensors, {k: v for k, v in first.header.items() if k != "seen"})
+        known = Known.of(run_here(folder, tmp_path / "second", epochs=1, start=old))
+        assert not known.whole
+        places = {known.where(read_case(case)) for case in find_cases(folder)}
+        assert places == {"training", "validation", "unknown"}
 
     def test_refuses_weights_of_another_network(self, folder, tmp_path):
         path = tmp_path / "first" / "checkpoints" / MODEL

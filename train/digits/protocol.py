@@ -63,6 +63,7 @@ class PaperTask:
             self._train.present[:] = torch.tensor([m == alone for m in self.network().modalities])
         self.steps_per_epoch = -(-len(self._train.labels) // settings.batch_size)
         self.header: dict[str, Any] = {"network": self._name, "features": settings.features}
+        self.keeps: dict[str, Tensor] = {}
         self.provenance = _provenance(split)
 
     def network(self) -> MissingModalityNetwork:

@@ -84,6 +84,7 @@ class StudioTask:
             )
             + (f" and {machines} synthesised voices" if machines else ""),
         }
+        self.keeps: dict[str, Tensor] = {}
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
             "pictures": dict(zip(_PARTS, (len(p.labels) for p in pictures), strict=True)),

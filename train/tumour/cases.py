@@ -17,6 +17,7 @@ from torch import Tensor
 from mckd.files.atomic import write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
 from mckd.tumour.data import ENHANCING, Case
+from mckd.tumour.fingerprint import fingerprints
 from mckd.tumour.naming import stem_of
 
 Triple = tuple[int, int, int]
@@ -28,7 +29,7 @@ class TrainingCase:
 
     images: (4, x, y, z) float16, standardised, zero where a sequence is missing. labels: (x, y, z)
     uint8 as in `mckd.tumour.data.Case`. present: (4,) bool. synthetic: made by this project.
-    enhancing: voxels of ET.
+    enhancing: voxels of ET. prints: (4, SIZE) uint8, its `mckd.tumour.fingerprint.fingerprints`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TrainingCase:
     present: Tensor
     synthetic: bool
     enhancing: int
+    prints: Tensor
 
 
 def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
@@ -133,11 +135,14 @@ def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
 
 
 class _Arrays(NamedTuple):
-    """images (4, x, y, z) float16, labels (x, y, z) uint8, flags (5,): present, synthetic."""
+    """images (4, x, y, z) float16, labels (x, y, z) uint8, flags (5,): present, synthetic;
+    prints (4, SIZE) uint8.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     flags: np.ndarray
+    prints: np.ndarray
 
 
 def _arrays(case: Case) -> _Arrays:
@@ -149,7 +154,8 @@ def _arrays(case: Case) -> _Arrays:
             images[m] = prepared[sequence]
     labels = np.ascontiguousarray(case.brain.crop(case.labels))
     flags = [*(s in case.present for s in SEQUENCES), case.synthetic]
-    return _Arrays(images, labels, np.array(flags))
+    prints = fingerprints({s: case.brain.crop(v) for s, v in case.volumes.items()})
+    return _Arrays(images, labels, np.array(flags), prints)
 
 
 def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
@@ -161,4 +167,5 @@ def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
         torch.tensor(present),
         bool(synthetic),
         int(np.count_nonzero(arrays.labels >= ENHANCING[0])),
+        torch.from_numpy(arrays.prints),
     )

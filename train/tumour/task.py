@@ -14,6 +14,7 @@ from mckd.files.checkpoint import Checkpoint, load_checkpoint
 from mckd.method import Batch, MissingModalityNetwork, presence_mask, subsets
 from mckd.tumour import REGIONS, SEQUENCES
 from mckd.tumour.comparison import key_of
+from mckd.tumour.fingerprint import TRAINING_PRINTS, VALIDATION_PRINTS
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.predictor import lay_windows
 from train.settings import SettingsError
@@ -72,6 +73,11 @@ class TumourTask:
             "et_min_ml": settings.et_min_ml,
             "least_part": settings.least_part,
             "data": _describe(training, mixed),
+            "seen": "all" if _says_all(self.start) else "some",
+        }
+        self.keeps = {
+            TRAINING_PRINTS: _prints([*training, *mixed], self.start, TRAINING_PRINTS),
+            VALIDATION_PRINTS: _prints(validation, self.start, VALIDATION_PRINTS),
         }
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
@@ -223,6 +229,18 @@ def _name(subset: frozenset[str]) -> str:
 def _shape(case: TrainingCase) -> Triple:
     x, y, z = case.labels.shape
     return x, y, z
+
+
+def _prints(cases: list[TrainingCase], start: Checkpoint | None, name: str) -> Tensor:
+    """Fingerprints of cases, and of those that the checkpoint saw which the run began with."""
+    before = start.tensors.get(name) if start else None
+    mine = torch.stack([case.prints for case in cases])
+    return mine if before is None else torch.cat([before, mine]).unique(dim=0)
+
+
+def _says_all(start: Checkpoint | None) -> bool:
+    """Whether it is known what the checkpoint saw which the run begins with."""
+    return start is None or start.header.get("seen") == "all"
 
 
 def _describe(training: list[TrainingCase], mixed: list[TrainingCase]) -> str:
