@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
 
+from mckd.tumour.background import without_background
+from mckd.tumour.doubts import judge
 from mckd.tumour.geometry import Bools, Box, Doubles, Grid, T, bounding_box
 from mckd.tumour.naming import (
     IMAGE_FOLDERS,
@@ -44,15 +45,6 @@ MSD_LABELS = np.array([0, OEDEMA, CORE, 3, 4], np.uint8)
 LABEL_TOLERANCE = 1e-3
 MOST_LABELS_NAMED = 8
 MARGIN = 4
-
-# What the networks are trained on, widely drawn; outside it a case is read with a warning. In
-# brackets: the range over 15 cases of BraTS 2021.
-BRAIN_MM = ((95.0, 175.0), (110.0, 215.0), (85.0, 190.0))  # (133-145, 158-182, 126-146)
-BRAIN_ML = (600.0, 2300.0)  # (1250-1731)
-FULLEST_BOX = 0.75  # how much of its bounding box a brain fills (0.42-0.47)
-LEAST_COVER = 0.8  # how much of the brain each sequence shows (0.998-1)
-THICKEST_MM = 3.0  # (1)
-SPOTS_OF_T1 = 1.4  # brightest 0.1 % over the median, of T1 in units of T1c's (0.36-1.17)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +169,12 @@ def read_case(
         sides_known=all(header.sides_known for header in images),
         warnings=tuple(warnings),
     )
-    outside = _outside_training(case, brain)
-    doubts = *_doubts_on_names(case), *(f"Outside training conditions: {d}" for d in outside)
-    return replace(case, warnings=(*case.warnings, *doubts), unlike_training=bool(outside))
+    judged = judge(case, brain)
+    return replace(
+        case,
+        warnings=(*case.warnings, *judged.sentences),
+        unlike_training=bool(judged.unlike_training),
+    )
 
 
 def find_cases(folder: Path | str) -> list[Path]:
@@ -326,7 +321,7 @@ def _volumes(image: Image, sequences: tuple[str, ...], grid: Grid) -> dict[str, 
     for place, sequence in enumerate(sequences):
         voxels = image.voxels if image.voxels.ndim == 3 else image.voxels[..., place]
         _require_no_mask(voxels, image.name)
-        volumes[sequence] = grid.to_canonical(voxels)
+        volumes[sequence] = without_background(grid.to_canonical(voxels))
     return volumes
 
 
@@ -398,87 +393,3 @@ def _brain(volumes: Mapping[str, Floats]) -> Bools:
     for volume in volumes.values():
         mask |= volume != 0
     return mask
-
-
-def _outside_training(case: Case, brain: Bools) -> list[str]:
-    """Why the networks, trained on whole brains without a skull, may be wrong about the images."""
-    outside = [*_doubts_on_extent(case, brain), *_doubts_on_cover(case, brain)]
-    if max(case.spacing_mm) > THICKEST_MM:
-        outside.append(
-            f"slices of {max(case.spacing_mm):.3g} mm are thick; outlines will be coarse."
-        )
-    return outside
-
-
-def _doubts_on_names(case: Case) -> list[str]:
-    """Whether an image may be another sequence than its name says."""
-    twins = [
-        f"The images for {a} and {b} are identical; one of them is wrong."
-        for a, b in combinations(case.volumes, 2)
-        if np.array_equal(case.volumes[a], case.volumes[b])
-    ]
-    return twins or _doubts_on_contrast(case)
-
-
-def _doubts_on_extent(case: Case, brain: Bools) -> list[str]:
-    """Whether what is not 0 may be one whole brain, and nothing else."""
-    tight = bounding_box(brain)
-    voxels = int(np.count_nonzero(brain))
-    ml = voxels * case.voxel_ml
-    if voxels > FULLEST_BOX * np.prod(tight.shape):
-        return [
-            "nearly every voxel has a value, so the skull or the background may not have been "
-            "removed."
-        ]
-    doubts = []
-    if ml > BRAIN_ML[1]:
-        doubts.append(
-            f"the image shows {ml / 1000:.1f} litres, more than a brain, so the skull or the neck "
-            "may not have been removed."
-        )
-    elif ml < BRAIN_ML[0]:
-        doubts.append(f"the image shows {ml:.0f} mL, less than a whole brain.")
-    extent_mm = [n * mm for n, mm in zip(tight.shape, case.spacing_mm, strict=True)]
-    if not all(low <= mm <= high for mm, (low, high) in zip(extent_mm, BRAIN_MM, strict=True)):
-        size = " x ".join(f"{mm:.0f}" for mm in extent_mm)
-        doubts.append(
-            f"the image spans {size} mm (right to left, back to front, foot to head), unlike a "
-            "whole brain."
-        )
-    return doubts
-
-
-def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:
-    """Whether every sequence shows the same part of the head."""
-    whole = np.count_nonzero(brain)
-    shares = {s: np.count_nonzero(v) / whole for s, v in case.volumes.items()}
-    short = [s for s, share in shares.items() if share < LEAST_COVER]
-    if not short:
-        return []
-    return [
-        "of what the sequences show together, no more than "
-        f"{max(shares[s] for s in short):.0%} is seen in {', '.join(short)}; they may not lie on "
-        "each other, or be cut out differently."
-    ]
-
-
-def _doubts_on_contrast(case: Case) -> list[str]:
-    """Whether T1 and T1c may be swapped: after contrast, vessels and rims are the brightest spots.
-
-    Said, never acted upon: of 15 cases of BraTS 2021 this finds 8 when they are swapped, and
-    suspects none when they are not.
-    """
-    if not {"t1", "t1c"} <= case.present:
-        return []
-    spots = {}
-    for sequence in ("t1", "t1c"):
-        volume = case.volumes[sequence]
-        inside = volume[volume != 0]
-        some = inside[:: 1 + len(inside) // 2**18]  # enough for both percentiles
-        median, bright = np.percentile(some, (50, 99.9))
-        spots[sequence] = bright / median if median > 0 else np.nan
-    if not spots["t1"] > SPOTS_OF_T1 * spots["t1c"]:
-        return []
-    return [
-        "t1 has brighter spots than t1c, as if the two were swapped. Check which is after contrast."
-    ]
