@@ -33,7 +33,7 @@ SOFT = 0.88
 nine in ten of them. Of 72 volumes with a sharp edge the tenth has 1.0 or more, of those resampled
 by splines of first or third order 0.7 at most."""
 HALF = 0.5  # of what lies behind it: an interpolated voxel that is more head than air
-MOST_DARK = 0.02  # share of a head darker than its air: with more, the air is a grey within
+MOST_DARK = 0.15  # share of a head darker than its air: with more, the air is a grey within
 RIM_SAMPLES = 20_000
 
 _NEIGHBOURS = ndimage.generate_binary_structure(3, 3)

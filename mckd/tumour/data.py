@@ -45,6 +45,7 @@ MSD_LABELS = np.array([0, OEDEMA, CORE, 3, 4], np.uint8)
 LABEL_TOLERANCE = 1e-3
 MOST_LABELS_NAMED = 8
 MARGIN = 4
+AIR_FOUND = "is not exactly 0; it was found, and values are told from there."
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +54,8 @@ class Case:
 
     name: for people; the folder's or what the file names share.
     grid: of the input files; `grid.canonical` is the one of the arrays here.
-    volumes: {sequence: float32 intensities as in the file}, in the order of SEQUENCES; at least
-        one. Values that were not numbers are 0.
+    volumes: {sequence: float32 intensities as in the file, less that of the air}, in the order of
+        SEQUENCES; at least one. 0 where there is air, see `background`, or no number.
     brain: the box around every voxel that is not 0 in some sequence, MARGIN voxels wider. It
         belongs to the files given, not to the switches of a visitor: one box for every subset.
     labels: reference, uint8: 0 none, 1 core without enhancement, 2 oedema, 3 or 4 enhancing; the
@@ -150,13 +151,18 @@ def read_case(
     grid = next(iter(headers.values())).grid
     volumes: dict[str, Floats] = {}
     labels = None
+    lifted: list[str] = []
     for slot, header in headers.items():
         image = read_image(header, may_be_blank=slot == SEG)
         warnings += image.warnings
         if slot == SEG:
             labels = grid.to_canonical(_checked_labels(image, msd=STACK in files))
         else:
-            volumes |= _volumes(image, _held(slot), grid)
+            given = _volumes(image, _held(slot), grid)
+            volumes |= {sequence: without_background(v) for sequence, v in given.items()}
+            lifted += [sequence for sequence, v in given.items() if volumes[sequence] is not v]
+    if lifted:
+        warnings.append(f"The air in {', '.join(lifted)} {AIR_FOUND}")
     brain = _brain(volumes)
     images = [header for slot, header in headers.items() if slot != SEG]
     case = Case(
@@ -321,7 +327,7 @@ def _volumes(image: Image, sequences: tuple[str, ...], grid: Grid) -> dict[str, 
     for place, sequence in enumerate(sequences):
         voxels = image.voxels if image.voxels.ndim == 3 else image.voxels[..., place]
         _require_no_mask(voxels, image.name)
-        volumes[sequence] = without_background(grid.to_canonical(voxels))
+        volumes[sequence] = grid.to_canonical(voxels)
     return volumes
 
 

@@ -28,6 +28,7 @@ BRAIN_ML = (600.0, 2300.0)  # (1250-1731)
 FULLEST_BOX = 0.75  # how much of its bounding box a brain fills (0.42-0.47)
 LEAST_COVER = 0.8  # how much of the brain each sequence shows (0.998-1)
 THICKEST_MM = 3.0  # (1)
+DARKEST = 0.95  # how much of a head is darker than the air (0)
 SPOTS_OF_T1 = 1.4  # brightest 0.1 % over the median, of T1 in units of T1c's (0.36-1.17)
 
 
@@ -54,6 +55,7 @@ def judge(case: Case, brain: Bools) -> Judged:
 def _unlike_training(case: Case, brain: Bools) -> list[str]:
     """Why the networks, trained on whole brains without a skull, may be wrong about the images."""
     outside = [*_doubts_on_extent(case, brain), *_doubts_on_cover(case, brain)]
+    outside += _doubts_on_greys(case)
     if max(case.spacing_mm) > THICKEST_MM:
         outside.append(
             f"slices of {max(case.spacing_mm):.3g} mm are thick; outlines will be coarse."
@@ -110,6 +112,18 @@ def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:
         "of what the sequences show together, no more than "
         f"{max(shares[s] for s in short):.0%} is seen in {', '.join(short)}; they may not lie on "
         "each other, or be cut out differently."
+    ]
+
+
+def _doubts_on_greys(case: Case) -> list[str]:
+    """Whether white and black may be swapped."""
+    shares = {s: np.count_nonzero(v < 0) / np.count_nonzero(v) for s, v in case.volumes.items()}
+    inverted = [s for s, share in shares.items() if share > DARKEST]
+    if not inverted:
+        return []
+    return [
+        f"the head is darker than the air around it in {', '.join(inverted)}, so the greys may be "
+        "inverted."
     ]
 
 

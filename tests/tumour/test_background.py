@@ -1,0 +1,167 @@
+"""The air of an image: found whatever its value, and left alone where nobody can say."""
+
+import nibabel
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mckd.tumour import SEQUENCES, read_case
+from mckd.tumour.background import without_background
+from mckd.tumour.data import AIR_FOUND, standardise
+from mckd.tumour.metrics import dice
+
+SHAPE = (96, 112, 88)
+AFFINE = np.diag([1.6, 1.6, 1.6, 1.0])
+
+
+def head(seed: int = 0) -> np.ndarray:
+    """A brain of folds in air of exactly 0, with a sharp edge, as skull-strippers leave it."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij"))
+    x, y, z = grid
+    angle = np.arctan2(y, x)
+    inside = np.sqrt(x**2 + y**2 + z**2) < 0.8 + 0.05 * np.sin(9 * angle) * np.cos(7 * z)
+    tissue = 500 + 150 * ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5) / 0.1
+    return np.where(inside, np.clip(np.rint(tissue), 60, 2000), 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def plain() -> np.ndarray:
+    return head()
+
+
+def noise(shape: tuple[int, ...], size: float) -> np.ndarray:
+    return np.random.default_rng(7).uniform(-size, size, shape)
+
+
+CHANGED = {
+    "shifted": lambda v: v - 1000,
+    "scaled and shifted": lambda v: v * 0.37 + 12.5,
+    "to -1..1": lambda v: 2 * (v - v.min()) / (v.max() - v.min()) - 1,
+    "z-score over all voxels": lambda v: (v - v.mean()) / v.std(),
+    "1e-6 in the air": lambda v: v + 1e-6 * (v == 0),
+    "integers with an offset": lambda v: np.rint(v).astype(np.int16) - 1024,
+    "noise in the air": lambda v: v + (v == 0) * noise(v.shape, 1e-3),
+    "noise, values up to 1": lambda v: v / v.max() + (v == 0) * noise(v.shape, 1e-3),
+    "noise around -1000": lambda v: v - 1000 + (v == 0) * noise(v.shape, 1),
+    "z-score over the head": lambda v: (v - v[v != 0].mean()) / v[v != 0].std() * (v != 0),
+    "cropped to the head": lambda v: v[8:-8, 9:-9, 8:-8] - 1000,
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_the_network_sees_the_same_whatever_the_air_is(plain, change):
+    wanted = standardise(plain)
+    seen = standardise(without_background(change(plain).astype(np.float32)))
+    if seen.shape != wanted.shape:
+        wanted = wanted[8:-8, 9:-9, 8:-8]
+    assert ((seen != 0) == (wanted != 0)).all()
+    np.testing.assert_allclose(seen, wanted, atol=2e-4)
+
+
+def shifted(order: int, by: float):
+    return lambda v: ndimage.shift(v, (by,) * 3, order=order)
+
+
+RESAMPLED = {
+    "spline": shifted(3, 0.5),
+    "spline, whole numbers": lambda v: np.rint(shifted(3, 0.5)(v)),
+    "spline without negatives": lambda v: np.clip(shifted(3, 0.5)(v), 0, None),
+    "spline around -1000": lambda v: shifted(3, 0.5)(v) - 1000,
+    "linear": shifted(1, 0.5),
+    "linear, a third of a voxel": shifted(1, 1 / 3),
+    "spline to other voxels": lambda v: ndimage.zoom(v, 1 / 0.9, order=3),
+    "linear to other voxels": lambda v: ndimage.zoom(v, 1 / 0.9, order=1),
+    "linear to larger voxels": lambda v: ndimage.zoom(v, 1 / 1.2, order=1),
+}
+
+
+@pytest.mark.parametrize("change", RESAMPLED.values(), ids=RESAMPLED)
+def test_a_resampled_head_ends_where_most_of_a_voxel_is_head(plain, change):
+    """What the head covers is known: the share of each voxel, resampled without a spline."""
+    volume = change(plain)
+    if volume.shape == plain.shape:
+        by = 1 / 3 if change is RESAMPLED["linear, a third of a voxel"] else 0.5
+        covered = ndimage.shift((plain != 0).astype(np.float32), (by,) * 3, order=1)
+    else:
+        ratio = np.divide(volume.shape, plain.shape)
+        covered = ndimage.zoom((plain != 0).astype(np.float32), ratio, order=1)
+    found = without_background(volume) != 0
+    assert dice(found, covered >= 0.5) > 0.985
+    assert np.count_nonzero(found[covered == 0]) < 0.001 * np.count_nonzero(found)
+    assert found[covered == 1].mean() > 0.998
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        head(),
+        np.where(head() == 0, 0, head() - 700).astype(np.float32),  # a head with negative values
+        (head() * noise(SHAPE, 1)).astype(np.float32),
+        head()[20:-20, 20:-20, 20:-20],  # no air at all
+    ],
+    ids=["plain", "negative", "rough", "cut out of it"],
+)
+def test_air_of_0_leaves_the_image_as_it_is_to_the_bit(volume):
+    before = volume.copy()
+    assert without_background(volume) is volume
+    assert volume.tobytes() == before.tobytes()
+
+
+def test_a_speck_in_the_air_stays(plain):
+    speck = plain.copy()
+    speck[1, 3, 3] = 5
+    assert without_background(speck) is speck
+
+
+def test_air_as_a_scanner_leaves_it_is_not_taken_away(plain):
+    """As it is acquired: to take its air away would hide the skull."""
+    rng = np.random.default_rng(0)
+    acquired = np.hypot(plain + rng.normal(0, 20, SHAPE), rng.normal(0, 20, SHAPE))
+    acquired = acquired.astype(np.float32)
+    assert without_background(acquired) is acquired
+
+
+@pytest.fixture
+def case_with(tmp_path):
+    """Reads a case whose sequences `of` were changed."""
+
+    def read(change, of=SEQUENCES):
+        for seed, sequence in enumerate(SEQUENCES):
+            volume = head(seed)
+            changed = change(volume) if sequence in of else volume
+            image = nibabel.Nifti1Image(changed.astype(np.float32), AFFINE)
+            nibabel.save(image, tmp_path / f"x_{sequence}.nii.gz")
+        return read_case(tmp_path)
+
+    return read
+
+
+def test_one_sequence_alone_and_it_is_said(case_with):
+    plain = case_with(lambda v: v)
+    assert plain.warnings == ()
+    case = case_with(CHANGED["1e-6 in the air"], of=("t2",))
+    assert case.warnings == (f"The air in t2 {AIR_FOUND}",)
+    assert case.brain == plain.brain
+    assert not case.unlike_training
+    for sequence, wanted in plain.prepared().items():
+        np.testing.assert_allclose(case.prepared()[sequence], wanted, atol=1e-5)
+
+
+def test_a_skull_in_noise_stays_doubtful(case_with):
+    def with_skull(volume):
+        brain = volume != 0
+        far = ndimage.distance_transform_edt(~brain)
+        loud = np.abs(np.random.default_rng(1).normal(0, 30, SHAPE))
+        return np.where((far > 2) & (far < 6), 900, volume) + loud * ~brain
+
+    case = case_with(with_skull)
+    assert case.unlike_training
+    assert any("the skull or the background may not have been removed" in w for w in case.warnings)
+
+
+def test_a_head_darker_than_its_air_is_doubtful(case_with):
+    case = case_with(lambda v: v.max() - v, of=("flair", "t1"))
+    assert case.unlike_training
+    assert any("darker than the air around it in flair, t1" in w for w in case.warnings)
+    assert case.brain == case_with(lambda v: v).brain
