@@ -78,19 +78,20 @@ def _is_soft(lifted: Floats, level: float) -> bool:
     head = np.abs(lifted) > FAINT * level
     box = bounding_box(head, 1)
     lifted, head = box.crop(lifted), box.crop(head)
-    seen = lifted[np.abs(lifted) > RINGING * level]
-    if not seen.size or np.mean(seen < 0) > MOST_DARK:
+    bright = np.abs(lifted)
+    seen = bright > RINGING * level
+    if np.count_nonzero(lifted[seen] < 0) > MOST_DARK * np.count_nonzero(seen):
         return False
     inner = ndimage.binary_erosion(head, border_value=1)
     rim = np.argwhere(head & ~inner)
     rim = rim[:: 1 + len(rim) // RIM_SAMPLES]
     rim = rim[((rim > 0) & (rim < np.array(head.shape) - 1)).all(1)]
-    behind = _sums_around(rim, np.where(inner, lifted, 0))
+    behind = _sums_around(rim, np.where(inner, bright, 0))
     count = _sums_around(rim, inner)
     known = behind > 0
     if not known.any():
         return False
-    shares = lifted[tuple(rim[known].T)] * count[known] / behind[known]
+    shares = bright[tuple(rim[known].T)] * count[known] / behind[known]
     return float(np.percentile(shares, 90)) < SOFT
 
 
