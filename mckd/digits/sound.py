@@ -13,6 +13,7 @@ Training and the app share both, so that the network never sees input prepared i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -48,6 +49,11 @@ SILENT_PEAK = 1e-4
 LOUDEST_PEAK = 2.0**31
 """Peak above which a recording is damaged; floats sometimes hold the range of whole numbers."""
 
+CANCELLED = 0.5
+"""Channels cancel each other out if their mean has less power than this, in units of what it has
+when they have nothing in common. Stereo with one side reversed has none."""
+
+_PIECE = 2**14  # frames mixed at a time
 _LONGEST_RATIO = 2000
 """Denominator of a resampling ratio: exact for all usual rates, and an odd one costs no more."""
 
@@ -134,14 +140,37 @@ def _mono(samples: npt.NDArray[np.generic], sample_rate: int) -> npt.NDArray[np.
     return wave
 
 
+def to_mono(
+    part: Callable[[int, int], npt.NDArray[np.floating[Any]]], frames: int, dtype: type[Any]
+) -> npt.NDArray[Any]:
+    """The mean of all channels, (frames,); where they cancel each other out, the loudest one.
+
+    part: of the frames from a first to before a last one, (n, channels); called in turn, and once
+    more from the start if they cancel. voice.js mixes what the browser decodes by the same rule.
+    """
+    spans = [(first, min(first + _PIECE, frames)) for first in range(0, frames, _PIECE)]
+    mono: npt.NDArray[Any] = np.empty(frames, dtype)
+    sums = squares = np.zeros(1)
+    with np.errstate(all="ignore"):
+        for first, last in spans:
+            several = part(first, last)
+            mono[first:last] = several.mean(axis=1)
+            both = np.column_stack([several, mono[first:last]]).astype(np.float64)
+            sums, squares = sums + both.sum(axis=0), squares + (both * both).sum(axis=0)
+        *powers, mixed = squares / frames - (sums / frames) ** 2
+        if mixed < CANCELLED * np.mean(powers) / len(powers):
+            for first, last in spans:
+                mono[first:last] = part(first, last)[:, int(np.argmax(powers))]
+    return mono
+
+
 def _full_scale_one(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    """The mean of all channels, (n,), of samples of any real dtype as floats of full scale 1."""
+    """One channel, (n,), of samples of any real dtype as floats of full scale 1."""
     whole = np.issubdtype(samples.dtype, np.integer)
     if not whole and not np.issubdtype(samples.dtype, np.floating):
         raise ValueError("The sound must consist of real numbers.")
     channels: npt.NDArray[Any] = samples.reshape(len(samples), -1)
-    with np.errstate(all="ignore"):
-        wave = np.asarray(channels.mean(axis=1, dtype=np.float64))
+    wave = to_mono(lambda a, b: channels[a:b].astype(np.float64), len(channels), np.float64)
     if whole:
         limits = np.iinfo(samples.dtype)  # type: ignore[type-var]
         # Unsigned formats put silence in the middle of their range.

@@ -1,37 +1,57 @@
-"""The one door for sound files: from a WAV's bytes to samples.
+"""The one door for sound files: from a file's bytes to samples.
 
-No decoder is asked to guess what a file is, so no playlist, film or web address ever reaches one.
-WAV of whole numbers (8 to 32 bits) or floats is read, and nothing else; the app's visitors may
-load any format that their browser turns into samples itself. Memory is that of the result,
-whatever a header claims.
+WAV in all its sizes (RIFF, RIFX, RF64, BW64, W64) and AIFF are taken apart here: whole numbers of
+8 to 32 bits, floats, A-law and mu-law. FLAC and Ogg are unpacked by libsndfile, once their first
+bytes say that they are just that. Nothing is asked to guess what a file is, so no playlist, film
+or web address ever reaches a decoder. Memory is that of the result, whatever a header claims.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from mckd.digits.data import DataError, Floats
-from mckd.digits.sound import MAX_RATE_HZ, MAX_SECONDS, MIN_RATE_HZ
+from mckd.digits.sound import MAX_RATE_HZ, MAX_SECONDS, MIN_RATE_HZ, to_mono
 
 MOST_CHANNELS = 8
 MOST_CHUNKS = 64
-UNKNOWN_LENGTH = 0xFFFFFFFF  # as programs leave it that write to a pipe
+LARGEST_PACKED = 64 * 2**20
+"""Bytes of a FLAC or Ogg file."""
+UNKNOWN_LENGTH = 0x7F000000
+"""A length from here on says that its writer did not know it, as into a pipe; so does 0."""
 
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
-_PIECE = 2**16  # frames decoded at a time
+_PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_WIDE = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"  # of Sony's Wave64
+# Kinds of samples and their bytes in AIFF-C, by the name of the compression; 0: as COMM says.
+_AIFF_KINDS = {
+    b"NONE": ("whole", 0, ">"),
+    b"twos": ("whole", 0, ">"),
+    b"sowt": ("whole", 0, "<"),
+    b"in24": ("whole", 3, ">"),
+    b"in32": ("whole", 4, ">"),
+    b"42ni": ("whole", 3, "<"),
+    b"42n1": ("whole", 3, "<"),  # as libsndfile spells it
+    b"23ni": ("whole", 4, "<"),
+    b"raw ": ("unsigned", 1, ">"),
+    b"fl32": ("float", 4, ">"),
+    b"fl64": ("float", 8, ">"),
+    b"alaw": ("alaw", 1, ">"),
+    b"ulaw": ("ulaw", 1, ">"),
+}
+# Chunks that may stand after one of odd length whose writer forgot the byte that makes it even.
+_AFTER_ODD = (b"fmt ", b"data", b"LIST", b"fact", b"bext", b"COMM", b"SSND")
 _LOOKS_LIKE = {
-    b"RIFX": "a WAV of the other byte order",
-    b"RF64": "a WAV for more than 4 GB",
     b"RIFF": "a film or another RIFF file",
-    b"FORM": "an AIFF sound",
+    b"FORM": "another IFF file",
     b"fLaC": "a FLAC sound",
     b"OggS": "an Ogg sound",
     b"ID3": "an MP3 sound",
@@ -48,99 +68,255 @@ _LOOKS_LIKE = {
 
 @dataclass(frozen=True)
 class _Format:
-    floats: bool
-    bits: int
+    """kind: whole, unsigned, float, alaw or ulaw. width: bytes of a sample. order: < or >.
+
+    frames: as a header of AIFF says besides; 0: it does not.
+    """
+
+    kind: str
+    width: int
+    order: str
     channels: int
     rate: int
+    frames: int = 0
 
     @property
     def frame_bytes(self) -> int:
-        return self.channels * self.bits // 8
+        return self.channels * self.width
 
 
-def read_wave(path: Path) -> tuple[Floats, int]:
-    """A WAV file as mono float32 (n,), n > 0, full scale 1, and its sampling rate in Hz.
+@dataclass(frozen=True)
+class _Layout:
+    """How chunks follow each other: from where, in which byte order, with wide heads (Wave64)."""
+
+    first: int
+    order: str = "<"
+    wide: bool = False
+
+
+def read_wave(path: Path, shown: str | None = None, packed: bool = True) -> tuple[Floats, int]:
+    """A sound file as mono float32 (n,), n > 0, full scale 1, and its sampling rate in Hz.
+
+    Args:
+        shown: what people call the file, where it lies under another name.
+        packed: whether FLAC and Ogg are read too, by libsndfile.
 
     Raises:
-        DataError: missing, no WAV, compressed, cut short; a rate, a length or values that no
-            spoken word has.
+        DataError: missing, another format, compressed otherwise, cut short; a rate, a length or
+            values that no spoken word has.
     """
     path = Path(path)
+    name = shown or path.name
     try:
         with path.open("rb") as file:
-            start = file.read(32)
-            if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
-                raise DataError(_no_wave(start, path.name))
-            form = None
-            for kind, place, size in _chunks(file):
-                file.seek(place)
-                if kind == b"fmt ":
-                    form = _format(file.read(min(size, 40)), path.name)
-                elif kind == b"data" and form:
-                    left = path.stat().st_size - place
-                    size = left if size == UNKNOWN_LENGTH else size
-                    if size > left:
-                        raise DataError(f"{path.name} ends early. Fetch it again.")
-                    return _decode(file, form, size // form.frame_bytes, path.name), form.rate
+            start = file.read(40)
+            if packed and start[:4] in (b"fLaC", b"OggS"):
+                return _unpacked(path, name)
+            if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
+                layout = _Layout(12, ">" if start[:4] == b"RIFX" else "<")
+            elif start[:16] == _WIDE and start[24:28] == b"wave":
+                layout = _Layout(40, wide=True)
+            elif start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
+                layout = _Layout(12, ">")
+            else:
+                raise DataError(_no_sound(start, name))
+            of_aiff = start[8:12] in (b"AIFF", b"AIFC")
+            found = _find_aiff if of_aiff else _find_wave
+            form, place, size = found(file, layout, path.stat().st_size, name)
+            return _decode(file, form, place, size // form.frame_bytes, name), form.rate
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({error.strerror}). Fetch it again.") from None
-    raise DataError(f"{path.name} holds no sound. Fetch it again.")
+        raise DataError(f"{name} cannot be read ({error.strerror}). Fetch it again.") from None
 
 
-def _no_wave(start: bytes, name: str) -> str:
+def _no_sound(start: bytes, name: str) -> str:
     looks = next((what for magic, what in _LOOKS_LIKE.items() if start.startswith(magic)), "")
     if start[4:8] == b"ftyp":
         looks = "an MP4 file"
     seen = f" (it is {looks or 'empty'})" if looks or not start else ""
-    return f"{name} is not a WAV file{seen}. Convert the recording to WAV, 16 bits."
+    return f"{name} is not a WAV or AIFF file{seen}. Convert the recording to WAV, 16 bits."
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, place and claimed size of the chunks, up to the end of the file."""
-    place = 12
-    for _ in range(MOST_CHUNKS):
+# ---- what a file holds, and where
+
+
+def _find_wave(file: BinaryIO, layout: _Layout, length: int, name: str) -> tuple[_Format, int, int]:
+    """Of a WAV: how its samples are stored, where, and how many bytes of them there are."""
+    whole, form, long = _whole(file, layout), None, 0
+    for kind, place, size in _chunks(file, layout, length):
         file.seek(place)
-        head = file.read(8)
-        if len(head) < 8:
+        if kind == b"fmt ":
+            form = _format(file.read(min(size, 40)), layout.order, name)
+        elif kind == b"ds64":  # the lengths that RF64 has no room for elsewhere
+            long = int.from_bytes(file.read(16)[8:], "little")
+        elif kind == b"data" and form:
+            known = long if long and size == 0xFFFFFFFF else size
+            return form, place, _extent(file, place, known, whole, length, name)
+    raise DataError(f"{name} holds no sound. Fetch it again.")
+
+
+def _find_aiff(file: BinaryIO, layout: _Layout, length: int, name: str) -> tuple[_Format, int, int]:
+    """The same of an AIFF; what describes the samples may come after them."""
+    whole, form, where = _whole(file, layout), None, None
+    for kind, place, size in _chunks(file, layout, length):
+        file.seek(place)
+        if kind == b"COMM":
+            form = _aiff_format(file.read(min(size, 40)), name)
+        elif kind == b"SSND":
+            skipped = 8 + int.from_bytes(file.read(4), "big")
+            where = place + skipped, max(0, size - skipped)
+        if form and where:
+            place, known = where
+            size = _extent(file, place, known, whole, length, name)
+            return form, place, min(size, (form.frames or size) * form.frame_bytes)
+    raise DataError(f"{name} holds no sound. Fetch it again.")
+
+
+def _whole(file: BinaryIO, layout: _Layout) -> int:
+    """Where the file ends, as its first bytes claim."""
+    file.seek(16 if layout.wide else 4)
+    if layout.wide:
+        return int.from_bytes(file.read(8), "little")
+    return 8 + int.from_bytes(file.read(4), _named(layout.order))
+
+
+def _chunks(file: BinaryIO, layout: _Layout, length: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and claimed size of the chunks, up to the end of the file."""
+    place, head_bytes = layout.first, 24 if layout.wide else 8
+    for _ in range(MOST_CHUNKS):
+        if place + head_bytes > length:
             return
-        size = int.from_bytes(head[4:], "little")
-        yield head[:4], place + 8, size
-        place += 8 + size + size % 2
+        file.seek(place)
+        head = file.read(head_bytes)
+        if layout.wide:  # a size counts its head, and chunks begin at multiples of 8
+            size = max(0, int.from_bytes(head[16:], "little") - head_bytes)
+        else:
+            size = int.from_bytes(head[4:], _named(layout.order))
+        place += head_bytes
+        yield head[:4], place, size
+        place += size
+        if layout.wide:
+            place += -size % 8
+        elif size % 2 and place < length:
+            file.seek(place)
+            place += file.read(4) not in _AFTER_ODD
 
 
-def _format(chunk: bytes, name: str) -> _Format:
-    """What the samples are, if it is something a voice may be recorded in."""
+def _extent(file: BinaryIO, place: int, claimed: int, whole: int, length: int, name: str) -> int:
+    """Bytes of the samples: what is claimed, or all that is there if its writer did not know.
+
+    Raises:
+        DataError: the file ends before it says it would, as after a broken copy.
+    """
+    left = length - place
+    if 0 < claimed <= left:
+        return claimed
+    if claimed == 0:
+        return 0 if _is_chunk(file, place, left) else max(0, left)
+    if claimed >= UNKNOWN_LENGTH or whole <= length or whole >= UNKNOWN_LENGTH:
+        return max(0, left)
+    raise DataError(f"{name} ends early. Fetch it again.")
+
+
+def _is_chunk(file: BinaryIO, place: int, left: int) -> bool:
+    """Whether what follows is no sound but the next chunk, up to the end of the file at most."""
+    file.seek(place)
+    head = file.read(8)
+    sizes = (int.from_bytes(head[4:], order) for order in ("little", "big"))
+    return head[:4].strip().isalnum() and any(size <= left - 8 for size in sizes)
+
+
+def _named(order: str) -> Any:
+    return "big" if order == ">" else "little"
+
+
+# ---- how samples are stored
+
+
+def _format(chunk: bytes, order: str, name: str) -> _Format:
+    """Of a WAV, if it is something a voice may be recorded in."""
     if len(chunk) < 16:
-        raise DataError(f"{name} has a damaged header. Fetch it again.")
-    tag, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", chunk[:16])
+        raise _damaged(name)
+    tag, channels, rate, _, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
     if tag == _EXTENSIBLE and len(chunk) >= 26:
-        tag = int.from_bytes(chunk[24:26], "little")
-    if bits not in _BITS.get(tag, ()):
-        raise DataError(f"{name} is compressed or of an odd type. Convert it to WAV, 16 bits.")
-    if not 1 <= channels <= MOST_CHANNELS or frame_bytes != channels * bits // 8:
-        raise DataError(f"{name} has a damaged header. Fetch it again.")
-    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        (tag,) = struct.unpack(f"{order}H", chunk[24:26])
+    width = -(-bits // 8)
+    if tag == _PCM and 0 < bits <= 32:
+        form = _Format("whole" if width > 1 else "unsigned", width, order, channels, rate)
+    elif tag == _FLOAT and bits in (32, 64):
+        form = _Format("float", width, order, channels, rate)
+    elif tag in (_A_LAW, _MU_LAW) and bits == 8:
+        form = _Format("alaw" if tag == _A_LAW else "ulaw", 1, order, channels, rate)
+    else:
+        raise _odd(name)
+    if frame_bytes != form.frame_bytes:
+        raise _damaged(name)
+    return _sensible(form, name)
+
+
+def _aiff_format(chunk: bytes, name: str) -> _Format:
+    """The same of an AIFF or AIFF-C."""
+    if len(chunk) < 18:
+        raise _damaged(name)
+    channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", chunk[:18])
+    compression = chunk[18:22] if len(chunk) >= 22 else b"NONE"
+    known = {k.lower(): v for k, v in _AIFF_KINDS.items()}
+    if compression.lower() not in known or not 0 < bits <= 64:
+        raise _odd(name)
+    kind, width, order = known[compression.lower()]
+    if not width and bits > 32:
+        raise _odd(name)
+    # The rate is a float of 80 bits; the upper of its exponents are those of negative numbers.
+    rate = round(math.ldexp(mantissa, exponent - 16383 - 63)) if exponent < 16383 + 63 else 0
+    unknown = frames >= UNKNOWN_LENGTH
+    form = _Format(kind, width or -(-bits // 8), order, channels, rate, 0 if unknown else frames)
+    return _sensible(form, name)
+
+
+def _sensible(form: _Format, name: str) -> _Format:
+    if not 1 <= form.channels <= MOST_CHANNELS:
+        raise _damaged(name)
+    if not MIN_RATE_HZ <= form.rate <= MAX_RATE_HZ:
         raise DataError(
-            f"{name} has a sampling rate of {rate:,} Hz, not {MIN_RATE_HZ:,} to {MAX_RATE_HZ:,}. "
-            "Convert it."
+            f"{name} has a sampling rate of {form.rate:,} Hz, not {MIN_RATE_HZ:,} to "
+            f"{MAX_RATE_HZ:,}. Convert it."
         )
-    return _Format(tag == _FLOAT, bits, channels, rate)
+    return form
 
 
-def _decode(file: BinaryIO, form: _Format, frames: int, name: str) -> Floats:
-    """The next frames as mono, (frames,)."""
-    if not frames:
+def _damaged(name: str) -> DataError:
+    return DataError(f"{name} has a damaged header. Fetch it again.")
+
+
+def _odd(name: str) -> DataError:
+    return DataError(f"{name} is compressed or of an odd type. Convert it to WAV, 16 bits.")
+
+
+def _require_a_word(frames: int, rate: int, name: str) -> None:
+    if frames <= 0:
         raise DataError(f"{name} holds no sound. Fetch it again.")
-    if frames > MAX_SECONDS * form.rate:
+    if frames > MAX_SECONDS * rate:
         raise DataError(
-            f"{name} lasts {frames / form.rate:,.0f} seconds, and a word less than "
+            f"{name} lasts {frames / rate:,.0f} seconds, and a word less than "
             f"{MAX_SECONDS:.0f}. Cut it out."
         )
-    mono = np.empty(frames, np.float32)
-    for first in range(0, frames, _PIECE):
-        part = mono[first : first + _PIECE]
-        data = np.frombuffer(file.read(len(part) * form.frame_bytes), np.uint8)
-        part[:] = _samples(data, form).reshape(-1, form.channels).mean(axis=1)
+
+
+# ---- to samples
+
+
+def _decode(file: BinaryIO, form: _Format, place: int, frames: int, name: str) -> Floats:
+    """So many frames from a place on as mono, (frames,)."""
+    _require_a_word(frames, form.rate, name)
+
+    def part(first: int, last: int) -> Floats:
+        file.seek(place + first * form.frame_bytes)
+        data = np.frombuffer(file.read((last - first) * form.frame_bytes), np.uint8)
+        return _samples(data, form).reshape(-1, form.channels)
+
+    return _finite(to_mono(part, frames, np.float32), name)
+
+
+def _finite(mono: Floats, name: str) -> Floats:
     if not np.isfinite(mono).all():
         raise DataError(f"{name} holds values that are no numbers. Fetch it again.")
     return mono
@@ -148,15 +324,61 @@ def _decode(file: BinaryIO, form: _Format, frames: int, name: str) -> Floats:
 
 def _samples(data: npt.NDArray[np.uint8], form: _Format) -> Floats:
     """Samples of all channels in turn, full scale 1."""
-    if form.floats:
+    if form.kind == "float":
         with np.errstate(over="ignore", invalid="ignore"):
-            return data.view(f"<f{form.bits // 8}").astype(np.float32)
-    if form.bits == 8:  # the only unsigned one
+            return data.view(f"{form.order}f{form.width}").astype(np.float32)
+    if form.kind in ("alaw", "ulaw"):
+        return _companded(form.kind)[data]
+    if form.kind == "unsigned":
         whole = data.astype(np.float32) - np.float32(128)
-    elif form.bits == 24:  # as the upper three bytes of 32 bits
+    elif form.width == 3:  # as the upper three bytes of 32 bits
         wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = data.reshape(-1, 3)
+        wide[:, 1:] = data.reshape(-1, 3)[:, :: 1 if form.order == "<" else -1]
         whole = wide.view("<i4").ravel().astype(np.float32) / np.float32(2**8)
     else:
-        whole = data.view(f"<i{form.bits // 8}").astype(np.float32)
-    return np.asarray(whole / np.float32(2 ** (form.bits - 1)), np.float32)
+        whole = data.view(f"{form.order}i{form.width}").astype(np.float32)
+    return np.asarray(whole / np.float32(2 ** (8 * form.width - 1)), np.float32)
+
+
+@cache
+def _companded(kind: str) -> Floats:
+    """What the 256 bytes of A-law or mu-law (ITU-T G.711) stand for, full scale 1."""
+    code = np.arange(256) ^ (0x55 if kind == "alaw" else 0xFF)
+    exponent, mantissa = code >> 4 & 7, code & 15
+    if kind == "alaw":
+        size = np.where(exponent, (16 * mantissa + 264) << np.maximum(exponent - 1, 0), 0)
+        size = np.where(exponent, size, 16 * mantissa + 8)
+        sign = np.where(code & 0x80, 1, -1)
+    else:
+        size = ((8 * mantissa + 132) << exponent) - 132
+        sign = np.where(code & 0x80, -1, 1)
+    return np.asarray(sign * size / 2**15, np.float32)
+
+
+def _unpacked(path: Path, name: str) -> tuple[Floats, int]:
+    """A FLAC or Ogg file by libsndfile, within the same bounds."""
+    import soundfile
+
+    if path.stat().st_size > LARGEST_PACKED:
+        raise DataError(f"{name} is larger than any recording of a word. Cut the word out.")
+    try:
+        with soundfile.SoundFile(path) as opened:
+            form = _Format("packed", 0, "<", opened.channels, opened.samplerate)
+            if opened.format not in ("FLAC", "OGG"):
+                raise _odd(name)
+            _sensible(form, name)
+            if opened.frames >= UNKNOWN_LENGTH:
+                raise DataError(f"{name} does not say how long it is. Convert it to WAV, 16 bits.")
+            _require_a_word(opened.frames, form.rate, name)
+
+            def part(first: int, last: int) -> Floats:
+                if first == 0:
+                    opened.seek(0)
+                read: Floats = opened.read(last - first, "float32", always_2d=True)
+                if len(read) < last - first:
+                    raise DataError(f"{name} ends early. Fetch it again.")
+                return read
+
+            return _finite(to_mono(part, opened.frames, np.float32), name), form.rate
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{name} is damaged. Fetch it again.") from error

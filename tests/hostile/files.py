@@ -472,6 +472,86 @@ def many_chunks(rng: Rng) -> bytes:
     return wav(b"")[:36] + (b"junk" + bytes(4)) * int(rng.integers(70, 10**6))
 
 
+def aiff(
+    frames: int, bits: int, rate: bytes, compression: bytes, claims: int, data: bytes
+) -> bytes:
+    """channels: one. rate: a float of 80 bits."""
+    form = struct.pack(">hIh", 1, frames % 2**32, bits) + rate + compression
+    body = b"COMM" + struct.pack(">I", len(form)) + form
+    body += b"SSND" + struct.pack(">I", claims) + bytes(8) + data
+    return b"FORM\xff\xff\xff\xff" + (b"AIFC" if compression else b"AIFF") + body
+
+
+RATE_8000 = b"\x40\x0b\xfa" + bytes(7)
+
+
+def piped_wav(rng: Rng) -> bytes:
+    wave = (rng.standard_normal(8000) * 3000).astype("<i2").tobytes()
+    return wav(wave, claims=int(rng.choice([0, 0x7FFFF000, 2**32 - 1])))
+
+
+def antiphase(rng: Rng) -> bytes:
+    wave = (rng.standard_normal(8000) * 3000).astype("<i2")
+    return wav(np.stack([wave, -wave], axis=1).tobytes(), channels=2)
+
+
+def aiff_from_a_pipe(rng: Rng) -> bytes:
+    wave = (rng.standard_normal(8000) * 3000).astype(">i2").tobytes()
+    claims = int(rng.choice([0, 0x7F000000, 2**32 - 1]))
+    return aiff(claims, 16, RATE_8000, b"", claims, wave)
+
+
+def aiff_of_odd_rate(rng: Rng) -> bytes:
+    exponent = int(rng.choice([0, 1, 0x3FFF, 0x7FFE, 0x7FFF, 0xFFFF]))
+    return aiff(4000, 16, struct.pack(">H", exponent) + rng.bytes(8), b"", 8008, bytes(8000))
+
+
+def aiff_of_odd_kind(rng: Rng) -> bytes:
+    kind = bytes(rng.choice([b"MAC3", b"ima4", b"QDM2", b"\0\0\0\0", b"SDX2"]))
+    return aiff(4000, int(rng.integers(-9, 99)), RATE_8000, kind + b"\0\0", 8008, bytes(8000))
+
+
+def aiff_that_lasts(rng: Rng) -> bytes:
+    return aiff(2**31 - 1, 16, RATE_8000, b"", 0, bytes(2 * 8000 * 60))
+
+
+def flipped_aiff(rng: Rng) -> bytes:
+    wave = (rng.standard_normal(8000) * 3000).astype(">i2").tobytes()
+    data = bytearray(aiff(8000, 16, RATE_8000, b"", len(wave) + 8, wave))
+    for place in rng.integers(0, 54, 4):
+        data[place] = rng.integers(256)
+    return bytes(data)
+
+
+def ds64(rng: Rng) -> bytes:
+    sizes = struct.pack("<QQQI", *(int(n) for n in rng.integers(2**40, 2**62, 3)), 2**32 - 1)
+    plain = wav(bytes(4000), claims=2**32 - 1)[12:]
+    return b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes + plain
+
+
+def wide_chunks(rng: Rng) -> bytes:
+    """Wave64, whose chunks claim to be of nothing or of everything."""
+    rest = b"\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a"
+    first = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"
+    claims = [0, 1, 23, 24, 2**63, 2**64 - 1]
+    whole, form, data = (struct.pack("<Q", claims[rng.integers(6)]) for _ in range(3))
+    return (
+        first + whole + b"wave" + rest + b"fmt " + rest + form + bytes(16) + b"data" + rest + data
+    )
+
+
+def flac(rng: Rng) -> bytes:
+    """A head that claims everything, and noise for frames."""
+    claims = struct.pack(">HH", 16, 65_535) + rng.bytes(6) + b"\xff" * 8 + bytes(16)
+    return b"fLaC\x80\0\0\x22" + claims + b"\xff\xf8" + rng.bytes(20_000)
+
+
+def ogg(rng: Rng) -> bytes:
+    """Pages that begin well, hold noise, and claim the end of time."""
+    page = b"OggS\0\2" + b"\xff" * 7 + b"\x7f" + rng.bytes(4) + bytes(8) + b"\xff" + b"\xff" * 255
+    return (page + b"\x01vorbis" + rng.bytes(65_018)) * 9
+
+
 OTHER_SOUNDS = (
     b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
     b"#EXTM3U\n#EXTINF:1,\nhttp://169.254.169.254/latest/meta-data/\n",
@@ -590,7 +670,7 @@ def kinds(*makers: Maker) -> dict[str, Maker]:
 GROUPS: tuple[tuple[str, int, dict[str, Maker]], ...] = (
     (
         "image",
-        125,
+        110,
         {
             **kinds(huge_dims, large_dims_and_no_voxels, impossible_dims, number_of_dims, film),
             **kinds(flat, freesurfer, offset, extension, datatype, wider_type, scaling, sform),
@@ -634,11 +714,12 @@ GROUPS: tuple[tuple[str, int, dict[str, Maker]], ...] = (
     ),
     (
         "sound",
-        45,
+        60,
         {
             **kinds(four_gigabytes, very_short, ten_minutes, as_long_as_allowed, surround),
             **kinds(odd_form, floats_that_are_none, loud_beyond_measure, silence, flipped_wav),
-            **kinds(many_chunks),
+            **kinds(many_chunks, piped_wav, antiphase, aiff_from_a_pipe, aiff_of_odd_rate),
+            **kinds(aiff_of_odd_kind, aiff_that_lasts, flipped_aiff, ds64, wide_chunks, flac, ogg),
             **{
                 f"other sound {i}": partial(something_else, start)
                 for i, start in enumerate(OTHER_SOUNDS)
