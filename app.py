@@ -17,6 +17,7 @@ from mckd import __version__
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["FORWARDED_ALLOW_IPS"] = ""  # what a proxy says is for mckd/studio/door.py to judge
 ON_SPACE = bool(os.environ.get("SPACE_ID"))
 PORT, ADDRESS = 7860, "0.0.0.0" if ON_SPACE else "127.0.0.1"
 TAKEN = "Port {0} is taken. Try: python app.py --port {1}"
@@ -57,6 +58,13 @@ def options() -> argparse.Namespace:
         type=Path,
         metavar="DIR",
         help="folder for training runs (default: runs, beside this program)",
+    )
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME[:PORT]",
+        help="a name other than localhost by which browsers may ask for this app; may be repeated",
     )
     parser.add_argument(
         "--public",
@@ -118,7 +126,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     keep_memory()
     from starlette.middleware import Middleware
 
-    from mckd.studio import page
+    from mckd.studio import page, wire
     from mckd.studio.door import Door
     from mckd.studio.services import Services, faults
     from mckd.studio.services.visitors import Visitors
@@ -128,7 +136,9 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
     visitors = Visitors(gone=partial(page.forget, studio))
     folders = services.tumour.folders
-    door = Middleware(Door, visitors, services.health, folders, framed=ON_SPACE)
+    hosts = [*chosen.host, chosen.listen, os.environ.get("SPACE_HOST", "")]
+    functions = page.functions(studio)
+    door = Middleware(Door, visitors, services.health, folders, functions, hosts, ON_SPACE)
     try:
         studio.launch(
             server_name=chosen.listen,
@@ -152,6 +162,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     except OSError:
         print(refusal(chosen.listen, chosen.port) or TAKEN.format(chosen.port, chosen.port + 1))
         return 1
+    wire.install(studio.server, ON_SPACE)
     print(f"MCKD Studio is at {studio.local_url}", flush=True)
     threading.Thread(target=services.warm, daemon=True).start()  # torch and the models
     while studio.is_running:

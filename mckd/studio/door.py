@@ -2,30 +2,41 @@
 
 It lets through what the page itself asks for and nothing else, keeps sessions of different
 browsers apart (services/visitors.py), bounds what one request and one visitor may ask, keeps
-uploads (services/folders.py) and answers `/health`. It never reads an image.
+uploads (services/folders.py) and answers `/health`. It never reads an image. What it judged is
+all that Gradio gets: each request is written anew (asked.py, calls.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
-import secrets
 import shutil
-from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from mckd.studio.asked import ODD, Asked, Hosts, Scope, understood
+from mckd.studio.calls import (
+    LARGEST_BODY,
+    LARGEST_CALL,
+    NO_ADDRESSES,
+    SESSION,
+    TOO_LARGE,
+    Functions,
+    call_of,
+)
+from mckd.studio.cookies import Cookies
+from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
-from mckd.studio.services.visitors import FULL, Refused, Visitors
+from mckd.studio.services.visitors import FULL, TOO_MANY, Refused, Share, Visitors
 
-Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -33,29 +44,38 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Health = Callable[[], tuple[bool, dict[str, Any]]]
 
 API = "/gradio_api"
-COOKIE = "mckd-browser"
-LARGEST_BODY = 4 * 2**20  # of a call in JSON; ten seconds of sound are 1.3 MB
+BROWSER = "mckd.browser"  # where the scope of a request says whose it is
 LARGEST_UPLOAD = 66 * 2**20  # one file of at most 64 MB and its form around it
-MOST_UPLOADS = 16  # on their way at once
 LEAST_FREE = 2 * 2**30  # bytes of disk that uploads leave alone
+STALL_S = 10.0  # a body of which nothing more comes for so long is given up
+GRACE_S, LEAST_BYTES_S = 20.0, 16 * 2**10  # so is one that is slower than this after a while
+
+# At once: in all, from one address, and from one browser.
+MOST_UPLOADS = (64, 48, 4)
+MOST_CALLS = (96, 64, 24)
+MOST_STREAMS = (192, 144, 24)
+MOST_WAITING = (48, 12)  # in the queue: of one address, and of one page
 
 PAGE = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/\d+)?)"
     r"|/(assets|static|svelte)/.+"
 )
 LOOKS = re.compile(rf"{API}/(file=.+|info|theme\.css|app_id|user/?|login_check/?|startup-events)")
-STREAMS = re.compile(rf"{API}/(heartbeat/(?P<session>[^/]+)|queue/data)")
-CALLS = re.compile(rf"{API}/(queue/join|run/predict/?|component_server/?|cancel|reset/?)")
+HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)")
+EVENTS, JOIN, WIDGET = f"{API}/queue/data", f"{API}/queue/join", f"{API}/component_server"
+CALLS = re.compile(rf"{JOIN}|{API}/run/predict/?|{WIDGET}/?")
 UPLOAD = f"{API}/upload"
-SESSION = re.compile(r"[A-Za-z0-9_-]{6,64}")
 
 NOT_HERE = "There is nothing here."
-ODD = "This request makes no sense here."
-NO_ADDRESSES = "Addresses of files elsewhere are not accepted; upload the file."
-TOO_LARGE = "This is larger than the app accepts."
-PAGE_FIRST = "Open the page first."
+PAGE_FIRST = "Open the page first, or reload it; it needs its cookie."
+UNKNOWN_HOST = (
+    "This app does not answer to this name. Start it with --host and the name in the address bar."
+)
+FOREIGN = "Pages of other websites may not use this app."
 BUSY = "Too many files are on their way at once. Please try again in a moment."
 DISK_FULL = "The disk of this computer is full. Please try again later."
+TOO_SLOW = "This took too long to arrive. Please try again."
+FAULT = "Something went wrong here; the log of the app has the details."
 
 HEADERS = {
     # Nothing of the page may come from, or go to, anywhere else.
@@ -69,25 +89,34 @@ FULL_PAGE = f"""<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" 
 <title>MCKD Studio</title><body style="font: 16px system-ui; margin: 15vh auto; max-width: 32em">
 <h1 style="font-size: 22px">MCKD Studio</h1><p>{FULL} This page tries again by itself."""
 
+log = logging.getLogger(__name__)
+
 
 class Door:
     """ASGI middleware around Gradio's app."""
 
     def __init__(
-        self, app: App, visitors: Visitors, health: Health, folders: Folders, framed: bool = False
+        self,
+        app: App,
+        visitors: Visitors,
+        health: Health,
+        folders: Folders,
+        functions: Functions | None = None,
+        hosts: Sequence[str] = (),
+        on_space: bool = False,
     ) -> None:
         """health: whether everything is loaded, and the answer to `/health`.
 
-        folders: where uploads go, on a disk that must not fill up. framed: the page is shown inside
-        one of another site, as on a Hugging Face Space; its cookie must survive that.
+        folders: where uploads go, on a disk that must not fill up. functions: what can be called.
+        hosts: names of this app beside those of the local computer. on_space: it runs on a Hugging
+        Face Space, behind a proxy and in a frame of another site.
         """
         self._app, self._visitors, self._health = app, visitors, health
-        self._folders, self._uploading = folders, 0
-        self._cookie_rules = (
-            "Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
-            if framed
-            else "Path=/; HttpOnly; SameSite=Lax"
-        )
+        self._folders, self._functions = folders, functions or Functions()
+        self._hosts, self._cookies = Hosts(hosts, on_space), Cookies(framed=on_space)
+        self._on_space = on_space
+        self._uploads, self._calls = Share(*MOST_UPLOADS, BUSY), Share(*MOST_CALLS, TOO_MANY)
+        self._streams = Share(*MOST_STREAMS, TOO_MANY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -96,131 +125,179 @@ class Door:
             return None
         send = with_headers(send, HEADERS.items())
         try:
-            await self._serve(scope, receive, send)
+            asked = understood(scope, self._on_space)
+            await self._serve(asked, scope, receive, send)
         except Refused as refused:
             await answer(send, refused.status, {"detail": refused.sentence})
+        except ClientDisconnect:  # nobody listens any more
+            return None
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, path = scope["method"], scope["path"]
+    async def _serve(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        port = (scope.get("server") or ("", None))[1]
+        self._judge(asked, port)
+        method, path = asked.method, asked.path
         looks, calls = method in ("GET", "HEAD"), method == "POST"
-        browser = browser_of(scope)
+        browser = self._cookies.browser(asked, port)
+        scope = {**asked.scope(scope, self._on_space), BROWSER: browser}
         if looks and path == "/health":
             ready, state = self._health()
             await answer(send, 200 if ready else 503, state)
         elif looks and PAGE.fullmatch(path):
-            await self._page(scope, receive, send, browser)
-        elif looks and LOOKS.fullmatch(path):
-            if "://" in path:
-                raise Refused(403, NO_ADDRESSES)
+            if path == "/" and not browser:
+                if self._visitors.full:
+                    return await answer(send, 503, FULL_PAGE)
+                send = with_headers(send, [("set-cookie", self._cookies.issue(port))])
             await self._app(scope, receive, send)
-        elif method == "GET" and (stream := STREAMS.fullmatch(path)):
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            session = stream["session"] or query.get("session_hash", [""])[0]
-            await self._stream(scope, receive, send, session, browser)
+        elif looks and LOOKS.fullmatch(path):
+            await self._app(scope, receive, send)
+        elif method == "GET" and (beat := HEARTBEAT.fullmatch(path)):
+            await self._stream(asked, scope, receive, send, beat[1])
+        elif method == "GET" and path == EVENTS:
+            session = asked.query.get("session_hash", "")
+            scope["query_string"] = f"session_hash={session}".encode()
+            await self._stream(asked, scope, receive, send, session)
         elif calls and CALLS.fullmatch(path):
-            body = await read(receive, LARGEST_BODY)
-            self._visitors.admit(session_of(body), browser, works=True)
-            await self._app(scope, again(body, receive), send)
+            await self._call(asked, scope, receive, send)
         elif calls and path == UPLOAD:
-            await self._upload(scope, receive, send, browser)
+            await self._upload(asked, scope, receive, send)
         else:
             raise Refused(404, NOT_HERE)
 
-    async def _page(self, scope: Scope, receive: Receive, send: Send, browser: str) -> None:
-        if scope["path"] == "/" and not browser:
-            if self._visitors.full:
-                return await answer(send, 503, FULL_PAGE)
-            cookie = f"{COOKIE}={secrets.token_hex(16)}; {self._cookie_rules}"
-            send = with_headers(send, [("set-cookie", cookie)])
-        await self._app(scope, receive, send)
+    def _judge(self, asked: Asked, port: int | None) -> None:
+        """Whether it comes from a page of this app, or from nobody's page.
+
+        Raises:
+            Refused: another name than this app's, or a page of another website.
+        """
+        if not self._hosts.knows(asked.headers.get("host", ""), port):
+            raise Refused(421, UNKNOWN_HOST)
+        origin = asked.headers.get("origin")
+        if origin is not None and not self._hosts.sent(origin, port):
+            raise Refused(403, FOREIGN)
+        site = asked.headers.get("sec-fetch-site", "none")
+        if site not in ("same-origin", "none") and not PAGE.fullmatch(asked.path):
+            raise Refused(403, FOREIGN)
+        if "://" in asked.path or re.search("=https?:", asked.path):
+            raise Refused(403, NO_ADDRESSES)
 
     async def _stream(
-        self, scope: Scope, receive: Receive, send: Send, session: str, browser: str
+        self, asked: Asked, scope: Scope, receive: Receive, send: Send, session: str
     ) -> None:
         """A connection that stays open; while it does, the visitor is here."""
-        if not SESSION.fullmatch(session):
+        browser = own(scope)
+        if not SESSION.fullmatch(session) or asked.query.get("session_hash", session) != session:
             raise Refused(422, ODD)
-        self._visitors.admit(session, browser)
-        self._visitors.connect(session, +1)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._visitors.connect(session, -1)
+        with self._streams.place(browser, asked.address):
+            self._visitors.admit(session, browser, address=asked.address)
+            self._visitors.connect(session, +1)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._visitors.connect(session, -1)
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send, browser: str) -> None:
+    async def _call(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on a call of a page, written anew."""
+        browser = own(scope)
+        kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(422, ODD)
+        with self._calls.place(browser, asked.address):
+            body = await read(timed(receive), LARGEST_BODY)
+            to_widget, joins = asked.path.startswith(WIDGET), asked.path == JOIN
+            if len(body) > LARGEST_CALL:  # it takes a tenth of a second: beside the others
+                call = await run_in_threadpool(call_of, body, to_widget)
+                if to_widget or call.function not in self._functions.large:
+                    raise Refused(413, TOO_LARGE)
+            else:
+                call = call_of(body, to_widget)
+            if asked.query.get("session_hash", call.session) != call.session:
+                raise Refused(422, ODD)
+            self._visitors.admit(call.session, browser, works=True, address=asked.address)
+            if joins:
+                self._find_room(call.session, asked.address)
+            try:
+                self._functions.check(call)
+            except ValueError as problem:
+                raise Refused(422, str(problem)) from None
+            length, kind = str(len(call.body)), "application/json"
+            scope |= asked.scope(scope, self._on_space, content_length=length, content_type=kind)
+            await whole(self._app, scope, again(call.body, receive), send)
+
+    def _find_room(self, session: str, address: str) -> None:
+        """Whether one more call of this page may wait in the queue that all share.
+
+        Raises:
+            Refused: too many of this page, or of this address, wait there.
+        """
+        waiting = self._functions.waiting
+        of_address, of_page = MOST_WAITING
+        everybody = self._visitors.sessions(address)
+        if waiting(session) >= of_page or sum(map(waiting, everybody)) >= of_address:
+            raise Refused(429, TOO_MANY)
+
+    async def _upload(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep one file for this browser and answer with its ticket, where Gradio tells a path.
 
         Gradio names an upload after its content: two visitors who send the same file would share
         it, and what one of them opens or deletes would be gone for the other.
         """
-        length = header(scope, b"content-length")
+        length, browser = asked.headers.get("content-length", ""), own(scope)
         if not self._visitors.knows(browser):
             raise Refused(403, PAGE_FIRST)
-        if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
+        if not re.fullmatch("[0-9]{1,12}", length) or int(length) > LARGEST_UPLOAD:
             raise Refused(413, TOO_LARGE)
-        if self._uploading >= MOST_UPLOADS:
-            raise Refused(503, BUSY)
-        if shutil.disk_usage(self._folders.root).free < LEAST_FREE:
-            raise Refused(507, DISK_FULL)
-        self._uploading += 1
-        try:
-            async with Request(scope, receive).form(max_files=1, max_fields=0) as form:
-                file = form.get("files")
-                if not isinstance(file, UploadFile):
-                    raise Refused(422, ODD)
-                keep = self._folders.receive
-                ticket = await run_in_threadpool(keep, browser, file.filename or "", file.file)
-        except (HTTPException, MultiPartException):  # no form, or more than one file
-            raise Refused(422, ODD) from None
-        finally:
-            self._uploading -= 1
+        with self._uploads.place(browser, asked.address) as together:
+            free = shutil.disk_usage(self._folders.root).free
+            if free < LEAST_FREE + together * LARGEST_UPLOAD:
+                raise Refused(507, DISK_FULL)
+            try:
+                async with Request(scope, timed(receive)).form(max_files=1, max_fields=0) as form:
+                    file = form.get("files")
+                    if not isinstance(file, UploadFile):
+                        raise Refused(422, ODD)
+                    keep = self._folders.receive
+                    ticket = await run_in_threadpool(keep, browser, file.filename or "", file.file)
+            except (HTTPException, MultiPartException):  # no form, or more than one file
+                raise Refused(422, ODD) from None
         await answer(send, 200, [ticket])
 
 
-def session_of(body: bytes) -> str:
-    """The session that a call in JSON names.
+def browser_of(scope: Scope) -> str:
+    """The browser of a request that came through the door; "" if it has no cookie of ours."""
+    return str(scope.get(BROWSER, ""))
+
+
+def own(scope: Scope) -> str:
+    """The browser of a request that only an opened page can make.
 
     Raises:
-        Refused: no JSON, no session, or a file somewhere else in it, which Gradio would fetch.
+        Refused: it has no cookie that was issued here.
     """
-    try:
-        said = json.loads(body)
-        session = said.get("session_hash")
-        elsewhere = names_an_address(said)
-    except (ValueError, AttributeError, RecursionError):
-        raise Refused(422, ODD) from None
-    if elsewhere:
-        raise Refused(422, NO_ADDRESSES)
-    if not isinstance(session, str) or not SESSION.fullmatch(session):
-        raise Refused(422, ODD)
-    return session
+    if not (browser := browser_of(scope)):
+        raise Refused(403, PAGE_FIRST)
+    return browser
 
 
-def names_an_address(value: Any) -> bool:
-    """Whether a file anywhere in it has the address of another computer for a path."""
-    if isinstance(value, list):
-        return any(map(names_an_address, value))
-    if isinstance(value, dict):
-        path = value.get("path")
-        if isinstance(path, str) and "://" in path:
-            return True
-        return any(map(names_an_address, value.values()))
-    return False
+def timed(receive: Receive) -> Receive:
+    """A `receive` that does not wait for ever.
 
+    Raises:
+        Refused: nothing comes any more, or too slowly.
+    """
+    now = asyncio.get_running_loop().time
+    started, got = now(), 0
 
-def browser_of(scope: Scope) -> str:
-    """The browser's cookie; "" without one, as where a browser takes none inside a frame."""
-    try:
-        cookies = SimpleCookie(header(scope, b"cookie"))
-    except CookieError:
-        return ""
-    known = cookies[COOKIE].value if COOKIE in cookies else ""
-    return known if re.fullmatch(r"[0-9a-f]{32}", known) else ""
+    async def told() -> Message:
+        nonlocal got
+        left = GRACE_S + got / LEAST_BYTES_S - (now() - started)
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, min(STALL_S, left)))
+        except TimeoutError:
+            raise Refused(408, TOO_SLOW) from None
+        got += len(message.get("body", b""))
+        return message
 
-
-def header(scope: Scope, name: bytes) -> str:
-    found: bytes = dict(scope["headers"]).get(name, b"")
-    return found.decode("latin-1")
+    return told
 
 
 async def read(receive: Receive, most: int) -> bytes:
@@ -228,15 +305,18 @@ async def read(receive: Receive, most: int) -> bytes:
 
     Raises:
         Refused: it is larger than `most` bytes.
+        ClientDisconnect: it ended midway.
     """
-    body, more = b"", True
+    parts, size, more = [], 0, True
     while more:
         message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > most:
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        size, more = size + len(parts[-1]), message.get("more_body", False)
+        if size > most:
             raise Refused(413, TOO_LARGE)
-    return body
+    return b"".join(parts)
 
 
 def again(body: bytes, receive: Receive) -> Receive:
@@ -247,6 +327,29 @@ def again(body: bytes, receive: Receive) -> Receive:
         return left.pop() if left else await receive()
 
     return told
+
+
+async def whole(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the app answer; where it fails, answer with a sentence instead of what it says."""
+    begun = failed = False
+
+    async def sent(message: Message) -> None:
+        nonlocal begun, failed
+        if message["type"] == "http.response.start" and message["status"] >= 500:
+            failed = True
+        if not failed:
+            begun = True
+            await send(message)
+
+    try:
+        await app(scope, receive, sent)
+    except Exception as error:
+        if begun:
+            raise
+        faults.record(log, "A call failed.", error)
+        failed = True
+    if failed:
+        await answer(send, 500, {"detail": FAULT})
 
 
 def with_headers(send: Send, headers: Any) -> Send:

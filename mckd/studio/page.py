@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from mckd.studio.door import browser_of
+from mckd.studio.calls import Call, Functions
+from mckd.studio.door import NOT_HERE, browser_of
 from mckd.studio.services import Services
 from mckd.studio.tabs import compare, digits, training, tumour
 from mckd.studio.widgets.drop import drop
@@ -16,7 +18,9 @@ from mckd.studio.widgets.privacy import privacy
 from mckd.tumour.naming import SEQUENCE_NAMES
 
 HERE = Path(__file__).parent
+LARGE = {"pad", "voice"}  # the widgets that send a drawing or a sound
 TITLE = "MCKD Studio"
+WRONG = "The page never asks like this. Please reload it."
 HEADER = """
 <header class="mk-header">
   <div class="mk-mark" aria-hidden="true"><i></i><i></i><i></i></div>
@@ -70,6 +74,46 @@ def forget(page: gr.Blocks, session: str) -> None:
         state = page.blocks[key]
         assert isinstance(state, gr.State)
         state.delete_callback(value)
+
+
+def functions(page: gr.Blocks) -> Functions:
+    """What can be called on the page, as the door asks for it."""
+    large = {
+        number
+        for number, function in page.fns.items()
+        if any(block.elem_id in LARGE for block in function.inputs)
+    }
+
+    def waiting(session: str) -> int:
+        return len(page._queue.pending_event_ids_session.get(session, ()))
+
+    return Functions(frozenset(large), partial(check, page), waiting)
+
+
+def check(page: gr.Blocks, call: Call) -> None:
+    """Whether the page could have made this call: the function is there, and takes such values.
+
+    Raises:
+        ValueError: it could not; a sentence.
+    """
+    if call.name:
+        function = getattr(page.blocks.get(call.function), call.name, None)
+        if not getattr(function, "_is_server_fn", False):
+            raise ValueError(NOT_HERE)
+        return
+    called = page.fns.get(call.function)
+    if called is None or called.fn is None or called.js is not None:
+        raise ValueError(NOT_HERE)
+    if len(call.data) != len(called.inputs):
+        raise ValueError(WRONG)
+    state = page.state_holder[call.session]
+    for value, block in zip(call.data, called.inputs, strict=True):
+        if block.stateful:
+            continue
+        try:
+            state[block._id].preprocess(value)
+        except Exception:  # a component's own sentence would repeat the value
+            raise ValueError(WRONG) from None
 
 
 def look() -> dict[str, Any]:

@@ -101,7 +101,7 @@ def stop_studio(studio: Studio) -> None:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    running = start_studio(tmp_path_factory.mktemp("studio"))
+    running = start_studio(tmp_path_factory.mktemp("studio"), "--host", "studio.test")
     yield running
     stop_studio(running)
 

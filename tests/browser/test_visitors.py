@@ -70,14 +70,30 @@ class Visitor:
         reply = self.context.request.fetch(address, **options)
         return reply.status, reply.body()
 
-    def call(self, target: str, event: str, *data: Any, session: str = "") -> tuple[int, Any]:
-        """The app's function behind an event of a widget, called directly."""
+    def function(self, target: str, event: str) -> int:
+        """The number of the function behind an event of a widget."""
         config = json.loads(self.fetch(self.url + "config")[1])
         ids = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
         where = [ids[target], event]
-        index = next(d["id"] for d in config["dependencies"] if where in d["targets"])
+        return next(int(d["id"]) for d in config["dependencies"] if where in d["targets"])
+
+    def post(self, address: str, body: str) -> tuple[int, Any]:
+        """A call in JSON, as it is written."""
+        kind = {"content-type": "application/json"}
+        reply = self.context.request.post(address, data=body, headers=kind)
+        return reply.status, reply.json()
+
+    def join(self, target: str, event: str, *data: Any) -> tuple[int, Any]:
+        """The same as `call`, in the queue: the answer comes by the stream of events."""
+        return self.call(target, event, *data, way="queue/join")
+
+    def call(
+        self, target: str, event: str, *data: Any, session: str = "", way: str = "run/predict"
+    ) -> tuple[int, Any]:
+        """The app's function behind an event of a widget, called directly."""
+        index = self.function(target, event)
         body = {"fn_index": index, "data": [*data], "session_hash": session or self.session}
-        status, answer = self.fetch(self.url + "gradio_api/run/predict", body)
+        status, answer = self.fetch(f"{self.url}gradio_api/{way}", body)
         return status, json.loads(answer)
 
 
@@ -219,6 +235,66 @@ def test_nothing_of_another_visitor_can_be_reached(
     ann.page.wait_for_selector('#tumour-findings .findings[data-used="FLAIR"]')
 
 
+def test_no_way_of_asking_opens_the_stream_of_another(
+    visit: Callable[[], Visitor], own: list[Path], clinic: Studio
+) -> None:
+    ann, bob = visit(), visit()
+    ann.open_own(*own)
+    ann.answered()
+    bob.open_bundled()
+    base, theirs, mine = f"{clinic.url}gradio_api/", ann.session, bob.session
+    cookie = "; ".join(f"{c['name']}={c['value']}" for c in bob.context.cookies())
+
+    def stream(address: str, cookie: str) -> tuple[int, str]:
+        """Status and what comes within three seconds."""
+        asked = urllib.request.Request(address, headers={"Cookie": cookie})
+        try:
+            with urllib.request.urlopen(asked, timeout=3) as reply:
+                said = b""
+                try:
+                    while line := reply.readline():
+                        said += line
+                except TimeoutError:
+                    pass
+                return reply.status, said.decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
+    # something of hers waits to be read
+    status, job = ann.join("compare-subsets", "begin", None)
+    assert status == 200
+    for query in (
+        f"session_hash={theirs}",
+        f"session_hash={mine}&session_hash={theirs}",
+        f"session_hash={theirs}&session_hash={mine}",
+        f"session_hash={mine}&session%5Fhash={theirs}",
+        f"session_hash={mine};session_hash={theirs}",
+        f"session_hash={mine}%26session_hash={theirs}",
+        f"session_hash={mine}&session_hash[]={theirs}&session_hash={theirs}",
+    ):
+        status, said = stream(f"{base}queue/data?{query}", cookie)
+        assert status in (400, 403, 422), query
+        assert "/sent/" not in said
+    for path in (f"heartbeat/{mine}%2F..%2F{theirs}", f"heartbeat/{mine}/../{theirs}", "call/x/1"):
+        assert stream(base + path, cookie)[0] in (400, 404)
+    call = f'"fn_index": {bob.function("compare-subsets", "begin")}, "data": [null]'
+    plain = f'{{"session_hash": "{mine}", {call}}}'
+    assert bob.post(f"{base}queue/join", plain)[0] == 200
+    for twice in (f'"session_hash": "{mine}", "session_hash": "{theirs}"',
+                  f'"session_hash": "{mine}", "session_has\\u0068": "{theirs}"'):  # fmt: skip
+        for way in ("run/predict", "queue/join"):
+            assert bob.post(base + way, f"{{{twice}, {call}}}")[0] == 422
+    for way in ("run/predict", "queue/join"):
+        assert bob.post(f"{base}{way}?session_hash={theirs}", plain)[0] == 422
+
+    # and it is there: she reads it
+    cookie = "; ".join(f"{c['name']}={c['value']}" for c in ann.context.cookies())
+    status, said = stream(f"{base}queue/data?session_hash={theirs}", cookie)
+    assert status == 200
+    assert job["event_id"] in said
+    assert "/sent/" in said
+
+
 def wishes(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [entry for entry in body.get("data") or [] if isinstance(entry, dict)]
 
@@ -242,7 +318,7 @@ ODD_WISHES: list[Any] = [
     {"files": [{"slot": "t1", "ticket": ["/etc/passwd"]}]},
     {"files": [{"slot": "t1", "ticket": "a\u0000b"}]},
     {"files": [{"slot": {"a": []}, "ticket": 1e308}]},
-    {"files": [{"slot": "t1", "ticket": "x" * 100_000}]},
+    {"files": [{"slot": "t1", "ticket": "x" * 10_000}]},
     {"case": "nothing", "extra": [[[[[{}]]]]]},
 ]
 
@@ -274,7 +350,7 @@ def test_calls_that_name_other_computers_or_make_no_sense_are_refused(
     assert ann.call("tumour-intake", "open", None, far)[0] == 422
     near = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     status, reply = ann.call("tumour-intake", "open", None, near)
-    assert status >= 400
+    assert status == 422
     assert "root:" not in json.dumps(reply)
     for body in ("{", "[]", "null", json.dumps({"fn_index": 0, "data": []})):
         assert ann.fetch(clinic.url + "gradio_api/run/predict", body)[0] == 422

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from mckd.studio.services import visitors as module
-from mckd.studio.services.visitors import Refused, Visitors
+from mckd.studio.services.visitors import Refused, Share, Visitors
 from tests.clock import Clock
 
 
@@ -92,3 +94,35 @@ def test_an_open_page_that_asks_for_nothing_is_forgotten(
     clock.now += module.LEAVE_S + 1
     visitors.sweep()
     assert gone == ["tab"]
+
+
+def test_nobody_takes_all_pages(clock: Clock) -> None:
+    visitors = Visitors(lambda _: None, clock=clock)
+    for n in range(module.OF_BROWSER):
+        visitors.admit(f"tab{n}", "firefox", address="10.0.0.1")
+    with pytest.raises(Refused) as caught:
+        visitors.admit("one-more", "firefox", address="10.0.0.9")
+    assert caught.value.status == 429
+    for n in range(module.OF_ADDRESS - module.OF_BROWSER):
+        visitors.admit(f"fresh{n}", f"browser{n}", address="10.0.0.1")
+    with pytest.raises(Refused):
+        visitors.admit("one-more", "another", address="10.0.0.1")
+    visitors.admit("tab0", "firefox", address="10.0.0.1")  # who is in stays in
+    for n in range(module.MOST - module.OF_ADDRESS):
+        visitors.admit(f"guest{n}", f"guest{n}", address="10.0.0.2")
+    assert visitors.full
+
+
+def test_places_are_shared_and_given_back() -> None:
+    share = Share(most=4, of_address=3, of_browser=2, sentence="No room.")
+    with ExitStack() as taken:
+        for browser in ("firefox", "firefox", "chrome"):
+            taken.enter_context(share.place(browser, "10.0.0.1"))
+        for browser, address in (("firefox", "10.0.0.2"), ("opera", "10.0.0.1")):
+            with pytest.raises(Refused, match="No room"), share.place(browser, address):
+                pass
+        assert taken.enter_context(share.place("opera", "10.0.0.2")) == 4
+        with pytest.raises(Refused), share.place("safari", "10.0.0.3"):
+            pass
+    with share.place("firefox", "10.0.0.1") as count:
+        assert count == 1

@@ -52,7 +52,7 @@ class ExportService:
 
         alias: what the case is called in it; None: as its files are.
         """
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             yield Export(problem="There is no such export.")
             return
         turn = desk.turn

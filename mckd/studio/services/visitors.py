@@ -1,7 +1,8 @@
-"""Who is here: the open pages, whose they are, and when they are gone.
+"""Who is here: the open pages, whose they are, what each may take, and when they are gone.
 
 A page names its session with every request, by a word it made up itself. So that a guessed word
-opens nothing, a session belongs to the browser (the cookie) that named it first.
+opens nothing, a session belongs to the browser (the cookie) that named it first. One browser can
+take a part of the places only, and so can one network address: fresh cookies cost nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOST = 32  # open pages; each may hold a case
+OF_BROWSER, OF_ADDRESS = 8, 24  # pages of one browser, and of one address
 LEAVE_S = 30.0  # a page without a connection is gone after this; a network may hiccup
 IDLE_S = 1800.0  # an open page that asks for nothing is forgotten after this
 PER_S, AT_ONCE = 20.0, 60.0  # requests of one page that do work
@@ -20,6 +23,8 @@ PER_S, AT_ONCE = 20.0, 60.0  # requests of one page that do work
 FULL = "This app is full at the moment. Please come back in a few minutes."
 NOT_YOURS = "This session belongs to another browser. Please reload the page."
 TOO_MANY = "That is more than this app answers at once. Please wait a moment."
+TOO_MANY_PAGES = "Too many pages of this app are open in your browser. Please close one."
+TOO_MANY_HERE = "Too many pages of this app are open at your address. Please close one."
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
@@ -30,11 +35,44 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         self.status, self.sentence = status, sentence
 
 
+class Share:
+    """Places for one kind of request, of which nobody can take all."""
+
+    def __init__(self, most: int, of_address: int, of_browser: int, sentence: str) -> None:
+        """most: in all. of_address, of_browser: of one. sentence: says that there is no room."""
+        self._limits = (most, of_address, of_browser)
+        self._taken: Counter[tuple[str, ...]] = Counter()
+        self._sentence, self._lock = sentence, threading.Lock()
+
+    @contextmanager
+    def place(self, browser: str, address: str) -> Iterator[int]:
+        """Take a place while the block runs; yields how many are taken.
+
+        Raises:
+            Refused: there is none left in all, for this address, or for this browser.
+        """
+        keys = ("all",), ("address", address), ("browser", browser)
+        with self._lock:
+            if any(
+                self._taken[key] >= limit for key, limit in zip(keys, self._limits, strict=True)
+            ):
+                raise Refused(503, self._sentence)
+            self._taken.update(keys)
+            taken = self._taken[keys[0]]
+        try:
+            yield taken
+        finally:
+            with self._lock:
+                self._taken.subtract(keys)
+                self._taken += Counter()  # forgets the zeros
+
+
 @dataclass
 class Visit:
     """One open page."""
 
     browser: str
+    address: str
     heard: float
     allowance: float = AT_ONCE  # requests it may make at once
     counted: float = 0.0  # when the allowance was last worked out
@@ -69,7 +107,12 @@ class Visitors:
         with self._lock:
             return any(visit.browser == browser for visit in self._visits.values())
 
-    def admit(self, session: str, browser: str, works: bool = False) -> None:
+    def sessions(self, address: str) -> list[str]:
+        """The open pages of one address."""
+        with self._lock:
+            return [s for s, visit in self._visits.items() if visit.address == address]
+
+    def admit(self, session: str, browser: str, works: bool = False, address: str = "") -> None:
         """Note a request of a page. works: it makes the app do something, so it is counted.
 
         Raises:
@@ -79,9 +122,8 @@ class Visitors:
             now = self._clock()
             visit = self._visits.get(session)
             if visit is None:
-                if len(self._visits) >= self._most:
-                    raise Refused(503, FULL)
-                visit = self._visits[session] = Visit(browser, now, counted=now)
+                self._find_room(browser, address)
+                visit = self._visits[session] = Visit(browser, address, now, counted=now)
             if visit.browser != browser:
                 raise Refused(403, NOT_YOURS)
             visit.heard = now
@@ -92,6 +134,14 @@ class Visitors:
                 if visit.allowance < 1:
                     raise Refused(429, TOO_MANY)
                 visit.allowance -= 1
+
+    def _find_room(self, browser: str, address: str) -> None:
+        if len(self._visits) >= self._most:
+            raise Refused(503, FULL)
+        if sum(visit.browser == browser for visit in self._visits.values()) >= OF_BROWSER:
+            raise Refused(429, TOO_MANY_PAGES)
+        if sum(visit.address == address for visit in self._visits.values()) >= OF_ADDRESS:
+            raise Refused(429, TOO_MANY_HERE)
 
     def connect(self, session: str, change: int) -> None:
         """A page opened (+1) or lost (-1) a connection that says it is there."""
