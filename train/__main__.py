@@ -6,57 +6,86 @@ import argparse
 import importlib
 import os
 import shlex
+import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mckd.files.runs import RunFolder
+import mckd
+from mckd.files.faults import in_words
 from mckd.memory import keep_memory
-from train import bench, bundle, evaluate
-from train.digits import table
+from train.commands import add_commands
+from train.flags import add_threads
 from train.settings import SettingsError, add_flags, override
 
 # A task is one more line here and one more folder beside `train/digits`.
 TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
 
 
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    data = commands.add_parser("data", help="fetch or make data to train on")
-    data_commands = data.add_subparsers(dest="what", required=True)
-    for name, module in TASKS.items():
-        _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
-        importlib.import_module(module).add_data_commands(data_commands)
-    table.add_flags(commands.add_parser("table", help="redo the paper's Table 2"))
-    evaluate.add_flags(commands.add_parser("evaluate", help="score a tumour model, all subsets"))
-    bench.add_flags(commands.add_parser("bench", help="time the bundled models"))
-    bundle.add_flags(commands.add_parser("bundle", help="put a finished run into checkpoints"))
-    arguments = parser.parse_args(argv)
+def main(argv: Sequence[str]) -> int:
+    arguments = parser().parse_args(argv)
     keep_memory()
     try:
         return int(arguments.action(arguments))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 3
+    except OSError as error:
+        print(f"Error: {in_words(error, _out(arguments))}", file=sys.stderr)
+        return 2
     except (RuntimeError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
 
 
+def parser() -> argparse.ArgumentParser:
+    """Every command with its flags. Making it imports no PyTorch: help comes at once."""
+    whole = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    whole.add_argument("--version", action="version", version=f"MCKD Studio {mckd.__version__}")
+    commands = whole.add_subparsers(dest="command", required=True)
+    data = commands.add_parser("data", help="fetch or make data to train on")
+    data_commands = data.add_subparsers(dest="what", required=True)
+    for name, module in TASKS.items():
+        _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
+        importlib.import_module(module).add_data_commands(data_commands)
+    add_commands(commands)
+    return whole
+
+
 def _add_task(parser: argparse.ArgumentParser, module: str) -> None:
     task = importlib.import_module(module)
-    parser.add_argument("--preset", default="paper", choices=sorted(task.PRESETS))
-    parser.add_argument("--out", type=Path, required=True, help="run folder, for example runs/one")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument(
+        "--preset",
+        default="paper",
+        choices=sorted(task.PRESETS),
+        help="where all settings below begin (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="run folder, for example runs/one (required)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint (default: no)"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write TensorBoard files (default: no)"
+    )
+    add_threads(parser)
     task.add_flags(parser)
-    add_flags(parser, task.KIND)
+    add_flags(parser, task.KIND, {name: make() for name, make in task.PRESETS.items()})
     parser.set_defaults(action=lambda arguments: _train(arguments, task))
 
 
 def _train(arguments: argparse.Namespace, task: Any) -> int:
+    from mckd.files.runs import RunFolder
+
+    fields = _fields(task.KIND)
+    changes = {k: v for k, v in vars(arguments).items() if k in fields}
+    settings = task.resolve(override(task.PRESETS[arguments.preset](), changes))
+    run = RunFolder(arguments.out)
+    if os.environ.get("RANK", "0") == "0":
+        run.check_start(arguments.resume)
+
     import torch
 
     from train.loop import train
@@ -64,10 +93,6 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    fields = _fields(task.KIND)
-    changes = {k: v for k, v in vars(arguments).items() if k in fields}
-    settings = task.resolve(override(task.PRESETS[arguments.preset](), changes))
-    run = RunFolder(arguments.out)
     words = [a for a in sys.argv[1:] if a != "--resume"]
     with join_workers() as workers:
         state = train(
@@ -80,9 +105,14 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
             command=shlex.join(["python", "-m", "train", *words]),
             resume=arguments.resume,
             say=print if workers.is_first else lambda line: None,
-            observers=_observers(arguments, run) if workers.is_first else (),
+            observers=_observers(arguments) if workers.is_first else (),
         )
     return 0 if state == "finished" else 3
+
+
+def _out(arguments: argparse.Namespace) -> Path:
+    """The folder that a command writes to, for what is said of its errors."""
+    return Path(getattr(arguments, "out", None) or getattr(arguments, "into", None) or ".")
 
 
 def _fields(kind: type) -> set[str]:
@@ -91,29 +121,23 @@ def _fields(kind: type) -> set[str]:
     return {action.dest for action in parser._actions}
 
 
-def _observers(arguments: argparse.Namespace, run: RunFolder) -> list[Any]:
+def _observers(arguments: argparse.Namespace) -> list[Callable[[dict[str, Any]], None]]:
     if not arguments.tensorboard:
         return []
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from train.tensorboard import Board
     except ImportError:
         raise SettingsError(
             "--tensorboard needs the package tensorboard: pip install tensorboard"
         ) from None
-    writer = SummaryWriter(str(run.path / "tensorboard"))
+    return [Board(arguments.out / "tensorboard")]
 
-    def observe(row: dict[str, Any]) -> None:
-        for name, value in row.items():
-            if isinstance(value, dict):
-                for key, number in value.items():
-                    writer.add_scalar(f"{name}/{key}", number, row["step"])
-            elif name != "step":
-                writer.add_scalar(name, value, row["step"])
-        writer.flush()
 
-    return [observe]
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main(sys.argv[1:]))

@@ -18,25 +18,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-CHECKPOINTS = ROOT / "checkpoints"
+from train.commands import CHECKPOINTS, ROOT
+
 EXAMPLES = ROOT / "assets" / "digits"
-CASE = ROOT / "assets" / "tumour" / "phantom_a"
 TOGGLES = ({"t2"}, {"flair", "t1c"}, {"flair", "t1", "t2"})
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    choices = ("digits", "tumour", "training")
-    parser.add_argument("task", nargs="?", choices=choices, help="default: digits and tumour")
-    parser.add_argument("--repeats", type=int, default=200, help="calls of the digits model")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--case", type=Path, default=CASE, help="folder of a tumour case")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINTS / "tumour.safetensors", help="of tumours"
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="of the tumour model")
-    parser.add_argument("--crop", type=int, default=112, help="voxels per axis of a sample")
-    parser.set_defaults(action=bench)
 
 
 def bench(arguments: argparse.Namespace) -> int:

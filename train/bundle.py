@@ -1,46 +1,66 @@
 """Put a finished run into checkpoints/: `python -m train bundle --run runs/studio --name digits`.
 
 Writes NAME.safetensors, enters it in SHA256SUMS, and keeps the run's record in NAME-run for
-replay. Scores of cross-validation folds can ride along in the header.
+replay. Scores of cross-validation folds can ride along in the header, by what each left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from mckd.files.checkpoint import load_checkpoint, save_checkpoint
+from mckd.files.atomic import write_atomically
+from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
-from train.bench import CHECKPOINTS
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, required=True, help="a finished run folder")
-    parser.add_argument("--name", required=True, help="name of the checkpoint, for example digits")
-    parser.add_argument("--folds", type=Path, nargs="*", default=[], help="runs that left data out")
-    parser.set_defaults(action=bundle)
 
 
 def bundle(arguments: argparse.Namespace) -> int:
-    run = RunFolder(arguments.run)
-    if run.status()["state"] != "finished":
-        raise RunError(f"The run {run.name} is not finished. Resume it first.")
-    checkpoint = load_checkpoint(run.checkpoints / MODEL)
-    folds = {}
+    """See the module.
+
+    Raises:
+        RunError: a run that is not finished, or a fold that left nothing out or what another did.
+        CheckpointError: a model that cannot be read.
+    """
+    run, into = RunFolder(arguments.run), Path(arguments.into)
+    checkpoint = _model_of(run)
+    folds: dict[str, Any] = {}
     for folder in arguments.folds:
-        header = load_checkpoint(folder / "checkpoints" / MODEL).header
-        folds[header["provenance"]["left_out"]] = header["metrics"]["test"]
+        fold = RunFolder(folder)
+        header = _model_of(fold).header
+        left_out = _left_out(fold.name, header)
+        if left_out in folds:
+            raise RunError(f"Two of --folds left out the same: {left_out}. Give each fold once.")
+        folds[left_out] = header["metrics"]["test"]
     header = checkpoint.header | ({"left_out": folds} if folds else {})
-    target = CHECKPOINTS / f"{arguments.name}.safetensors"
+    target = into / f"{arguments.name}.safetensors"
     digest = save_checkpoint(target, checkpoint.tensors, header)
-    record = CHECKPOINTS / f"{arguments.name}-run"
+    record = into / f"{arguments.name}-run"
     record.mkdir(exist_ok=True)
     for name in ("records.jsonl", "status.json"):
-        shutil.copyfile(run.path / name, record / name)
+        write_atomically(record / name, (run.path / name).read_bytes())
     config = run.config() | {"provenance": header["provenance"]}
-    (record / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_atomically(record / "config.json", (json.dumps(config, indent=2) + "\n").encode())
     print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
     print(json.dumps(header["metrics"] | header.get("left_out", {}), indent=2))
     return 0
+
+
+def _model_of(run: RunFolder) -> Checkpoint:
+    if run.status()["state"] != "finished":
+        raise RunError(f"The run {run.name} is not finished. Resume it first.")
+    return load_checkpoint(run.checkpoints / MODEL)
+
+
+def _left_out(name: str, header: Mapping[str, Any]) -> str:
+    """What a run was tested on and not trained on: a speaker, or `fold 2 of 5` of the cases."""
+    if speaker := header["provenance"].get("left_out"):
+        return str(speaker)
+    settings = header["settings"]
+    if settings.get("fold", -1) < 0 or not header["metrics"]["test"]:
+        raise RunError(
+            f"The run {name} left nothing out, so it is no fold. Leave it out of --folds."
+        )
+    return f"fold {settings['fold']} of {settings['folds']}"

@@ -125,21 +125,6 @@ HD95 = tuple(
 )
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", type=Path, nargs="+", help="one, or the folds of a run")
-    parser.add_argument("--data", type=Path, help="folder of cases with reference labels")
-    parser.add_argument("--out", type=Path, help="folder of the tables")
-    parser.add_argument("--limit", type=int, help="only the first cases")
-    parser.add_argument("--subsets", choices=("all", "full"), default="all")
-    parser.add_argument("--hd95", action="store_true", help="distances too; about twice the time")
-    parser.add_argument("--seen", action="store_true", help="also cases seen in training")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    parser.add_argument(
-        "--compare", type=Path, nargs="+", metavar="DIR", help="folders of tables: first, others"
-    )
-    parser.set_defaults(action=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     if arguments.compare:
         if len(arguments.compare) < 2:

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,9 @@ from typing import Any
 import torch
 
 import mckd
+from mckd.files.checkpoint import CheckpointError
+from mckd.files.faults import in_words
+from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import (
     Batch,
@@ -56,7 +60,8 @@ def train(
 
     Raises:
         RunError: the run is being trained elsewhere, or exists and `resume` is not given, or was
-            started with other settings.
+            started with other settings or another number of processes, or has checkpoints of which
+            none can be used, or its folder cannot be written to.
     """
     with run.hold() if workers.is_first else nullcontext():
         config = {
@@ -65,18 +70,23 @@ def train(
             "command": command,
             "modalities": list(task.network().modalities),
             "config": dataclasses.asdict(settings),
+            "processes": workers.world,
             "versions": _versions(),
             "provenance": task.provenance,
         }
         if workers.is_first:
             _check(run, config, resume)
-            if not resume:
-                run.write_config(config)
         session = _Session(task, settings, run, workers, name, say, observers)
         try:
+            if workers.is_first and not resume:
+                run.write_config(config)
             return session.run_to_end(resume)
+        except OSError as error:
+            sentence = in_words(error, run.path)
+            session.fail(sentence)
+            raise RunError(sentence) from error
         except Exception as error:
-            session.report("failed", message=str(error))
+            session.fail(str(error))
             raise
 
 
@@ -124,6 +134,8 @@ class _Session:
         self.first_step = 0
         self.seconds_before = 0.0
         self.last_record_s = 0.0
+        self.saved_step = 0
+        self.note = ""  # for the reader of the status, as long as the session runs
 
     def run_to_end(self, resume: bool) -> str:
         if resume:
@@ -141,7 +153,7 @@ class _Session:
         validate_every = settings.validate_every * task.steps_per_epoch
         since_record = self.since_record
         last_saved = time.monotonic()
-        self.report("running", message="")
+        self.report("running", message=self.note)
 
         while state.step < self.steps:
             step = state.step
@@ -162,6 +174,7 @@ class _Session:
                 autocast=self._autocast(),
                 synchronise=self._finish_gradients,
             )
+            self.workers.average(state.running_statistics)
             since_record.add(
                 loss=losses.total, task_loss=losses.task, distillation_loss=losses.distillation
             )
@@ -204,16 +217,24 @@ class _Session:
 
     def report(self, state: str, message: str) -> None:
         """Write status.json and tell the time left."""
-        if not self.workers.is_first:
-            return
-        self.run.write_status(
-            state=state,
-            step=self.state.step,
-            steps=self.steps,
-            eta_s=self._seconds_left() if state == "running" else None,
-            message=message,
-            pid=os.getpid(),
-        )
+        if self.workers.is_first:
+            left = self._seconds_left() if state == "running" else None
+            self.run.write_status(**self._status(state, message), eta_s=left)
+
+    def fail(self, message: str) -> None:
+        """Say in status.json why the run ends, if anything can be written there."""
+        if self.workers.is_first:
+            self.run.write_last_status(**self._status("failed", message), eta_s=None)
+
+    def _status(self, state: str, message: str) -> dict[str, Any]:
+        return {
+            "state": state,
+            "step": self.state.step,
+            "steps": self.steps,
+            "message": message,
+            "checkpoint": self.saved_step,
+            "pid": os.getpid(),
+        }
 
     def _seconds_left(self) -> float | None:
         """At the pace since the start or resume; None before the first step."""
@@ -269,7 +290,7 @@ class _Session:
         self.run.append(row)
         for observe in self.observers:
             observe(row)
-        self.report("running", message="")
+        self.report("running", message=self.note)
 
     @torch.no_grad()
     def _fill_distances(self) -> dict[str, dict[str, float]]:
@@ -306,21 +327,68 @@ class _Session:
 
     def _save(self) -> None:
         if self.workers.is_first:
+            step = self.state.step
             self.state.save(
-                self.run.checkpoint_path(self.state.step),
-                {"since_record": self.since_record.values},
+                self.run.checkpoint_path(step), {"since_record": self.since_record.values}
             )
-            self.run.keep_newest_checkpoints()
+            self.run.keep_newest_checkpoints(last=step)
+            self.saved_step = step
 
     def _resume(self) -> None:
-        latest = self.run.latest_checkpoint()
-        if latest is not None:
-            self.since_record.values = self.state.load(latest)["since_record"]
+        """Go back to the newest checkpoint that can be used; every process finds the same."""
+        self.saved_step = int(self.run.status().get("checkpoint") or 0)
+        self.note = self._load_newest()
+        step = self.state.step
+        if self.workers.any(step != self.workers.of_first(step)):
+            raise RunError(
+                f"The processes do not see the same files in {self.run.name}. Give all of them "
+                "one folder, on a disk that they share."
+            )
+        self.saved_step = step
         if self.workers.is_first:
-            self.run.rewind(self.state.step)
+            if self.note:
+                print(self.note, file=sys.stderr)
+            self.run.rewind(step)
         rows, _ = self.run.records()
-        self.seconds_before = rows[-1]["time_s"] if rows else 0.0
-        self.first_step = self.state.step
+        time_s = rows[-1].get("time_s") if rows else None
+        self.seconds_before = float(time_s) if isinstance(time_s, (int, float)) else 0.0
+        self.first_step = step
+
+    def _load_newest(self) -> str:
+        """Load it, and say in words what else was found; "" where there is nothing to say.
+
+        Raises:
+            RunError: there are checkpoints, or there was one, and none can be used.
+        """
+        refused: list[str] = []
+        try:
+            listed = self.run.resumable()
+        except ManifestError as error:
+            listed, refused = [], [str(error).rstrip(".")]
+        for path in listed:
+            try:
+                header = self.state.load(path)
+            except CheckpointError as error:
+                refused.append(str(error).split(". ")[0].rstrip("."))
+                continue
+            self.since_record.values = header["since_record"]
+            if not refused:
+                return ""
+            return (
+                f"The newest checkpoint cannot be used ({'; '.join(refused)}). Going on from the "
+                f"one before it, at step {self.state.step}."
+            )
+        written = [path.name for path in self.run.written_checkpoints()]
+        refused += [f"{name} is not listed in {MANIFEST}" for name in written if not listed]
+        if not refused and self.saved_step:
+            refused = [f"that of step {self.saved_step} is gone"]
+        if refused:
+            raise RunError(
+                f"No checkpoint of the run {self.run.name} can be used: {'; '.join(refused)}. "
+                f"Files that you trust can be listed again, in its folder checkpoints, with "
+                f"'sha256sum step-*.safetensors > {MANIFEST}'. Else start anew with another --out."
+            )
+        return "No checkpoint was written before the run ended, so it begins again at step 0."
 
     def _finish(self) -> None:
         if not self.workers.is_first:
@@ -398,14 +466,15 @@ def clock(seconds: float) -> str:
 
 
 def _check(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
-    saved = run.config()
-    if saved and not resume:
-        raise RunError(
-            f"The run {run.name} exists. Continue it with --resume, or choose another --out."
-        )
-    if resume and not saved:
-        raise RunError(f"There is no run {run.name} to resume. Start it without --resume.")
+    run.check_start(resume)
     if resume:
+        saved = run.config()
+        processes = saved.get("processes", config["processes"])
+        if processes != config["processes"]:
+            raise RunError(
+                f"The run {run.name} was started with {processes} processes, each with its share "
+                f"of every batch. Resume it with as many, not {config['processes']}."
+            )
         theirs, ours = saved.get("config", {}), config["config"]
         changed = [k for k in ours if theirs.get(k) != ours[k]]
         if saved.get("task") != config["task"] or changed:

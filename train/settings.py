@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+import inspect
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from mckd.method import MethodOptions
 
@@ -20,23 +23,31 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What every task shares. Learning rates are those of the optimiser named beside them.
+    """What every task shares. What is said of a field here is what `--help` says of its flag.
 
     seed: of everything random: initial weights, order, dropout, dropped modalities.
     epochs: the run's length; one epoch is what the task says it is.
     batch_size: samples per step, over all processes.
-    optimizer: adam, adamw or sgd (Nesterov momentum 0.99).
-    schedule: of the learning rate: constant, step (x 0.9 every 20 epochs), cosine, poly (0.9).
+    optimizer: what moves the weights; sgd has a Nesterov momentum of 0.99.
+    lr: the optimiser's learning rate where it is highest.
+    weight_decay: the optimiser's.
+    schedule: of the learning rate; step is x 0.9 every 20 epochs, poly to the power of 0.9.
     lr_warmup: share of the run over which the learning rate rises from 0.
     clip_norm: longest gradient allowed; 0 is no limit.
     ema: decay of the moving average of the weights that is evaluated and kept; 0 is none.
     meta_every: training steps between two meta steps; 0 leaves the IWV as it starts.
-    iwv_lr, iwv_weight_decay: of the IWV's Adam, the released code's values.
+    iwv_lr: learning rate of the IWV's Adam.
+    iwv_weight_decay: weight decay of the IWV's Adam.
     accumulate: parts that a batch is worked off in, for less memory.
     loaders: threads that make batches ahead, for a GPU to find them ready.
     bf16: bfloat16 autocast, on GPUs and CPUs that have it.
     validate_every: epochs between two validations.
     """
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "optimizer": ("adam", "adamw", "sgd"),
+        "schedule": ("constant", "step", "cosine", "poly"),
+    }
 
     seed: int = 0
     epochs: int = 60
@@ -58,41 +69,89 @@ class TrainSettings:
     method: MethodOptions = field(default_factory=MethodOptions)
 
     def __post_init__(self) -> None:
-        one_of(self, "optimizer", ("adam", "adamw", "sgd"))
-        one_of(self, "schedule", ("constant", "step", "cosine", "poly"))
+        for name, choices in self.CHOICES.items():
+            given = getattr(self, name)
+            if given not in choices:
+                listed = ", ".join(choices)
+                raise SettingsError(f"{flag(name)} must be one of {listed}, not {given!r}.")
         for name in ("epochs", "batch_size", "validate_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{flag(name)} must be at least 1, not {getattr(self, name)}.")
+        for name in ("weight_decay", "clip_norm", "meta_every", "iwv_weight_decay", "loaders"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingsError(f"{flag(name)} must be 0 or more, not {getattr(self, name)}.")
+        for name in ("lr", "iwv_lr"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{flag(name)} must be above 0, not {getattr(self, name)}.")
+        for name in ("lr_warmup", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{flag(name)} is a share from 0 to below 1.")
         if not 0 <= self.seed < 2**31:
             raise SettingsError(f"--seed must be from 0 to 2147483647, not {self.seed}.")
-        if not self.lr > 0:
-            raise SettingsError(f"--lr must be above 0, not {self.lr}.")
-
-
-def one_of(settings: object, name: str, choices: Sequence[str]) -> None:
-    if getattr(settings, name) not in choices:
-        given = getattr(settings, name)
-        raise SettingsError(f"{flag(name)} must be one of {', '.join(choices)}, not {given!r}.")
 
 
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def add_flags(parser: argparse.ArgumentParser, kind: type) -> None:
-    """One flag per field, nested dataclasses included. Absent flags stay out of the namespace."""
-    hints = get_type_hints(kind)
+def add_flags(
+    parser: argparse.ArgumentParser, kind: type, presets: Mapping[str, Any] | None = None
+) -> None:
+    """One flag per field, nested dataclasses included. Absent flags stay out of the namespace.
+
+    presets: settings by name, whose values the help gives as the defaults; those of `kind` itself
+        if there are none.
+    """
+    defaults = presets or {"": kind()}
+    hints, about = get_type_hints(kind), meanings(kind)
     for f in dataclasses.fields(kind):
-        t = hints[f.name]
+        t, values = hints[f.name], {name: getattr(p, f.name) for name, p in defaults.items()}
         if dataclasses.is_dataclass(t):
-            add_flags(parser, t)
-        elif t is bool:
-            action: Any = argparse.BooleanOptionalAction
-            parser.add_argument(flag(f.name), action=action, default=argparse.SUPPRESS)
+            add_flags(parser, t, values)  # type: ignore[arg-type]
+            continue
+        how: dict[str, Any] = {
+            "help": f"{about[f.name]} ({_defaults(values)})".replace("%", "%%"),
+            "default": argparse.SUPPRESS,
+        }
+        if t is bool:
+            how["action"] = argparse.BooleanOptionalAction
+        elif f.name in kind.CHOICES:  # type: ignore[attr-defined]
+            how |= {"type": t, "choices": kind.CHOICES[f.name]}  # type: ignore[attr-defined]
         else:
-            parser.add_argument(
-                flag(f.name), type=t, default=argparse.SUPPRESS, metavar=t.__name__.upper()
-            )
+            how |= {"type": t, "metavar": t.__name__.upper()}
+        parser.add_argument(flag(f.name), **how)
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What the docstrings of a dataclass and its parents say of each field: `name: meaning`."""
+    said: dict[str, str] = {}
+    for part in reversed(kind.__mro__):
+        if not dataclasses.is_dataclass(part):
+            continue
+        name = ""
+        for line in inspect.cleandoc(part.__doc__ or "").splitlines():
+            begins = re.fullmatch(r"([a-z][a-z_0-9]*): (.+)", line)
+            if begins:
+                name, said[begins[1]] = begins[1], begins[2]
+            elif name and line.startswith(" "):
+                said[name] += f" {line.strip()}"
+            else:
+                name = ""
+    return {name: text.replace("`", "").rstrip(".") for name, text in said.items()}
+
+
+def _defaults(values: Mapping[str, Any]) -> str:
+    """`default: 60`, or `default: smoke 30, paper 60` where the presets differ."""
+    words = {name: _word(value) for name, value in values.items()}
+    if len({*words.values()}) == 1:
+        return f"default: {next(iter(words.values()))}"
+    return "default: " + ", ".join(f"{name} {word}" for name, word in words.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def override(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:

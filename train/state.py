@@ -55,6 +55,11 @@ class TrainingState:
         """The network that is evaluated and kept."""
         return self.average or self.network
 
+    @property
+    def running_statistics(self) -> list[Tensor]:
+        """What layers keep of the batches that they saw, as batch normalisation does."""
+        return [b for b in self.network.buffers() if b.is_floating_point()]
+
     def update_average(self, decay: float) -> None:
         """Move the average towards the network; faster at the start, when it knows nothing."""
         if self.average is None:
@@ -80,9 +85,19 @@ class TrainingState:
         save_checkpoint(path, tensors, {"step": self.step, **header})
 
     def load(self, path: Path) -> dict[str, Any]:
-        """Take over a checkpoint; returns its header."""
+        """Take over a checkpoint; returns its header.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another network; part of it may be taken over.
+        """
         checkpoint = load_checkpoint(path)
-        self.step = checkpoint.header["step"]
+        try:
+            self._take_over(checkpoint)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path.name} is no checkpoint of this run.") from error
+        return checkpoint.header
+
+    def _take_over(self, checkpoint: Checkpoint) -> None:
         self.network.load_state_dict(checkpoint.part("network"))
         if self.average is not None:
             self.average.load_state_dict(checkpoint.part("average"))
@@ -90,7 +105,7 @@ class TrainingState:
             self.v.copy_(checkpoint.tensors["iwv"])
         _load_optimizer(self.optimizer, checkpoint.part("optimizer"))
         _load_optimizer(self.iwv_optimizer, checkpoint.part("iwv_optimizer"))
-        return checkpoint.header
+        self.step = int(checkpoint.header["step"])
 
     def save_model(self, path: Path, header: Mapping[str, Any], keeps: Mapping[str, Tensor]) -> str:
         """What prediction needs, and what else a task keeps. Returns the file's SHA-256."""

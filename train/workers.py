@@ -12,6 +12,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+class WorkersError(RuntimeError):
+    """The processes of a run cannot go on together; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Workers:
     """rank of world processes, and the device of this one."""
@@ -25,11 +29,14 @@ class Workers:
         return self.rank == 0
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its mean over the processes, in one exchange."""
-        if self.world == 1:
+        """Replace each tensor by its mean over the processes, in one exchange.
+
+        Raises:
+            WorkersError: another process is gone.
+        """
+        if self.world == 1 or not tensors:
             return
-        flat = torch.cat([t.flatten() for t in tensors])
-        dist.all_reduce(flat)
+        flat = self._sum(torch.cat([t.flatten() for t in tensors]))
         flat /= self.world
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
@@ -38,9 +45,24 @@ class Workers:
         """Whether any process says so; all get the same answer."""
         if self.world == 1:
             return flag
-        votes = torch.tensor(float(flag), device=self.device)
-        dist.all_reduce(votes)
-        return bool(votes > 0)
+        return bool(self._sum(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def of_first(self, number: int) -> int:
+        """The first process's number, in all of them."""
+        if self.world == 1:
+            return number
+        mine = number if self.is_first else 0
+        return int(self._sum(torch.tensor(mine, device=self.device)))
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        try:
+            dist.all_reduce(tensor)
+        except RuntimeError as error:
+            raise WorkersError(
+                "Another process of this run ended. What it said stands above, if anything; start "
+                "all of them again with --resume."
+            ) from error
+        return tensor
 
 
 @contextmanager

@@ -33,7 +33,6 @@ SYNTHETIC = "synthetic-"
 """Speakers of the bundled set are named so; nothing trained on them may pass for real."""
 
 PAPER_SPEAKERS = ("jackson", "nicolas", "theo")
-MFCC_VARIANTS = ("paper", "mfcc")
 MFCC_SIZE = 20
 
 

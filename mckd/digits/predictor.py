@@ -20,7 +20,7 @@ from mckd.digits.drawing import prepare_picture
 from mckd.digits.network import NETWORKS
 from mckd.digits.sound import find_voice, log_mel, mfcc
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
-from mckd.method import MissingModalityNetwork, importance
+from mckd.method import MethodOptions, MissingModalityNetwork, importance
 
 Floats = npt.NDArray[np.floating[Any]]
 Sound = tuple[npt.NDArray[Any], int]
@@ -82,10 +82,12 @@ class DigitClassifier:
             raise CheckpointError(f"{path.name} does not hold a network that the app can use.")
         network = NETWORKS["studio"]()
         try:
+            options = MethodOptions.of(header)
             network.load_state_dict(checkpoint.part("network"))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path.name} does not fit this version's network.") from error
-        iwv = importance(checkpoint.tensors["iwv"], header["normalisation"])
+        network.fill = options.fill
+        iwv = importance(checkpoint.tensors["iwv"], options.normalisation)
         return cls(network, iwv, header | {"sha256": checkpoint.sha256})
 
     def see(self, image: npt.NDArray[Any]) -> Seen:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mckd.files.atomic import write_atomically
-from mckd.files.manifest import MANIFEST, enter, read_manifest
+from mckd.files.manifest import MANIFEST, ManifestError, enter, read_manifest
 
 LARGEST_BYTES = 2**30
 LONGEST_HEADER = 2**20
@@ -94,7 +94,7 @@ def _listed(path: Path) -> str | None:
     """The SHA-256 that the manifest beside a file gives for it."""
     try:
         return read_manifest(path.parent).get(path.name)
-    except (OSError, ValueError) as error:  # not text, or lines of another form
+    except ManifestError as error:
         raise CheckpointError(f"{MANIFEST} beside {path.name} is damaged. Fetch both.") from error
 
 

@@ -10,14 +10,25 @@ from mckd.files.atomic import write_atomically
 MANIFEST = "SHA256SUMS"
 
 
+class ManifestError(ValueError):
+    """A manifest that is no list of files, or cannot be read."""
+
+
 def read_manifest(folder: Path) -> dict[str, str]:
-    """File name to SHA-256; empty where the folder has no manifest."""
+    """File name to SHA-256; empty where the folder has no manifest.
+
+    Raises:
+        ManifestError: it is not text, holds lines of another form, or cannot be read.
+    """
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {name.lstrip("*"): digest for digest, name in pairs}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
+        return {name.lstrip("*"): digest for digest, name in pairs}
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{MANIFEST} is damaged.") from error
 
 
 def enter(path: Path, digest: str) -> None:

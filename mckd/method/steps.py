@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mckd.method.equations import distillation, fill_missing, gate, importance, zero_missing
+from mckd.method.options import MethodOptions
 
 TaskLoss = Callable[[Tensor, Tensor], Tensor]
 Synchronise = Callable[[Sequence[Tensor]], None]
@@ -78,47 +79,6 @@ class Batch:
         rest = zip(self.present.tensor_split(parts), self.target.tensor_split(parts), strict=True)
         pieces = [Batch(x, p, t) for x, (p, t) in zip(inputs, rest, strict=True)]
         return [piece for piece in pieces if len(piece.target)]
-
-
-@dataclass(frozen=True)
-class MethodOptions:
-    """Where the paper and its released code differ; the paper's reading is the default.
-
-    alpha: weight of the distillation in Eq. 4 (paper: 0.1 is best).
-    p: norm of Eq. 5, 1 or 2 (the paper's ablation: 1).
-    normalisation: of Eq. 6: softmax, sigmoid or relu.
-    detach_teacher: stop-gradient on the teacher's feature (the code; the paper is silent).
-    meta_gradient: `gating`, the code's surrogate for Eq. 3; `unrolled`, the gradient through
-        one inner update as Eq. 3 and 4 are written.
-    gating_scale: `one` (the code) or `modalities` (weights average 1); for `gating` only.
-    fill: features of missing modalities: `mean` (Eq. 2) or `zero`, an ablation.
-    drop: modalities dropped per `sample`, per `batch` (the code) or `never` (upper bounds).
-    warmup_steps: steps with everything that is available, before dropping starts.
-    """
-
-    alpha: float = 0.1
-    p: int = 1
-    normalisation: str = "softmax"
-    detach_teacher: bool = True
-    meta_gradient: str = "gating"
-    gating_scale: str = "one"
-    fill: str = "mean"
-    drop: str = "sample"
-    warmup_steps: int = 0
-
-    def __post_init__(self) -> None:
-        choices = {
-            "p": (1, 2),
-            "normalisation": ("softmax", "sigmoid", "relu"),
-            "meta_gradient": ("gating", "unrolled"),
-            "gating_scale": ("one", "modalities"),
-            "fill": ("mean", "zero"),
-            "drop": ("sample", "batch", "never"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                listed = ", ".join(map(str, allowed))
-                raise ValueError(f"{name} must be one of {listed}, not {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)

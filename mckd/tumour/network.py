@@ -19,38 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mckd.method import MissingModalityNetwork, encode_available, unbind_modalities
+from mckd.tumour.designs import DESIGNS as DESIGNS
+from mckd.tumour.designs import Design
 from mckd.tumour.naming import REGIONS, SEQUENCES
 
-Triple = tuple[int, int, int]
 SLOPE = 0.01  # of the leaky ReLU
 UNFOLDED = 20480  # C * X * Y of the largest single sample that PyTorch 2.13 unfolds
 BRANCH = 0.3  # scale of a residual block's change at the start: activations grow slowly with depth
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a network is made of.
-
-    patch: voxels per cell and axis. channels: of each scale, finest first; each scale halves the
-    resolution of the one before. blocks: residual blocks per scale in the encoder. window: voxels
-    (x, y, z) seen at once, in training and prediction; None is the whole brain. told: the encoder
-    knows which sequence it sees: its convolutions are shared, the scale and shift after each are
-    the sequence's own. The paper's is not told. normalised: instance norm in the encoder, as in
-    the paper. What it makes of a voxel depends on how much else is in view, so a network that is
-    trained on crops has to be applied to crops; without it, it may be applied to whole brains.
-    """
-
-    patch: int
-    channels: tuple[int, ...]
-    blocks: tuple[int, ...]
-    window: Triple | None = None
-    told: bool = False
-    normalised: bool = False
-
-    @property
-    def multiple(self) -> int:
-        """Every axis of an input must be a multiple of this many voxels."""
-        return int(self.patch * 2 ** (len(self.channels) - 1))
 
 
 @dataclass(frozen=True)
@@ -59,14 +34,6 @@ class Kind:
 
     sets: int
     normalised: bool
-
-
-# A checkpoint names its network by one of these words.
-DESIGNS = {
-    "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), (160, 160, 80), normalised=True),
-    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), told=True),
-    "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
-}
 
 
 class TumourNetwork(MissingModalityNetwork):

@@ -28,14 +28,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
-from mckd.method import importance, subsets
+from mckd.method import MethodOptions, importance, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.tumour.data import Case, standardise
+from mckd.tumour.designs import DESIGNS, Design
 from mckd.tumour.fingerprint import Known
 from mckd.tumour.geometry import Bools, Box, Triple
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.network import DESIGNS, Design, TumourNetwork, gather_cells, spread_cells
+from mckd.tumour.network import TumourNetwork, gather_cells, spread_cells
 from mckd.tumour.nifti import Floats
 from mckd.tumour.outline import WT, Credible, outline
 
@@ -166,12 +167,13 @@ class TumourSegmenter:
         if named[0] not in DESIGNS or named[1] != SEQUENCES or "iwv" not in checkpoint.tensors:
             raise CheckpointError(f"{path.name} does not hold a network that finds brain tumours.")
         network = TumourNetwork(DESIGNS[named[0]])
-        network.fill = header.get("settings", {}).get("method", {}).get("fill", network.fill)
         try:
+            options = MethodOptions.of(header)
             network.load_state_dict(checkpoint.part("network"))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path.name} does not fit this version's network.") from error
-        iwv = importance(checkpoint.tensors["iwv"], header.get("normalisation", "softmax"))
+        network.fill = options.fill
+        iwv = importance(checkpoint.tensors["iwv"], options.normalisation)
         about = header | {"sha256": checkpoint.sha256}
         known = Known.of(checkpoint)
         return cls(network, iwv, about, budget=budget, device=device, bf16=bf16, known=known)
@@ -271,13 +273,8 @@ class TumourSegmenter:
         def likely() -> Tensor:
             return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
 
-        if len(cells) == 1:
-            logits = cells[0][0].cpu()
-            logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
-            drawn = outline(logits, size, self._credible, case.voxel_ml)
-            drawn = drawn[(..., *windows.inner.slices)]
-        else:
-            drawn = outline(likely().logit().cpu(), 1, self._credible, case.voxel_ml)
+        drawn = draw(cells, likely, windows, size, self._credible, case.voxel_ml)
+        if len(cells) > 1:
             cells.clear()  # joined by now; of a whole head they take several times its memory
         return Prediction(case, names, np.ascontiguousarray(drawn.numpy()), likely)
 
@@ -411,6 +408,29 @@ def _box(start: Triple, shape: Triple) -> Box:
 def _triple(values: Iterable[int]) -> Triple:
     x, y, z = values
     return x, y, z
+
+
+def draw(
+    cells: Sequence[Tensor],
+    likely: Callable[[], Tensor],
+    windows: Windows,
+    size: int,
+    credible: Credible,
+    voxel_ml: float,
+) -> Tensor:
+    """What `mckd.tumour.outline` draws of a volume that was seen in windows, (3, x, y, z) bool.
+
+    Args:
+        cells: a window's logits in cells each, (1, 3 size^3, ...), as `decode_available` gives
+            them; those of a single window are changed.
+        likely: the probabilities of the volume, (3, x, y, z), for several windows.
+        size: voxels of a cell along an axis.
+    """
+    if len(cells) > 1:
+        return outline(likely().logit().cpu(), 1, credible, voxel_ml)
+    logits = cells[0][0].cpu()
+    logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
+    return outline(logits, size, credible, voxel_ml)[(..., *windows.inner.slices)]
 
 
 class FeatureStore:

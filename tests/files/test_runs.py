@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import save_checkpoint
 from mckd.files.runs import RunError, RunFolder
 
@@ -134,3 +135,27 @@ def test_empty_and_missing_folders(run):
     run.path.mkdir()
     run.write_config({"task": "digits"})
     assert run.config() == {"task": "digits"}
+
+
+def half_written(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_an_attempt_that_fails_leaves_nothing(tmp_path):
+    (tmp_path / "a").mkdir()  # a file cannot take the place of a folder
+    with pytest.raises(OSError, match="a"):
+        write_atomically(tmp_path / "a", b"new")
+    assert half_written(tmp_path) == []
+
+
+def test_what_the_living_write_is_not_swept(tmp_path, holder):
+    """Several processes share a folder of prepared cases."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for pid in (holder.pid, dead.pid):
+        (tmp_path / f".a.npy.{pid}").write_bytes(b"half")
+    (tmp_path / ".hidden").write_bytes(b"mine")
+    sweep(tmp_path)
+    assert sorted(half_written(tmp_path)) == [f".a.npy.{holder.pid}", ".hidden"]
+    sweep(tmp_path, alone=True)
+    assert half_written(tmp_path) == [".hidden"]

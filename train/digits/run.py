@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from train.digits.protocol import PaperTask
 from train.digits.settings import PRESETS, DigitSettings, as_system
+from train.flags import DEFAULT, folder
 from train.settings import SettingsError
-from train.task import Task
+
+if TYPE_CHECKING:
+    from train.task import Task
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "digits"
 
@@ -20,44 +22,47 @@ __all__ = ["BUNDLED", "KIND", "PRESETS", "add_data_commands", "add_flags", "reso
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
-        type=Path,
+        type=folder,
         default=BUNDLED,
         help="folder of pictures and recordings (default: the bundled synthetic set)",
     )
     parser.add_argument(
         "--voices",
-        type=Path,
-        help="folder of synthesised voices, added to the training of the preset studio",
+        type=folder,
+        help="folder of synthesised voices, added to the training of the preset studio "
+        "(default: none)",
     )
 
 
 def add_data_commands(commands: Any) -> None:
     """`python -m train data ...`: where this task's data comes from."""
     avmnist = commands.add_parser("avmnist", help="download Audiovision-MNIST (about 30 MB)")
-    avmnist.add_argument("--out", type=Path, default=Path("data/avmnist"))
+    avmnist.add_argument("--out", type=Path, default=Path("data/avmnist"), help=f"folder {DEFAULT}")
     avmnist.set_defaults(action=_fetch)
     voices = commands.add_parser("voices", help="synthesise voices with espeak-ng (and flite)")
-    voices.add_argument("--out", type=Path, default=Path("data/voices"))
-    voices.add_argument("--speakers", type=int, default=400)
-    voices.add_argument("--seed", type=int, default=0)
+    voices.add_argument("--out", type=Path, default=Path("data/voices"), help=f"folder {DEFAULT}")
+    voices.add_argument("--speakers", type=int, default=400, help=f"how many {DEFAULT}")
+    voices.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
     voices.set_defaults(action=_synthesise)
     synthetic = commands.add_parser("synthetic", help="make the bundled synthetic set anew")
-    synthetic.add_argument("--out", type=Path, required=True)
-    synthetic.add_argument("--seed", type=int, default=0)
+    synthetic.add_argument("--out", type=Path, required=True, help="folder (required)")
+    synthetic.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
     synthetic.set_defaults(action=_make_synthetic)
 
 
 def resolve(settings: DigitSettings) -> DigitSettings:
+    if settings.network == "studio" and settings.system != "mckd":
+        raise SettingsError("--system other than mckd goes with --network paper.")
     return as_system(settings)
 
 
 def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     if settings.network == "paper":
+        from train.digits.protocol import PaperTask
+
         return PaperTask(settings, arguments.data)
     from train.digits.studio import StudioTask
 
-    if settings.system != "mckd":
-        raise SettingsError("--system other than mckd goes with --network paper.")
     return StudioTask(settings, arguments.data, arguments.voices)
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import signal
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from mckd.method import importance
 from train.digits.protocol import PaperTask
 from train.digits.settings import as_system, paper
 from train.loop import clock, train
+from train.pool import pool
 from train.settings import override
 from train.workers import join_workers
 
@@ -104,16 +104,6 @@ def cells() -> list[Cell]:
     return rows + ablations
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder of Audiovision-MNIST")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the table and its runs")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=paper().epochs)
-    parser.add_argument("--features", default="paper", choices=("paper", "mfcc"))
-    parser.add_argument("--processes", type=int, default=2, help="runs trained side by side")
-    parser.set_defaults(action=make_table)
-
-
 def make_table(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write table.csv and table.md."""
     rows, count = cells(), arguments.seeds
@@ -167,13 +157,15 @@ def _train_missing(arguments: argparse.Namespace, jobs: Iterable[Job]) -> None:
         job for job in jobs if not (_run_of(arguments.out, *job).checkpoints / MODEL).is_file()
     ]
     started = time.monotonic()
-    # Leaving the pool ends its processes; each saves a checkpoint and goes on next time.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with get_context("spawn").Pool(arguments.processes) as pool:
-        names = pool.imap_unordered(partial(_train, arguments), missing)
-        for done, name in enumerate(names, start=1):
-            left = (time.monotonic() - started) / done * (len(missing) - done)
-            print(f"[{done}/{len(missing)}] {name}, {clock(left)} left", flush=True)
+    try:
+        # Leaving the pool ends its processes; each saves a checkpoint and goes on next time.
+        with pool(arguments.processes) as workers:
+            trained = [workers.submit(_train, arguments, job) for job in missing]
+            for done, run in enumerate(as_completed(trained), start=1):
+                left = (time.monotonic() - started) / done * (len(missing) - done)
+                print(f"[{done}/{len(missing)}] {run.result()}, {clock(left)} left", flush=True)
+    except BrokenProcessPool:
+        raise RunError("A process was killed. Run the same command to go on.") from None
 
 
 def _train(arguments: argparse.Namespace, job: Job) -> str:

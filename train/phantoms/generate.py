@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import time
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +35,7 @@ from train.phantoms.lesion import Bytes, dissect
 from train.phantoms.mixture import perfect_images, sample_ageing
 from train.phantoms.signal import sample_contrast
 from train.phantoms.vessels import make_blood, sample_vascular
+from train.pool import pool
 
 VERSION = 4
 """Goes up whenever the same seed gives other images."""
@@ -99,11 +98,15 @@ def write_phantom(folder: Path, seed: int, number: int) -> float:
     phantom = make_phantom(seed, number)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for sequence, image in phantom.images.items():
-        _write(part / f"{folder.name}_{FILE_NAMES[sequence]}.nii.gz", image)
-    _write(part / f"{folder.name}_{SEG}.nii.gz", phantom.labels)
-    part.rename(folder)
+    try:
+        part.mkdir(parents=True)
+        for sequence, image in phantom.images.items():
+            _write(part / f"{folder.name}_{FILE_NAMES[sequence]}.nii.gz", image)
+        _write(part / f"{folder.name}_{SEG}.nii.gz", phantom.labels)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     return time.monotonic() - started
 
 
@@ -130,27 +133,26 @@ def make_phantoms(
     if cases < 1 or jobs < 1 or seed < 0:
         raise ValueError("Ask for at least one case and one job, and for a seed of 0 or more.")
     out.mkdir(parents=True, exist_ok=True)
+    for part in out.glob(".phantom_*.part"):  # of a process that was killed
+        shutil.rmtree(part, ignore_errors=True)
     _note(out, cases, seed)
     names = {number: f"phantom_{seed}_{number:05d}" for number in range(1, cases + 1)}
     todo = [number for number, name in names.items() if not (out / name).is_dir()]
     if len(todo) < cases:
         say(f"{cases - len(todo)} of {cases} cases are there already.")
     started = time.monotonic()
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, spawn, initializer=keep_memory)
     try:
-        cases_of = [pool.submit(write_phantom, out / names[n], seed, n) for n in todo]
-        for done, (number, case) in enumerate(zip(todo, cases_of, strict=True), 1):
-            took = case.result()
-            left = (time.monotonic() - started) / done * (len(todo) - done)
-            say(f"{names[number]}  {done}/{len(todo)}  {took:.1f} s, {left / 60:.1f} min left")
+        with pool(jobs, keep_memory) as workers:
+            cases_of = [workers.submit(write_phantom, out / names[n], seed, n) for n in todo]
+            for done, (number, case) in enumerate(zip(todo, cases_of, strict=True), 1):
+                took = case.result()
+                left = (time.monotonic() - started) / done * (len(todo) - done)
+                say(f"{names[number]}  {done}/{len(todo)}  {took:.1f} s, {left / 60:.1f} min left")
     except BrokenProcessPool:
         raise RuntimeError(
             f"A process was killed, perhaps for want of memory: each takes {JOB_GB} GB. Run the "
             "same command again with fewer --jobs; finished cases stay."
         ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _note(out: Path, cases: int, seed: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mckd.files.atomic import write_atomically
+from mckd.files.atomic import sweep, write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
 from mckd.tumour.data import ENHANCING, Case
 from mckd.tumour.fingerprint import fingerprints
@@ -30,6 +30,7 @@ class TrainingCase:
     images: (4, x, y, z) float16, standardised, zero where a sequence is missing. labels: (x, y, z)
     uint8 as in `mckd.tumour.data.Case`. present: (4,) bool. synthetic: made by this project.
     enhancing: voxels of ET. prints: (4, SIZE) uint8, its `mckd.tumour.fingerprint.fingerprints`.
+    voxel_ml: volume of a voxel.
     """
 
     name: str
@@ -39,6 +40,7 @@ class TrainingCase:
     synthetic: bool
     enhancing: int
     prints: Tensor
+    voxel_ml: float
 
 
 def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
@@ -51,6 +53,8 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
         CaseError: a case that cannot be read, or none that has a reference.
     """
     found = find_cases(folder)
+    if cache:
+        sweep(cache)
     cases = []
     for number, path in enumerate(found, 1):
         if sys.stderr.isatty():
@@ -136,13 +140,14 @@ def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
 
 class _Arrays(NamedTuple):
     """images (4, x, y, z) float16, labels (x, y, z) uint8, flags (5,): present, synthetic;
-    prints (4, SIZE) uint8.
+    prints (4, SIZE) uint8; voxel_ml (1,).
     """
 
     images: np.ndarray
     labels: np.ndarray
     flags: np.ndarray
     prints: np.ndarray
+    voxel_ml: np.ndarray
 
 
 def _arrays(case: Case) -> _Arrays:
@@ -155,7 +160,7 @@ def _arrays(case: Case) -> _Arrays:
     labels = np.ascontiguousarray(case.brain.crop(case.labels))
     flags = [*(s in case.present for s in SEQUENCES), case.synthetic]
     prints = fingerprints({s: case.brain.crop(v) for s, v in case.volumes.items()})
-    return _Arrays(images, labels, np.array(flags), prints)
+    return _Arrays(images, labels, np.array(flags), prints, np.array([case.voxel_ml]))
 
 
 def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
@@ -168,4 +173,5 @@ def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
         bool(synthetic),
         int(np.count_nonzero(arrays.labels >= ENHANCING[0])),
         torch.from_numpy(arrays.prints),
+        float(arrays.voxel_ml[0]),
     )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mckd.method import MethodOptions
-from mckd.tumour.network import DESIGNS
-from train.settings import SettingsError, TrainSettings, one_of
+from mckd.tumour.designs import DESIGNS
+from train.settings import SettingsError, TrainSettings
 
 
 @dataclass(frozen=True)
 class TumourSettings(TrainSettings):
     """What the tumour task adds.
 
-    network: one of `mckd.tumour.network.DESIGNS`.
+    network: which one, of `mckd.tumour.designs`.
     crop: voxels per axis of a training sample; half of the samples have tumour in the middle. 0 is
         what the network sees at once in prediction: its window, or the whole brain.
     whole: share of the batches that are what prediction sees at once though `crop` is not 0.
-    folds, fold: the cases of --data are dealt into `folds` parts, alike in enhancing volume; part
-        `fold` is for testing and the others for training. -1 trains on all and tests on none.
+    folds: the cases of --data are dealt into so many parts, alike in enhancing volume.
+    fold: the part for testing, from 0; the others are for training. -1 trains on all and tests on
+        none.
     validation: cases kept from training for the meta step and the validation scores: of --mix if
         it is given, else of --data.
     mix_share: share of the training samples that are drawn from --mix.
@@ -27,9 +29,16 @@ class TumourSettings(TrainSettings):
     deform: chance that a sample is turned, scaled and bent.
     change: chance of each change of intensities: contrast, bias field, noise, blur.
     vary: chance that the tumour's contrast in each sequence is changed.
-    et_min_ml, least_part: what is left out of a result, `mckd.tumour.outline.Credible`; they change
-        nothing in training.
+    et_min_ml: volume in mL below which enhancing tumour is left out of a result; changes nothing in
+        training.
+    least_part: share of the largest part below which a part of the tumour is left out of a result;
+        changes nothing in training.
     """
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **TrainSettings.CHOICES,
+        "network": tuple(DESIGNS),
+    }
 
     network: str = "studio"
     crop: int = 0
@@ -47,7 +56,6 @@ class TumourSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of(self, "network", tuple(DESIGNS))
         multiple = DESIGNS[self.network].multiple
         if self.crop < 0 or self.crop % multiple:
             raise SettingsError(

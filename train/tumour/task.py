@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint, load_checkpoint
-from mckd.method import Batch, MissingModalityNetwork, presence_mask, subsets
+from mckd.method import Batch, MissingModalityNetwork, subsets
 from mckd.tumour import REGIONS, SEQUENCES
 from mckd.tumour.comparison import key_of
+from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import TRAINING_PRINTS, VALIDATION_PRINTS
-from mckd.tumour.network import DESIGNS, Design, TumourNetwork
-from mckd.tumour.predictor import lay_windows
+from mckd.tumour.network import TumourNetwork, spread_cells
+from mckd.tumour.outline import Credible
+from mckd.tumour.predictor import Windows, draw, lay_windows
 from train.settings import SettingsError
 from train.task import epoch_order, generator
 from train.tumour import augment
@@ -82,6 +85,7 @@ class TumourTask:
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
             "start": self.start.sha256 if self.start else "",
+            "scores": "Dice of the outlines that prediction draws",
             "cases": {
                 "train": sorted(c.name for c in [*training, *mixed]),
                 "validation": sorted(c.name for c in validation),
@@ -117,10 +121,15 @@ class TumourTask:
         return segmentation_loss(output, target)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return subset_scores(network, self._validation, self.design)
+        return self._scores(network, self._validation)
 
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return subset_scores(network, self._test, self.design) if self._test else {}
+        return self._scores(network, self._test) if self._test else {}
+
+    def _scores(
+        self, network: MissingModalityNetwork, cases: list[TrainingCase]
+    ) -> dict[str, float]:
+        return subset_scores(cast(TumourNetwork, network), cases, Credible.of(self.header))
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
         size = self._size(g)
@@ -182,43 +191,54 @@ def region_targets(labels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def subset_scores(
-    network: MissingModalityNetwork, cases: list[TrainingCase], design: Design
+    network: TumourNetwork, cases: list[TrainingCase], credible: Credible
 ) -> dict[str, float]:
     """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
 
-    A region that is empty in the reference counts only where something was found: as 0.
+    Of the outlines that prediction draws. A region that is empty in the reference counts only
+    where something was found: as 0.
     """
-    was_training = network.training
+    was_training, size = network.training, network.design.patch
     network.eval()
     dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(SEQUENCES)}
     device = next(network.parameters()).device
     for case in cases:
         images = case.images.float().to(device)[:, None, None]
-        target = region_targets(case.labels[None])[0].to(device)
-        windows = lay_windows(_shape(case), design)
-        here = case.present[None].to(device)
+        target = region_targets(case.labels[None])[0]
+        windows = lay_windows(_shape(case), network.design)
+        has = {s for s, given in zip(SEQUENCES, case.present.tolist(), strict=True) if given}
         features = [
-            network.encode([windows.cut(image, i) for image in images], here)
+            {
+                m: network.encoder(windows.cut(images[m], i), m)
+                for m, given in enumerate(case.present.tolist())
+                if given
+            }
             for i in range(len(windows.boxes))
         ]
-        has = {s for s, given in zip(SEQUENCES, case.present.tolist(), strict=True) if given}
         for subset in dice:
             if not subset <= has:
                 continue
-            present = presence_mask(subset, SEQUENCES, 1, device)
-            parts = [network.answer(f, present).sigmoid() for f in features]
-            found = windows.join(parts)[0] > 0.5
+            cells = [
+                network.decode_available({m: f[m] for m in f if SEQUENCES[m] in subset}).float()
+                for f in features
+            ]
+            likely = partial(_join, windows, cells, size)
+            found = draw(cells, likely, windows, size, credible, case.voxel_ml)
             for region, values in enumerate(dice[subset]):
                 a, b = found[region], target[region]
-                size = int(a.sum()) + int(b.sum())
-                if size:
-                    values.append(2 * int((a & b).sum()) / size)
+                total = int(a.sum()) + int(b.sum())
+                if total:
+                    values.append(2 * int((a & b).sum()) / total)
     network.train(was_training)
     everything = dice[frozenset(SEQUENCES)]
     scores = {r: fmean(v) for r, v in zip(REGIONS, everything, strict=True) if v}
     means = {_name(subset): [fmean(v) for v in regions if v] for subset, regions in dice.items()}
     of_subsets = {name: fmean(values) for name, values in means.items() if values}
     return scores | {"mean": fmean(of_subsets.values())} | of_subsets
+
+
+def _join(windows: Windows, cells: list[Tensor], size: int) -> Tensor:
+    return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
 
 
 def _name(subset: frozenset[str]) -> str:

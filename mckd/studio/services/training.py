@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import re
 import shlex
@@ -31,11 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.atomic import write_atomically
-from mckd.files.runs import RunFolder
+from mckd.files.runs import LARGEST_NUMBER, RunFolder, open_plain
 
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
 MAX_SERIES = 32  # names read from one record's "iwv" or "validation"
 LONGEST_LIST = 12  # entries of a list shown among a run's facts
+MOST_FACTS = 300
+LONGEST_MESSAGE = 500
 SHARED = (
     "Training is off here because every visitor shares this computer. "
     "Clone the project, run `python app.py` on your own machine, and this form is live."
@@ -220,22 +221,26 @@ class Training:
         return None
 
     def live(self) -> str | None:
-        """The id of the run that is training now, whoever started it, or None."""
+        """The id of the run that is training now, whoever started it, or None.
+
+        Never raises for what a folder may hold, and no folder but a living run's keeps others from
+        being started.
+        """
         for name, child in list(self._children.items()):
             if child.poll() is None and (self.runs_folder / name).is_dir():
                 return name
         for path in self._children_of(self.runs_folder):
-            if (path / "status.json").exists() and self._status(path).get("alive"):
+            if self._status(path).get("alive"):
                 return path.name
         return None
 
     def attach(self) -> str | None:
-        """The run a freshly opened page shows: the live one, else the last, else the bundled."""
+        """The run a freshly opened page shows: the live one, else the last that can be read, else
+        the bundled."""
         live = self.live()
         if live is not None:
             return live
-        everything = self.runs()
-        return everything[0].id if everything else None
+        return next((run.id for run in self.runs() if not RunFolder(run.path).trouble()), None)
 
     def _bundled(self) -> list[Run]:
         found = []
@@ -249,11 +254,12 @@ class Training:
 
     @staticmethod
     def _children_of(folder: Path) -> list[Path]:
+        """Folders with names that runs have; a link that leads nowhere, or in a circle, is none."""
         try:
-            with os.scandir(folder) as entries:
-                return [Path(e.path) for e in entries if _NAME.fullmatch(e.name) and e.is_dir()]
+            paths = list(folder.iterdir())
         except OSError:
             return []
+        return [path for path in paths if _NAME.fullmatch(path.name) and _is_folder(path)]
 
     # --- Commands --------------------------------------------------------------------------------
 
@@ -334,7 +340,7 @@ class Training:
             raise ValueError("The run does not say which process it is, so it cannot be stopped.")
         try:
             os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             raise ValueError("That run has already ended.") from None
         except PermissionError:
             raise ValueError("That run belongs to another user of this computer.") from None
@@ -404,8 +410,8 @@ class Training:
     def state(self, run_id: object) -> dict[str, Any]:
         """Where a run stands.
 
-        state: none, gone, starting, running, stopped, failed or finished; plus step, steps, eta_s,
-        message, can_stop and can_resume. Never raises for what a folder may hold.
+        state: none, gone, unreadable, starting, running, stopped, failed or finished; plus step,
+        steps, eta_s, message, can_stop and can_resume. Never raises for what a folder may hold.
         """
         run = self.find(run_id)
         if run is None:
@@ -420,11 +426,14 @@ class Training:
             status = self._status(run.path)  # it may have ended between its state and its lock
         alive = bool(status.get("alive")) or here
         state, message = _judge(status, alive, child)
+        trouble = "" if alive else RunFolder(run.path).trouble()
+        if trouble:
+            state, message = "unreadable", trouble
         if state == "failed" and not message:
             message = self._last_words(run.path)
         return {
             "state": state,
-            "message": self._without_paths(message),
+            "message": self._without_paths(message)[:LONGEST_MESSAGE],
             "step": _number(status.get("step")),
             "steps": _number(status.get("steps")),
             "eta_s": _number(status.get("eta_s")) if alive else None,
@@ -445,10 +454,7 @@ class Training:
         if run is None:
             return {"rows": [], "cursor": None, "reset": False, "status": state}
         offset = _open_cursor(run.path / RECORDS_NAME, cursor)
-        try:
-            records, end = RunFolder(run.path).records(offset)
-        except (OSError, ValueError):
-            records, end = [], offset
+        records, end = RunFolder(run.path).records(offset)
         rows = [row for row in map(tidy_row, records) if row is not None]
         return {
             "rows": thin(rows, MAX_POINTS),
@@ -472,7 +478,8 @@ class Training:
         ]
         for part in ("config", "provenance", "versions"):
             facts += [(_words(name), value) for name, value in _flatten(config.get(part))]
-        return [(name, self._without_paths(value)) for name, value in facts if value != ""]
+        told = [(name, self._without_paths(value)) for name, value in facts if value != ""]
+        return told[:MOST_FACTS]
 
     def export(self, run_id: object, kind: str) -> Path:
         """The run's records as a file to download: `kind` is "csv" or "jsonl"."""
@@ -497,15 +504,12 @@ class Training:
         """status.json and whether its lock is taken. Asked by one thread at a time: asking takes
         the lock for a moment, which a second thread would mistake for a living trainer."""
         with self._asking:
-            try:
-                return RunFolder(path).status()
-            except (OSError, ValueError):
-                return {}
+            return RunFolder(path).status()
 
     def _last_words(self, path: Path) -> str:
         """The last sentence of train.log, where an error of the command line or of Python stands"""
         try:
-            with (path / LOG_NAME).open("rb") as log:
+            with open_plain(path / LOG_NAME) as log:
                 log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
                 lines = log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
@@ -588,14 +592,20 @@ def _judge(
 
 
 def _config(path: Path) -> dict[str, Any]:
+    return RunFolder(path).config()
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        return RunFolder(path).config()
-    except (OSError, ValueError):
-        return {}
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _number(value: object) -> float | int | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not abs(value) <= LARGEST_NUMBER:  # NaN is no number either
         return None
     return value if isinstance(value, int) else float(f"{value:.5g}")
 
@@ -625,7 +635,7 @@ def _open_cursor(path: Path, cursor: object) -> int:
 def _seal_cursor(path: Path, offset: int) -> str:
     start = max(0, offset - 128)
     try:
-        with path.open("rb") as records:
+        with open_plain(path) as records:
             records.seek(start)
             before = records.read(offset - start)
     except OSError:

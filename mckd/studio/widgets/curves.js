@@ -15,7 +15,7 @@ const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 const LIVE = new Set(["starting", "running"]);
 const WORDS = {
   none: "No run yet", gone: "Run removed", starting: "Starting", running: "Training",
-  stopped: "Stopped", failed: "Failed", finished: "Finished",
+  stopped: "Stopped", failed: "Failed", finished: "Finished", unreadable: "Unreadable",
 };
 
 // --- What is known about the run -----------------------------------------------------------------

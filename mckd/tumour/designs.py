@@ -1,0 +1,41 @@
+"""Of what the segmentation networks are made, and the words that name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network is made of.
+
+    patch: voxels per cell and axis. channels: of each scale, finest first; each scale halves the
+    resolution of the one before. blocks: residual blocks per scale in the encoder. window: voxels
+    (x, y, z) seen at once, in training and prediction; None is the whole brain. told: the encoder
+    knows which sequence it sees: its convolutions are shared, the scale and shift after each are
+    the sequence's own. The paper's is not told. normalised: instance norm in the encoder, as in
+    the paper. What it makes of a voxel depends on how much else is in view, so a network that is
+    trained on crops has to be applied to crops; without it, it may be applied to whole brains.
+    """
+
+    patch: int
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+    window: Triple | None = None
+    told: bool = False
+    normalised: bool = False
+
+    @property
+    def multiple(self) -> int:
+        """Every axis of an input must be a multiple of this many voxels."""
+        return int(self.patch * 2 ** (len(self.channels) - 1))
+
+
+# A checkpoint names its network by one of these words.
+DESIGNS = {
+    "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), (160, 160, 80), normalised=True),
+    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), told=True),
+    "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
+}

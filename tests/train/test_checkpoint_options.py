@@ -1,0 +1,127 @@
+"""What a run was told shapes its network; whoever loads the checkpoint gets that network."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from mckd.digits import DigitClassifier
+from mckd.digits.data import read_pictures, read_recordings
+from mckd.digits.wave import read_wave
+from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from mckd.files.runs import MODEL, RunFolder
+from mckd.method import MethodOptions, importance, subsets
+from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
+from tests.train.test_tumour_task import write_case
+from train.digits import studio
+from train.digits.settings import PRESETS as DIGITS
+from train.loop import train
+from train.settings import override
+from train.tumour import task as tumours
+from train.tumour.settings import PRESETS as TUMOURS
+from train.workers import join_workers
+
+OTHERWISE = {
+    "alpha": 0.3,
+    "p": 2,
+    "normalisation": "sigmoid",
+    "detach_teacher": False,
+    "meta_gradient": "unrolled",
+    "gating_scale": "one",
+    "fill": "zero",
+    "drop": "batch",
+    "warmup_steps": 7,
+}
+SHAPING = {"network": "studio", "et_min_ml": 0.02, "least_part": 0.5}
+
+
+def test_every_option_is_tried_with_another_value_than_its_preset_s():
+    for preset in (DIGITS["studio"](), TUMOURS["smoke"]()):
+        assert set(OTHERWISE) == {f.name for f in dataclasses.fields(MethodOptions)}
+        for name, value in OTHERWISE.items():
+            assert getattr(preset.method, name) != value
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trained(task, settings, folder, name):
+    """Two steps: the checkpoint's path, and the network and w as they were in the trainer."""
+    made = []
+    network_of = task.network
+    task.network = lambda: made.append(network_of()) or made[-1]
+    with join_workers() as workers:
+        train(
+            task, settings, RunFolder(folder), workers,
+            name=name, preset="", command="", say=lambda line: None,
+        )  # fmt: skip
+    path = folder / "checkpoints" / MODEL
+    v = load_checkpoint(path).tensors["iwv"]
+    return path, made[-1], importance(v, settings.method.normalisation)
+
+
+@pytest.mark.parametrize("option", OTHERWISE)
+def test_digits(option, tmp_path, bundled, monkeypatch):
+    monkeypatch.setattr(studio.StudioTask, "steps_per_epoch", 2)
+    changes = {"epochs": 1, "batch_size": 8, "ema": 0.0, "meta_every": 1, "bf16": False}
+    settings = override(DIGITS["studio"](), changes | {option: OTHERWISE[option]})
+    task = studio.StudioTask(settings, bundled, None)
+    path, network, w = trained(task, settings, tmp_path, "digits")
+    loaded, ours = DigitClassifier.load(path), DigitClassifier(network, w, {})
+    assert loaded.importance == ours.importance
+    image = 255 - np.kron(read_pictures(bundled)[0].images[0], np.ones((10, 10), np.uint8))
+    sound = read_wave(read_recordings(bundled)[0].path)
+    for given in ((image, None), (None, sound), (image, sound)):
+        a, b = loaded.predict(*given), ours.predict(*given)
+        assert np.array_equal(a.probabilities, b.probabilities)
+    network.fill = "mean" if network.fill == "zero" else "zero"
+    other = DigitClassifier(network, w, {}).predict(image)
+    assert not np.array_equal(loaded.predict(image).probabilities, other.probabilities)
+
+
+@pytest.mark.parametrize("option", [*OTHERWISE, *SHAPING])
+def test_tumours(option, tmp_path, monkeypatch):
+    monkeypatch.setattr(tumours, "BRAIN", (32, 32, 32))
+    monkeypatch.setattr(tumours.TumourTask, "steps_per_epoch", 2)
+    for number in range(3):
+        write_case(tmp_path / "cases", number)
+    changes = {"folds": 3, "fold": -1, "epochs": 1, "crop": 0, "ema": 0.0, "meta_every": 1}
+    changed = {option: (OTHERWISE | SHAPING)[option]}
+    settings = override(TUMOURS["smoke"](), changes | changed)
+    task = tumours.TumourTask(settings, tmp_path / "cases")
+    path, network, w = trained(task, settings, tmp_path / "run", "tumour")
+    loaded = TumourSegmenter.load(path, bf16=False)
+    about = {"et_min_ml": settings.et_min_ml, "least_part": settings.least_part}
+    ours = TumourSegmenter(network, w, about, bf16=False)
+    assert loaded.importance == ours.importance
+    case = read_case(tmp_path / "cases" / "case_001")
+    a, b = loaded.encode(case), ours.encode(case)
+    for subset in subsets(SEQUENCES):
+        found, wanted = loaded.decide(a, subset), ours.decide(b, subset)
+        assert np.array_equal(found.cropped_probabilities, wanted.cropped_probabilities)
+        assert np.array_equal(found.cropped, wanted.cropped)
+
+
+@pytest.mark.parametrize("method", [{"fill": "median"}, {"invented": 1}], ids=str)
+def test_options_that_nobody_knows_are_refused(method, tmp_path, bundled):
+    from tests.untrained import save_tumour
+
+    save_tumour(tmp_path / "a.safetensors", settings={"method": method})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        TumourSegmenter.load(tmp_path / "a.safetensors")
+    network = studio.StudioNetwork()
+    tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
+    header = {"network": "studio", "modalities": ["visual", "audio"], "normalisation": "softmax"}
+    save_checkpoint(
+        tmp_path / "b.safetensors",
+        {**tensors, "iwv": torch.zeros(2)},
+        header | {"settings": {"method": method}},
+    )
+    with pytest.raises(CheckpointError, match="does not fit"):
+        DigitClassifier.load(tmp_path / "b.safetensors")

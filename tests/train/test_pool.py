@@ -1,0 +1,89 @@
+"""Processes that a command started end with it, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from train.digits.table import cells
+
+
+def session_of(process):
+    """The living processes of a command's session."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pid=,sid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return {int(p) for p, session, stat in rows if int(session) == process.pid and stat[0] != "Z"}
+
+
+def start(words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "train", *words],
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition):
+    while not condition():
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def phantoms(tmp_path):
+    """A generator with two workers that are at their first cases."""
+    words = ["--cases", "4", "--seed", "3", "--jobs", "2", "--out", str(tmp_path / "made")]
+    process = start(["data", "phantoms", *words])
+    # The command, multiprocessing's own tracker, two workers.
+    until(lambda: len(session_of(process)) >= 4 or process.poll() is not None)
+    assert process.poll() is None
+    yield process
+    for pid in session_of(process):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_generator_that_is_killed_leaves_no_process(phantoms, how):
+    phantoms.send_signal(how)
+    until(lambda: not session_of(phantoms))
+    said = phantoms.communicate()[1]
+    assert phantoms.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 3)
+    assert "Traceback" not in said
+
+
+def test_a_worker_that_is_killed_is_one_sentence(phantoms):
+    workers = sorted(session_of(phantoms) - {phantoms.pid})
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in workers}
+    os.kill(next(pid for pid, words in commands.items() if "spawn_main" in words), signal.SIGKILL)
+    said = phantoms.communicate()[1]
+    assert phantoms.returncode == 2
+    assert "Error: A process was killed" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not session_of(phantoms)
+
+
+def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
+    words = ["--data", str(bundled), "--out", str(tmp_path), "--seeds", "1", "--epochs", "1"]
+    process = start(["table", *words])
+    runs = tmp_path / "runs"
+    until(lambda: list(runs.glob("*/checkpoints/model.safetensors")))
+    commands = {p: Path(f"/proc/{p}/cmdline").read_text() for p in session_of(process)}
+    os.kill(next(pid for pid, words in commands.items() if "spawn_main" in words), signal.SIGKILL)
+    said = process.communicate()[1]
+    assert process.returncode == 2
+    assert said.strip() == "Error: A process was killed. Run the same command to go on."
+    assert not session_of(process)
+    again = start(["table", *words])
+    out, said = again.communicate()
+    assert (again.returncode, said) == (0, "")
+    assert cells()[0].title in out

@@ -1,0 +1,46 @@
+"""What the flags of all commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DEFAULT = "(default: %(default)s)"
+
+
+def folder(text: str) -> Path:
+    """A flag's value that must be a folder that is there."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text} is no folder. Fetch or make data with 'python -m train data'."
+        )
+    return path
+
+
+def file(text: str) -> Path:
+    """A flag's value that must be a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"There is no file {text}.")
+    return path
+
+
+def at_least(low: int) -> type:
+    """A type of flags: whole numbers from `low` on."""
+
+    def whole(text: str) -> int:
+        number = int(text)
+        if number < low:
+            raise argparse.ArgumentTypeError(f"must be at least {low}, not {number}")
+        return number
+
+    whole.__name__ = "int"  # for argparse's own complaints
+    return whole  # type: ignore[return-value]
+
+
+def add_threads(parser: argparse.ArgumentParser, default: int | None = None) -> None:
+    shown = "PyTorch's choice" if default is None else default
+    parser.add_argument(
+        "--threads", type=at_least(1), default=default, help=f"CPU threads (default: {shown})"
+    )
