@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -73,9 +74,12 @@ def join_workers() -> Iterator[Workers]:
     gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else "cpu"
     if world > 1:
-        dist.init_process_group("nccl" if gpu else "gloo")
+        # Long, as the others wait while the first validates; that one died is noticed at once.
+        dist.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(days=1))
+    workers = Workers(rank, world, torch.device(device))
     try:
-        yield Workers(rank, world, torch.device(device))
+        yield workers
+        workers.any(False)  # all leave together: who closes connections early disturbs the others
     finally:
         if world > 1:
             dist.destroy_process_group()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.patience import until
 from train.digits.table import cells
 
 
@@ -33,9 +34,9 @@ def start(words):
     )
 
 
-def until(condition):
-    while not condition():
-        time.sleep(0.1)
+def wait_until(true):
+    """Asking for all processes costs something, so it is done three times a second."""
+    until(true, pause=lambda _: time.sleep(0.3))
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def phantoms(tmp_path):
     words = ["--cases", "4", "--seed", "3", "--jobs", "2", "--out", str(tmp_path / "made")]
     process = start(["data", "phantoms", *words])
     # The command, multiprocessing's own tracker, two workers.
-    until(lambda: len(session_of(process)) >= 4 or process.poll() is not None)
+    wait_until(lambda: len(session_of(process)) >= 4 or process.poll() is not None)
     assert process.poll() is None
     yield process
     for pid in session_of(process):
@@ -55,7 +56,7 @@ def phantoms(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_generator_that_is_killed_leaves_no_process(phantoms, how):
     phantoms.send_signal(how)
-    until(lambda: not session_of(phantoms))
+    wait_until(lambda: not session_of(phantoms))
     said = phantoms.communicate()[1]
     assert phantoms.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 3)
     assert "Traceback" not in said
@@ -76,7 +77,7 @@ def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
     words = ["--data", str(bundled), "--out", str(tmp_path), "--seeds", "1", "--epochs", "1"]
     process = start(["table", *words])
     runs = tmp_path / "runs"
-    until(lambda: list(runs.glob("*/checkpoints/model.safetensors")))
+    wait_until(lambda: list(runs.glob("*/checkpoints/model.safetensors")))
     commands = {p: Path(f"/proc/{p}/cmdline").read_text() for p in session_of(process)}
     os.kill(next(pid for pid, words in commands.items() if "spawn_main" in words), signal.SIGKILL)
     said = process.communicate()[1]
