@@ -1,4 +1,4 @@
-"""tests/HARDENING.md lists 48 inputs and faults; each has tests that exist, or a reason."""
+"""tests/HARDENING.md lists inputs and faults; each has tests that exist, or a reason."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def functions(path: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def test_all_48_are_there_in_their_order() -> None:
-    assert [int(number) for number, _ in ROWS] == list(range(1, 49))
+def test_the_first_48_are_there_and_all_in_their_order() -> None:
+    numbers = [int(number) for number, _ in ROWS]
+    assert numbers[:48] == list(range(1, 49))
+    assert numbers == sorted({*numbers})
 
 
 @pytest.mark.parametrize("row", [row for _, row in ROWS], ids=[number for number, _ in ROWS])
