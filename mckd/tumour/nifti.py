@@ -49,6 +49,7 @@ FARTHEST_MM = 10_000.0
 SCALE = (1e-9, 1e9)
 LARGEST_SHIFT = 1e12
 FORMS_APART_MM = 1.0
+ROUNDED_QUATERNION = 1e-3  # how much longer than 1 its square may be
 SMALLEST_DETERMINANT = 1e-4  # of the affine with columns of length 1: flatter is singular
 
 SYNTHETIC = b"MCKD synthetic"
@@ -76,6 +77,7 @@ _OTHER_TYPES = {
     2048: "complex numbers",
     2304: "colours",
 }
+_UNITS_MM = {1: 1000.0, 3: 0.001}  # of NIfTI's codes: metre and micrometre
 _GZIP = b"\x1f\x8b"
 _PIECE = 2**18  # voxels or bytes handled at a time: memory stays flat whatever a file claims
 _HEADER_1, _HEADER_2 = 348, 540
@@ -333,11 +335,18 @@ class _Gunzip(io.RawIOBase):
                 raise EOFError
 
     def _next_member(self, rest: bytes) -> bool:
-        """Begin the next member, if there is one; zeros between members are padding."""
-        while not (start := rest.lstrip(b"\0")):
-            rest = self._file.read(_PIECE)
-            if not rest:
+        """Begin the next member, if there is one.
+
+        Zeros between members are padding. What else follows, as after a copy that added the end
+        of a line, is no member and not read.
+        """
+        while len(start := rest.lstrip(b"\0")) < len(_GZIP):
+            more = self._file.read(_PIECE)
+            if not more:
                 return False
+            rest = start + more
+        if not start.startswith(_GZIP):
+            return False
         self._members += 1
         if self._members > MOST_MEMBERS:
             raise zlib.error("too many members")
@@ -401,7 +410,7 @@ def _shape(fields: Any, name: str) -> tuple[int, ...]:
     count, *sizes = (int(n) for n in fields["dim"])
     whole = tuple(sizes[: max(0, min(count, len(sizes)))])
     shape = whole
-    while len(shape) > 3 and shape[-1] == 1:
+    while len(shape) > 3 and shape[-1] in (0, 1):  # some writers leave 0 where there is no axis
         shape = shape[:-1]
     if count > len(sizes) or len(shape) not in (3, 4) or min(shape) < 2:
         raise CaseError(
@@ -440,7 +449,7 @@ def _offset(fields: Any, start: int, name: str) -> int:
     said = float(fields["vox_offset"])
     if said == 0:
         return start + _EXTENDER
-    if not (said.is_integer() and start + _EXTENDER <= said <= start + LONGEST_EXTENSIONS):
+    if not (said.is_integer() and start <= said <= start + LONGEST_EXTENSIONS):
         raise _damaged(name)
     return int(said)
 
@@ -460,58 +469,96 @@ def _scaling(fields: Any, name: str) -> tuple[float, float]:
 
 def _place(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool, list[str]]:
     """The grid, whether left and right are known, and what is odd about qform and sform."""
-    sform = fields.get_sform() if fields["sform_code"] > 0 else None
-    qform = _qform(fields) if fields["qform_code"] > 0 else None
     size = (shape[0], shape[1], shape[2])
-    if sform is not None:
-        grid = _checked_grid(size, sform, name)
-        if qform is not None and np.isfinite(qform).all():
-            apart = grid.apart_mm(Grid(size, qform))
-            if apart > FORMS_APART_MM:
-                return (
-                    grid,
-                    True,
-                    [
-                        f"{name}: its qform and sform differ by up to {apart:.1f} mm; the sform is "
-                        "used."
-                    ],
-                )
+    scale = _UNITS_MM.get(int(fields["xyzt_units"]) & 7, 1.0)
+    forms = {
+        "sform": fields.get_sform() if fields["sform_code"] > 0 else None,
+        "qform": _qform(fields) if fields["qform_code"] > 0 else None,
+    }
+    said = {form: _in_mm(affine, scale) for form, affine in forms.items() if affine is not None}
+    if not said:
+        return (
+            _checked_grid(size, _in_mm(fields.get_base_affine(), scale), name),
+            False,
+            [
+                f"{name}: {UNKNOWN_SIDES}, the file has neither a qform nor an sform; the usual "
+                "order is assumed."
+            ],
+        )
+    usable = {form: affine for form, affine in said.items() if _is_regular(affine)} or said
+    used, affine = next(iter(usable.items()))
+    grid = _checked_grid(size, affine, name)
+    other = next((form for form in said if form != used), None)
+    if other is None:
         return grid, True, []
-    if qform is not None:
-        return _checked_grid(size, qform, name), True, []
-    return (
-        _checked_grid(size, fields.get_base_affine(), name),
-        False,
-        [
-            f"{name}: {UNKNOWN_SIDES}, the file has neither a qform nor an sform; the usual order "
-            "is assumed."
-        ],
-    )
+    if other not in usable:
+        return grid, True, [f"{name}: its {other} says nothing; the {used} is used."]
+    apart = grid.apart_mm(Grid(size, usable[other]))
+    if apart > FORMS_APART_MM:
+        return (
+            grid,
+            True,
+            [f"{name}: its qform and sform differ by up to {apart:.1f} mm; the sform is used."],
+        )
+    return grid, True, []
 
 
 def _qform(fields: Any) -> Doubles:
-    """The affine of the quaternion; NaN where it is none."""
-    try:
-        with np.errstate(all="ignore"):
-            return np.asarray(fields.get_qform(), np.float64)
-    except Exception:  # what nibabel raises for impossible quaternions is not one family
+    """The affine of the quaternion; NaN where it is none.
+
+    By the standard, but for a factor of the third axis that is neither 1 nor -1, which counts as
+    1, and lengths with a sign. Rounding may make the quaternion a little longer than 1.
+    """
+    b, c, d = (float(fields[f"quatern_{letter}"]) for letter in "bcd")
+    rest = 1 - (b * b + c * c + d * d)
+    affine = np.eye(4)
+    if not rest > -ROUNDED_QUATERNION:
         return np.full((4, 4), np.nan)
+    a = math.sqrt(max(0.0, rest))
+    turn = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    lengths = np.abs(np.asarray(fields["pixdim"][1:4], np.float64))
+    lengths[2] *= -1 if float(fields["pixdim"][0]) < 0 else 1
+    affine[:3, :3] = turn * lengths
+    affine[:3, 3] = [float(fields[f"qoffset_{letter}"]) for letter in "xyz"]
+    return affine
+
+
+def _in_mm(affine: Doubles, scale: float) -> Doubles:
+    """An affine in the units of its header, of which only those that no head has are believed."""
+    inside = np.asarray(affine, np.float64).copy()
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(inside[:3, :3], axis=0)
+    if scale != 1 and not (VOXEL_MM[0] <= lengths.min() and lengths.max() <= VOXEL_MM[1]):
+        inside[:3] *= scale
+    return inside
+
+
+def _is_regular(affine: Doubles) -> bool:
+    """Whether an affine is finite and its axes span space."""
+    directions = affine[:3, :3]
+    if not np.isfinite(affine).all():
+        return False
+    lengths = np.linalg.norm(directions, axis=0)
+    return bool(
+        (lengths > 0).all() and abs(np.linalg.det(directions / lengths)) >= SMALLEST_DETERMINANT
+    )
 
 
 def _checked_grid(shape: tuple[int, int, int], affine: Doubles, name: str) -> Grid:
     """A grid that a head may lie on, its voxels measured in millimetres."""
     grid = Grid(shape, np.asarray(affine, np.float64))
-    directions = grid.affine[:3, :3]
-    lengths = np.linalg.norm(directions, axis=0)
-    if (
-        not np.isfinite(grid.affine).all()
-        or not (lengths > 0).all()
-        or abs(np.linalg.det(directions / lengths)) < SMALLEST_DETERMINANT
-    ):
+    if not _is_regular(grid.affine):
         raise CaseError(
             f"{name} does not say where its voxels lie (its affine is singular or not finite). "
             "Export it again from its source."
         )
+    lengths = grid.spacing_mm
     if min(lengths) < VOXEL_MM[0] or max(lengths) > VOXEL_MM[1]:
         size = " x ".join(f"{mm:.4g}" for mm in lengths)
         raise CaseError(

@@ -9,6 +9,7 @@ import tracemalloc
 import nibabel
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from mckd.tumour import CaseError
 from mckd.tumour.nifti import UNKNOWN_SIDES, open_image
@@ -167,6 +168,90 @@ class TestMended:
         opened = open_image(path)
         assert "qform and sform differ" in opened.warnings[0]
         np.testing.assert_allclose(opened.grid.affine, heads.affine, atol=1e-6)
+
+
+RIGID = np.eye(4)
+RIGID[:3, :3] = Rotation.from_euler("xyz", (10, -7, 4), degrees=True).as_matrix() * [1, 1.5, 3]
+RIGID[:3, 3] = -20, 11, 4
+
+
+class TestRareButValid:
+    """Headers that programs write and the standard, or good will, can read."""
+
+    @pytest.fixture
+    def both(self, path, heads):
+        """With a qform and an sform that say the same."""
+        image = nibabel.Nifti1Image(heads.head(), RIGID)
+        image.set_qform(RIGID, 1)
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        return path
+
+    @pytest.mark.parametrize("factor", [0, 1, np.nan, 0.3, 7])
+    def test_a_factor_of_the_third_axis_that_says_nothing(self, both, heads, factor):
+        patch_header(both, 254, "<h", 0)  # sform_code
+        patch_header(both, 76, "<f", factor)
+        image = open_image(both)
+        np.testing.assert_allclose(image.grid.affine, RIGID, atol=1e-4)
+        assert image.header.sides_known
+        assert image.warnings == ()
+
+    def test_a_factor_of_minus_one_turns_the_third_axis(self, both, heads):
+        patch_header(both, 254, "<h", 0)
+        patch_header(both, 76, "<f", -1)
+        turned = RIGID @ np.diag([1, 1, -1, 1])
+        np.testing.assert_allclose(open_image(both).grid.affine, turned, atol=1e-4)
+
+    @pytest.mark.parametrize("rows", [[0] * 12, [np.nan] * 12, [1, 1, 0, 0] * 3])
+    def test_an_sform_that_says_nothing_beside_a_qform(self, both, heads, rows):
+        patch_header(both, 280, "<12f", *rows)
+        image = open_image(both)
+        np.testing.assert_allclose(image.grid.affine, RIGID, atol=1e-4)
+        assert image.warnings == ("x_t1.nii.gz: its sform says nothing; the qform is used.",)
+
+    def test_a_quaternion_rounded_beyond_1(self, both):
+        patch_header(both, 254, "<h", 0)
+        patch_header(both, 256, "<3f", 0, 0, 1.00001)
+        grid = open_image(both).grid
+        assert grid.axes == "LPS"
+        np.testing.assert_allclose(grid.spacing_mm, (1, 1.5, 3), atol=1e-4)
+
+    @pytest.mark.parametrize(
+        "dims", [(4, 9, 12, 7, 0, 1, 1, 1), (7, 9, 12, 7, 0, 0, 0, 0), (5, 9, 12, 7, 1, 0, 0, 0)]
+    )
+    def test_zeros_for_axes_that_are_not_there(self, both, heads, dims):
+        patch_header(both, 40, "<8h", *dims)
+        assert (open_image(both).voxels == heads.head()).all()
+
+    def test_fields_that_do_not_matter(self, both, heads):
+        patch_header(both, 92, "<4f", *[np.nan] * 4)  # pixdim of axes that are not there
+        patch_header(both, 68, "<h", 1007)  # the intent: a vector
+        patch_header(both, 123, "<b", 0)  # no units
+        patch_header(both, 112, "<2f", np.nan, np.nan)
+        image = open_image(both)
+        assert (image.voxels == heads.head()).all()
+        np.testing.assert_allclose(image.grid.affine, RIGID, atol=1e-6)
+
+    def test_only_the_size_of_the_voxels(self, both):
+        patch_header(both, 252, "<2h", 0, 0)
+        image = open_image(both)
+        np.testing.assert_allclose(image.grid.spacing_mm, (1, 1.5, 3), atol=1e-6)
+        assert UNKNOWN_SIDES in image.warnings[0]
+
+    @pytest.mark.parametrize(("unit", "factor"), [(1, 0.001), (3, 1000)])
+    def test_metres_and_micrometres_that_say_so(self, path, heads, unit, factor):
+        image = nibabel.Nifti1Image(heads.head(), np.diag([factor, factor, factor, 1]))
+        image.header["xyzt_units"] = unit
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        np.testing.assert_allclose(open_image(path).grid.spacing_mm, (1, 1, 1), rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        "tail", [b"\r\n", b"\n", bytes(700), bytes(300) + b"x", b"\x1f", b"garbage" * 1000]
+    )
+    def test_bytes_after_the_gzip_stream(self, both, heads, tail):
+        both.write_bytes(both.read_bytes() + tail)
+        assert (open_image(both).voxels == heads.head()).all()
 
 
 class TestRefused:
