@@ -198,7 +198,8 @@ def evaluate(
             case = read_case(path)
             fit, was_seen = _who_may(folds, {case.name, path.name}, case, seen)
             if case.labels is None:
-                raise CaseError(f"{case.name} has no reference labels.")
+                why = " ".join([f"{case.name} has no reference labels.", *case.reference_notes])
+                raise CaseError(why)
             if any(s.case == case.name for s in scores):
                 raise CaseError(f"{path.as_posix()}: another case is called {case.name} too.")
         except CaseError as error:
@@ -419,7 +420,7 @@ def _score_case(
 ) -> list[Score]:
     assert case.labels is not None
     reference = regions(case.labels)
-    voxels = [int(np.count_nonzero(region)) for region in reference]
+    voxels = {r: int(np.count_nonzero(mask)) for r, mask in zip(REGIONS, reference, strict=True)}
     possible = [subset for subset in wanted if subset <= case.present]
     if not possible:
         return []
@@ -427,8 +428,8 @@ def _score_case(
     scores = []
     for subset in possible:
         found = segmenter.decide(encoded, subset).canonical
-        regional = score(found, reference, case.grid.canonical, distances)
-        for region, count in zip(regional, voxels, strict=True):
+        grid = case.grid.canonical
+        for region in score(found, reference, grid, distances, case.reference_regions):
             scores.append(
                 Score(
                     case=case.name,
@@ -443,7 +444,7 @@ def _score_case(
                     hd95_mm=region.hd95_mm,
                     volume_ml=region.volume_ml,
                     reference_ml=region.reference_ml,
-                    reference_voxels=count,
+                    reference_voxels=voxels[region.region],
                 )
             )
     return scores
@@ -455,10 +456,9 @@ def _brief(case: Case, scores: Sequence[Score]) -> str:
         return f"{case.name}: left out"
     last = [s for s in scores if s.subset == scores[-1].subset]
     words = []
-    for region in REGIONS:
-        of_region = next(s for s in last if s.region == region)
+    for of_region in last:
         words.append(
-            f"{region.upper()} "
+            f"{of_region.region.upper()} "
             + (of_region.outcome if of_region.dice is None else f"{of_region.dice:.3f}")
         )
     return f"{case.name}, {scores[-1].subset}: {'  '.join(words)}"
@@ -500,8 +500,12 @@ def _case_table(scores: Sequence[Score]) -> list[str]:
         subset = mine[-1].subset
         name = f"{case} (seen in training)" if mine[0].seen else case
         cells = [name, ", ".join(SEQUENCE_NAMES[s] for s in subset.split("+"))]
-        for s in mine:
-            if s.subset == subset:
+        of_regions = {s.region: s for s in mine if s.subset == subset}
+        for region in REGIONS:
+            s = of_regions.get(region)
+            if s is None:  # the reference does not tell it
+                cells += ["n/a"] * 3
+            else:
                 told = s.outcome if s.dice is None or s.outcome != FOUND else f"{s.dice:.3f}"
                 cells += [told, f"{s.volume_ml:.1f}", f"{s.reference_ml:.1f}"]
         lines.append(cells)

@@ -30,7 +30,7 @@ from reportlab.platypus import (
 )
 
 from mckd.report.subject import EMPTY, PURPOSE, SYNTHETIC, Subject
-from mckd.tumour.comparison import MEANING, Contribution, Row
+from mckd.tumour.comparison import MEANING, Contribution, RegionRow, Row, listed
 from mckd.tumour.labels import left_out
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
@@ -200,7 +200,7 @@ def _facts(subject: Subject) -> Table:
     names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
     facts = (
         ("Sequences", names + (f" (not there: {', '.join(missing)})" if missing else "")),
-        ("Reference", "none: nothing to score against" if subject.reference is None else "given"),
+        ("Reference", _reference(subject)),
         ("Grid", f"{size} voxels of {spacing} mm"),
         ("Orientation", f"{geometry['axes']}, {sides}"),
     )
@@ -216,6 +216,14 @@ def _facts(subject: Subject) -> Table:
         ]
     )
     return table
+
+
+def _reference(subject: Subject) -> str:
+    """Whether there is one, and for which regions."""
+    told = [REGION_NAMES[r].lower() for r in REGIONS if r in subject.case.reference_regions]
+    if not told:
+        return "none: nothing to score against"
+    return "given" if len(told) == len(REGIONS) else f"given, only for {listed(told)}"
 
 
 def _box(words: str) -> Table:
@@ -248,7 +256,9 @@ def _result(subject: Subject) -> Table:
         volumes = [row[region].volume_ml for row in rows]
         line = [_swatch(region), REGION_NAMES[region], f"{found.volume_ml:.1f} mL"]
         line.append(f"{min(volumes):.1f} to {max(volumes):.1f} mL")
-        if found.score is not None:
+        if scored and found.score is None:  # the reference does not tell it
+            line += [NONE, NONE, NONE, "not scored"]
+        elif found.score is not None:
             line += [
                 f"{found.score.reference_ml:.1f} mL",
                 _number(found.score.dice, 3),
@@ -329,9 +339,11 @@ def _subset_table(subject: Subject, scored: bool) -> Table:
             ("LINEBEFORE", (first, 0), (first, -1), 0.5, RULE),
         ]
     for y, row in enumerate(subject.compared.rows, start=2):
-        lines.append([*(_dot(s in row.subset) for s in sequences), *_cells(row, subject.distances)])
+        lines.append(
+            [*(_dot(s in row.subset) for s in sequences), *_cells(row, scored, subject.distances)]
+        )
         for k, found in enumerate(row.regions):
-            value = found.score.dice if found.score else found.agreement
+            value = _likeness(found, scored)
             if value is not None:
                 at = n + k * each + 2
                 style.append(("BACKGROUND", (at, y), (at, y), _blend(GOOD, value)))
@@ -347,13 +359,20 @@ def _subset_table(subject: Subject, scored: bool) -> Table:
     return table
 
 
-def _cells(row: Row, distances: bool) -> list[str]:
+def _likeness(found: RegionRow, scored: bool) -> float | None:
+    """What the tables tint: Dice with the reference where the case has one, else agreement."""
+    if not scored:
+        return found.agreement
+    return found.score.dice if found.score else None
+
+
+def _cells(row: Row, scored: bool, distances: bool) -> list[str]:
     cells = []
     for found in row.regions:
         cells += [f"{found.volume_ml:.1f}", _sign(found.change_ml, 1)]
-        cells.append(_number(found.score.dice if found.score else found.agreement, 2))
-        if found.score and distances:
-            cells.append(_number(found.score.hd95_mm, 1))
+        cells.append(_number(_likeness(found, scored), 2))
+        if distances:
+            cells.append(_number(found.score.hd95_mm if found.score else None, 1))
     return cells
 
 

@@ -103,7 +103,7 @@ class Subject:
     @property
     def geometry(self) -> dict[str, Any]:
         """Of the input grid; axes like `LPS`, with `?` where left and right are not known."""
-        grid, known = self.case.grid, self.case.sides_known
+        grid, known = self.case.input_grid, self.case.sides_known
         return {
             "shape": list(grid.shape),
             "spacing_mm": [round(mm, 4) for mm in grid.spacing_mm],

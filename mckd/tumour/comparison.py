@@ -49,7 +49,8 @@ class RegionRow:
 
     change_ml: against the prediction from all sequences. agreement: Dice with that prediction;
     None if both are empty. score: against the reference, by the policy of `metrics`; None
-    without a reference. Its hd95_mm is None too if distances were not asked for.
+    without a reference that can tell the region. Its hd95_mm is None too if distances were not
+    asked for.
     """
 
     region: str
@@ -214,7 +215,7 @@ class Comparison:
             change_ml=volume - volume_ml(whole, self._grid),
             agreement=dice(found, whole),
             score=None
-            if reference is None
+            if reference is None or region not in self.case.reference_regions
             else score_region(region, found, reference[k], self._grid, self.distances),
         )
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from mckd.tumour.background import without_background
 from mckd.tumour.doubts import judge
 from mckd.tumour.geometry import Bools, Box, Doubles, Grid, T, bounding_box
+from mckd.tumour.metrics import dice
 from mckd.tumour.naming import (
     IMAGE_FOLDERS,
     LABEL_FOLDERS,
@@ -35,17 +36,26 @@ from mckd.tumour.naming import (
     unrecognised,
 )
 from mckd.tumour.nifti import Floats, Header, Image, read_header, read_image
+from mckd.tumour.placing import (
+    LEAST_OVERLAP,
+    coarsened,
+    difference,
+    head_onto,
+    near_place,
+    not_alike,
+    onto,
+    require_alike,
+    same_place,
+    usual_grid,
+)
+from mckd.tumour.references import CORE, ENHANCING, Reference, understand, whole_numbers
 
 Bytes = npt.NDArray[np.uint8]
 
-CORE, OEDEMA, ENHANCING = 1, 2, (3, 4)
 MSD_ORDER = ("flair", "t1", "t1c", "t2")
-# MSD Task01 calls oedema 1 and the core without enhancement 2; BraTS calls them 2 and 1.
-MSD_LABELS = np.array([0, OEDEMA, CORE, 3, 4], np.uint8)
-LABEL_TOLERANCE = 1e-3
-MOST_LABELS_NAMED = 8
 MARGIN = 4
 AIR_FOUND = "is not exactly 0; it was found, and values are told from there."
+FINE = "Voxels of {} mm are finer than those the model knows; it sees them at about 1 mm."
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +63,17 @@ class Case:
     """One head. Every array is in canonical orientation, (X, Y, Z), not cropped.
 
     name: for people; the folder's or what the file names share.
-    grid: of the input files; `grid.canonical` is the one of the arrays here.
+    grid: `grid.canonical` is the one of the arrays here. That of the input files, unless their
+        voxels are finer than the networks know.
+    input_grid: of the input files: of the first one, where they differ.
     volumes: {sequence: float32 intensities as in the file, less that of the air}, in the order of
         SEQUENCES; at least one. 0 where there is air, see `background`, or no number.
     brain: the box around every voxel that is not 0 in some sequence, MARGIN voxels wider. It
         belongs to the files given, not to the switches of a visitor: one box for every subset.
     labels: reference, uint8: 0 none, 1 core without enhancement, 2 oedema, 3 or 4 enhancing; the
-        numbers of the file (MSD's turned into these). None without a reference.
+        numbers of the file, or what `references` makes of them. None without a reference.
+    reference_regions: those that the reference can tell, so that may be scored.
+    reference_notes: the warnings that tell how it was understood, or why it was left out.
     synthetic: whether an image was made by this project and shows no patient.
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
@@ -68,9 +82,12 @@ class Case:
 
     name: str
     grid: Grid
+    input_grid: Grid
     volumes: Mapping[str, Floats]
     brain: Box
     labels: Bytes | None
+    reference_regions: frozenset[str]
+    reference_notes: tuple[str, ...]
     synthetic: bool
     sides_known: bool
     warnings: tuple[str, ...]
@@ -84,7 +101,7 @@ class Case:
     @property
     def affine(self) -> Doubles:
         """(4, 4): of the input grid, voxel index to RAS+ mm."""
-        return self.grid.affine
+        return self.input_grid.affine
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -105,7 +122,8 @@ class Case:
     def to_input_grid(self, volume: npt.NDArray[T]) -> npt.NDArray[T]:
         """A result (..., x, y, z) of the cropped brain as (..., X, Y, Z) on the input grid.
 
-        Zero outside the crop. A result that is not cropped is only turned back.
+        Zero outside the crop. A result that is not cropped is only turned back, and where the
+        input grid is finer, repeated: each voxel has the value of the nearest.
 
         Raises:
             ValueError: neither the shape of the crop nor that of the whole.
@@ -118,7 +136,12 @@ class Case:
                 f"The last three axes of a result of {self.name} are {self.brain.shape} when "
                 f"cropped, {whole} when not; this one is {volume.shape}."
             )
-        return self.grid.from_canonical(volume)
+        if self.grid is self.input_grid:
+            return self.grid.from_canonical(volume)
+        target = self.input_grid.canonical
+        parts = volume.reshape(-1, *whole)
+        moved = np.stack([onto(part, self.grid.canonical, target) for part in parts])
+        return self.input_grid.from_canonical(moved.reshape(*volume.shape[:-3], *target.shape))
 
 
 def read_case(
@@ -137,43 +160,61 @@ def read_case(
         shown: {slot: what people call the file}, where files lie under other names.
 
     Raises:
-        CaseError: nothing to read, files that are damaged, or that do not share one grid.
+        CaseError: nothing to read, files that are damaged, or whose grids are not alike. A
+            reference raises none: what is wrong with it is among the warnings.
     """
     files, warnings = _files(source)
     if not reference:
         files.pop(SEG, None)
     shown = {slot: path.name for slot, path in files.items()} | dict(shown or {})
     name = plain_name(name or _name(source, [shown[slot] for slot in files]))
-    headers = {slot: read_header(path, shown[slot]) for slot, path in files.items()}
+    headers = {slot: read_header(path, shown[slot]) for slot, path in files.items() if slot != SEG}
     for slot, header in headers.items():
         _require_volumes(header, _held(slot))
-    _require_one_grid(list(headers.values()))  # before any voxel is unpacked
-    grid = next(iter(headers.values())).grid
+    usual = usual_grid([*headers.values()])
+    for header in headers.values():  # before any voxel is unpacked
+        if not near_place(header.grid, usual.grid):
+            require_alike(header, usual)
+    grid = coarsened(usual.grid)
     volumes: dict[str, Floats] = {}
-    labels = None
     lifted: list[str] = []
-    for slot, header in headers.items():
-        image = read_image(header, may_be_blank=slot == SEG)
-        warnings += image.warnings
-        if slot == SEG:
-            labels = grid.to_canonical(_checked_labels(image, msd=STACK in files))
-        else:
-            given = _volumes(image, _held(slot), grid)
-            volumes |= {sequence: without_background(v) for sequence, v in given.items()}
-            lifted += [sequence for sequence, v in given.items() if volumes[sequence] is not v]
+    for slot in _first_the_usual(headers, usual):
+        image = read_image(headers[slot])
+        given = _volumes(image, _held(slot))
+        cleared = {sequence: without_background(v) for sequence, v in given.items()}
+        lifted += [sequence for sequence, v in given.items() if cleared[sequence] is not v]
+        placed, said = _placed(cleared, image.header, usual, grid, volumes)
+        warnings += [*image.warnings, *said]
+        volumes |= placed
+    volumes = {sequence: volumes[sequence] for sequence in SEQUENCES if sequence in volumes}
     if lifted:
         warnings.append(f"The air in {', '.join(lifted)} {AIR_FOUND}")
+    if grid is not usual.grid:
+        warnings.append(FINE.format(" x ".join(f"{mm:.3g}" for mm in usual.grid.spacing_mm)))
+    known: Reference | None = None
+    notes: tuple[str, ...] = ()
+    if SEG in files:
+        try:
+            known = _reference(
+                read_header(files[SEG], shown[SEG]), usual, grid, volumes.get("t1c"), STACK in files
+            )
+        except CaseError as error:  # the images are as good as without it
+            notes = (f"{error} The reference is left out: nothing is scored.",)
+        else:
+            notes = known.notes
     brain = _brain(volumes)
-    images = [header for slot, header in headers.items() if slot != SEG]
     case = Case(
         name=name,
         grid=grid,
+        input_grid=usual.grid,
         volumes=volumes,
         brain=bounding_box(brain, MARGIN),
-        labels=labels,
-        synthetic=any(header.synthetic for header in images),
-        sides_known=all(header.sides_known for header in images),
-        warnings=tuple(warnings),
+        labels=known.labels if known else None,
+        reference_regions=known.regions if known else frozenset(),
+        synthetic=any(header.synthetic for header in headers.values()),
+        sides_known=all(header.sides_known for header in headers.values()),
+        reference_notes=notes,
+        warnings=(*warnings, *notes),
     )
     judged = judge(case, brain)
     return replace(
@@ -321,41 +362,93 @@ def _require_volumes(header: Header, wanted: tuple[str, ...]) -> None:
     )
 
 
-def _volumes(image: Image, sequences: tuple[str, ...], grid: Grid) -> dict[str, Floats]:
+def _volumes(image: Image, sequences: tuple[str, ...]) -> dict[str, Floats]:
     """{sequence: (X, Y, Z), canonical} of a file that holds these, none of them a mask."""
     volumes = {}
     for place, sequence in enumerate(sequences):
         voxels = image.voxels if image.voxels.ndim == 3 else image.voxels[..., place]
         _require_no_mask(voxels, image.name)
-        volumes[sequence] = grid.to_canonical(voxels)
+        volumes[sequence] = image.grid.to_canonical(voxels)
     return volumes
 
 
-def _require_one_grid(images: list[Header]) -> None:
-    """All share one grid, or the odd one is named: it agrees with the fewest."""
-    agree = [sum(a.grid.same_as(b.grid) for b in images) for a in images]
-    if max(agree) == len(images):
-        return
-    odd = images[agree.index(min(agree))]
-    usual = images[agree.index(max(agree))]
-    if odd.grid.same_as(usual.grid):  # two camps: any of the other one will do
-        odd = next(image for image in images if not image.grid.same_as(usual.grid))
-    raise CaseError(
-        f"{odd.name} does not lie on the same grid as {usual.name}: "
-        f"{_difference(odd.grid, usual.grid)}. Register and resample all files to one grid first."
-    )
+def _first_the_usual(headers: Mapping[str, Header], usual: Header) -> list[str]:
+    """The slots, those on the usual grid first: others are compared with them."""
+    return sorted(headers, key=lambda slot: not near_place(headers[slot].grid, usual.grid))
 
 
-def _difference(odd: Grid, usual: Grid) -> str:
-    if odd.shape != usual.shape:
-        a, b = (" x ".join(map(str, grid.shape)) for grid in (odd, usual))
-        return f"it has {a} voxels, not {b}"
-    if odd.axes != usual.axes:
-        return f"its axes point to {odd.axes}, not {usual.axes}"
-    if not np.allclose(odd.spacing_mm, usual.spacing_mm, rtol=1e-3):
-        a, b = (" x ".join(f"{s:.4g}" for s in grid.spacing_mm) for grid in (odd, usual))
-        return f"its voxels measure {a} mm, not {b} mm"
-    return f"its affine puts voxels up to {odd.apart_mm(usual):.2g} mm elsewhere"
+def _placed(
+    heads: dict[str, Floats],
+    header: Header,
+    usual: Header,
+    grid: Grid,
+    others: Mapping[str, Floats],
+) -> tuple[dict[str, Floats], list[str]]:
+    """The heads of a file, its air 0, on `grid`, and what had to be done for it.
+
+    Args:
+        grid: the usual one, or one with coarser voxels over the same place.
+        others: heads that lie on `grid`, of files on the usual one.
+
+    Raises:
+        CaseError: they lie elsewhere in any way.
+    """
+    own, target = header.grid.canonical, grid.canonical
+    if near_place(header.grid, usual.grid):
+        notes = []
+        if not same_place(header.grid, usual.grid):
+            apart = own.apart_mm(usual.grid.canonical)
+            notes = [
+                f"{header.name}: its affine lies up to {apart:.2g} mm off that of {usual.name}; "
+                "taken as one grid."
+            ]
+        return _all_onto(heads, usual.grid.canonical, target), notes
+    there = _brain(others)
+    ways = {f"it was resampled onto that of {usual.name}.": _all_onto(heads, own, target)}
+    if own.shape == usual.grid.canonical.shape:
+        as_it_is = _all_onto(heads, usual.grid.canonical, target)
+        ways["its head lies on that of the others as it is, so they are taken as one."] = as_it_is
+    overlaps = {way: dice(_brain(moved), there) or 0.0 for way, moved in ways.items()}
+    best = max(ways, key=lambda way: overlaps[way])
+    if overlaps[best] < LEAST_OVERLAP:
+        raise not_alike(header, usual)
+    return ways[best], [
+        f"{header.name} lies on another grid ({difference(header.grid, usual.grid)}); {best}"
+    ]
+
+
+def _all_onto(heads: dict[str, Floats], source: Grid, target: Grid) -> dict[str, Floats]:
+    if source.same_as(target):
+        return heads
+    return {sequence: head_onto(head, source, target) for sequence, head in heads.items()}
+
+
+def _reference(
+    header: Header, usual: Header, grid: Grid, t1c: Floats | None, msd: bool
+) -> Reference:
+    """The labels of a file on `grid`, canonical, and what they are good for.
+
+    Raises:
+        CaseError: it cannot be read or understood, or lies elsewhere.
+    """
+    _require_volumes(header, _held(SEG))
+    notes = []
+    own = header.grid.canonical
+    if near_place(header.grid, usual.grid):
+        own = usual.grid.canonical
+    else:
+        require_alike(header, usual)
+        notes = [
+            f"{header.name} lies on another grid ({difference(header.grid, usual.grid)}); it was "
+            f"resampled onto that of {usual.name}."
+        ]
+    image = read_image(header, may_be_blank=True)
+    whole, scaled = whole_numbers(image.voxels, header.name)
+    numbers = header.grid.to_canonical(whole)
+    if not own.same_as(grid.canonical):
+        numbers = onto(numbers, own, grid.canonical)
+    reference = understand(numbers, header.name, t1c, msd)
+    return replace(reference, notes=(*image.warnings, *notes, *scaled, *reference.notes))
 
 
 def _require_no_mask(volume: Floats, name: str) -> None:
@@ -366,31 +459,6 @@ def _require_no_mask(volume: Floats, name: str) -> None:
             f"{name} holds only 0 and {sum(values):g}, like a mask. Give the image itself, or "
             "leave the sequence out."
         )
-
-
-def _checked_labels(image: Image, msd: bool) -> Bytes:
-    """Whole labels of one convention, in the file's axis order; plane by plane, to save memory."""
-    labels = np.empty(image.voxels.shape, np.uint8)
-    present: set[int] = set()
-    for plane, out in zip(image.voxels.T, labels.T, strict=True):
-        rounded = np.rint(plane)
-        if float(np.abs(plane - rounded).max()) > LABEL_TOLERANCE:
-            raise CaseError(
-                f"{image.name} holds values between whole numbers, so it is no label file "
-                "(perhaps probabilities, or labels after interpolation). Give the labels as drawn."
-            )
-        present |= {int(label) for label in np.unique(rounded[rounded != 0])}
-        if len(present) > MOST_LABELS_NAMED:
-            break
-        out[:] = np.clip(rounded, 0, 255)
-    if not (present <= {1, 2, 3} or present <= {1, 2, 4}):
-        seen = [f"{label:.6g}" for label in sorted(present)[:MOST_LABELS_NAMED]]
-        more = ["..."] if len(present) > MOST_LABELS_NAMED else []
-        raise CaseError(
-            f"{image.name} has the labels {', '.join(seen + more)}; wanted are 1, 2 and 4 (BraTS "
-            "to 2021) or 1, 2 and 3 (from 2023). Renumber them."
-        )
-    return np.asarray(MSD_LABELS[labels] if msd else labels)
 
 
 def _brain(volumes: Mapping[str, Floats]) -> Bools:

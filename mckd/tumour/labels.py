@@ -46,11 +46,11 @@ def label_file(bits: Bytes, case: Case) -> bytes:
     labels[bits & BITS["wt"] != 0] = BRATS["oedema"]
     labels[bits & BITS["tc"] != 0] = BRATS["core"]
     labels[bits & BITS["et"] != 0] = BRATS["et"]
-    image = nibabel.Nifti1Image(case.grid.from_canonical(labels), case.affine)
+    image = nibabel.Nifti1Image(case.to_input_grid(labels), case.affine)
     known = 1 if case.sides_known else 0
     image.header.set_xyzt_units("mm")
     image.set_sform(case.affine, code=known)
-    image.set_qform(case.affine, code=known if _is_rigid(case.grid) else 0)
+    image.set_qform(case.affine, code=known if _is_rigid(case.input_grid) else 0)
     source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
     image.header["descrip"] = f"{source}: 1 core 2 oedema 4 ET, research only".encode()
     return gzip.compress(image.to_bytes(), 6, mtime=0)

@@ -15,7 +15,7 @@ missing more tumours cannot improve a mean.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,17 +73,23 @@ class Mean:
 
 
 def score(
-    prediction: Bools, reference: Bools, grid: Grid, distances: bool = True
+    prediction: Bools,
+    reference: Bools,
+    grid: Grid,
+    distances: bool = True,
+    told: Collection[str] = REGIONS,
 ) -> tuple[RegionScore, ...]:
-    """ET, TC and WT of a prediction against a reference.
+    """ET, TC and WT of a prediction against a reference, as far as that can tell them.
 
     Args:
         prediction, reference: (3, X, Y, Z) bool on `grid`.
         distances: see `score_region`.
+        told: the regions that the reference can tell; the others are left out.
     """
     return tuple(
         score_region(name, prediction[k], reference[k], grid, distances)
         for k, name in enumerate(REGIONS)
+        if name in told
     )
 
 

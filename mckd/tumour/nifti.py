@@ -27,10 +27,13 @@ from mckd.tumour.naming import CaseError, plain_name
 Floats = npt.NDArray[np.float32]
 
 LONGEST_AXIS = 512
-LARGEST_VOLUME = 280**3
-"""Voxels of one volume: a whole head at 0.7 mm, or 80 slices of 512 x 512. 88 MB as float32."""
+LARGEST_VOLUME = 512 * 512 * 200
+"""Voxels of one volume: a whole head at 0.5 mm in plane. 210 MB as float32; what is finer than the
+networks know is made coarser before the next file is read."""
 MOST_VOLUMES = 4
-"""In one file. A case is at most four volumes and a reference, so five times LARGEST_VOLUME."""
+"""In one file."""
+LARGEST_STACK = 4 * 280**3
+"""Voxels of all volumes of a file: four whole heads at 0.7 mm. 350 MB as float32."""
 LARGEST_BYTES = 2**29
 """Of a file as it lies on the disk."""
 LONGEST_EXTENSIONS = 2**24
@@ -417,9 +420,12 @@ def _shape(fields: Any, name: str) -> tuple[int, ...]:
             f"{name} has the dimensions {_times(whole)}, which is no 3-D image. Give one 3-D "
             "volume per sequence."
         )
-    if max(shape[:3]) > LONGEST_AXIS or math.prod(shape[:3]) > LARGEST_VOLUME:
+    too_many = math.prod(shape[:3]) > LARGEST_VOLUME or (
+        math.prod(shape) > LARGEST_STACK and shape[3] <= MOST_VOLUMES
+    )
+    if max(shape[:3]) > LONGEST_AXIS or too_many:
         raise CaseError(
-            f"{name} has {_times(shape[:3])} voxels, more than any head at 0.7 mm. Crop it to the "
+            f"{name} has {_times(shape)} voxels, more than any head at 0.5 mm. Crop it to the "
             "head, or resample it to 1 mm."
         )
     if math.prod(shape[3:]) > MOST_VOLUMES:

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from mckd.tumour.data import CORE, OEDEMA
+from mckd.tumour.references import CORE, OEDEMA
 from train.phantoms.anatomy import Tissue
 from train.phantoms.fields import Floats, Random, logistic, smoothstep
 from train.phantoms.growth import Lesion, Tumour

@@ -16,11 +16,14 @@ from torch import Tensor
 
 from mckd.files.atomic import sweep, write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
-from mckd.tumour.data import ENHANCING, Case
+from mckd.tumour.data import Case
 from mckd.tumour.fingerprint import fingerprints
 from mckd.tumour.naming import stem_of
+from mckd.tumour.references import ENHANCING, EVERY
 
 Triple = tuple[int, int, int]
+READER = 2
+"""Of cached arrays: raised when cases are read in another way."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
     larger than memory can be trained on and a second start is immediate.
 
     Raises:
-        CaseError: a case that cannot be read, or none that has a reference.
+        CaseError: a case that cannot be read, or none with a reference that tells every region.
     """
     found = find_cases(folder)
     if cache:
@@ -115,19 +118,30 @@ def crop(case: TrainingCase, size: Triple, g: torch.Generator, seek: bool) -> tu
 
 
 def _prepare(path: Path) -> TrainingCase | None:
+    case = _teaching(path)
+    return None if case is None else _training_case(path, _arrays(case))
+
+
+def _teaching(path: Path) -> Case | None:
+    """A case, if its reference tells every region; else why it is left out is printed."""
     case = read_case(path)
-    return None if case.labels is None else _training_case(path, _arrays(case))
+    if case.reference_regions == EVERY:
+        return case
+    why = [f"Left out: {path.name}:", *case.reference_notes]
+    if len(why) > 1:
+        print(" ".join(why), file=sys.stderr)
+    return None
 
 
 def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
     """As `_prepare`, through files named by what lies in the case's folder."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = hashlib.sha256(repr((str(path.resolve()), stamp)).encode()).hexdigest()[:24]
+    key = hashlib.sha256(repr((READER, str(path.resolve()), stamp)).encode()).hexdigest()[:24]
     stored = {name: cache / f"{key}-{name}.npy" for name in _Arrays._fields}
     if not all(file.exists() for file in stored.values()):
-        case = read_case(path)
-        if case.labels is None:
+        case = _teaching(path)
+        if case is None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
         for name, array in _arrays(case)._asdict().items():

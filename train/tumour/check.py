@@ -58,13 +58,16 @@ def _label(path: Path, folder: Path) -> str:
 
 def _line(width: int, label: str, case: Case) -> str:
     present = [SHORT[s] if s in case.present else ABSENT for s in SEQUENCES]
-    shape = "x".join(map(str, case.grid.shape))
-    spacing = "x".join(f"{mm:.3g}" for mm in case.grid.spacing_mm)
+    shape = "x".join(map(str, case.input_grid.shape))
+    spacing = "x".join(f"{mm:.3g}" for mm in case.input_grid.spacing_mm)
     volumes = [ABSENT] * len(REGIONS)
     if case.labels is not None:
         of_region = volumes_ml(regions(case.labels), case.grid.canonical)
-        volumes = [f"{of_region[name]:.1f}" for name in REGIONS]
-    return _row(width, label, present, shape, case.grid.axes, spacing, volumes)
+        volumes = [
+            f"{of_region[name]:.1f}" if name in case.reference_regions else ABSENT
+            for name in REGIONS
+        ]
+    return _row(width, label, present, shape, case.input_grid.axes, spacing, volumes)
 
 
 def _row(

@@ -257,13 +257,12 @@ def _measured(row: RegionRow) -> dict[str, Any]:
         "change_ml": round(row.change_ml, 2),
         "agreement": _rounded(row.agreement, 4),
     }
-    if row.score is not None:
-        known |= {
-            "outcome": row.score.outcome,
-            "dice": _rounded(row.score.dice, 4),
-            "hd95_mm": _rounded(row.score.hd95_mm, 2),
-        }
-    return known
+    score = row.score
+    return known | {
+        "outcome": score and score.outcome,
+        "dice": score and _rounded(score.dice, 4),
+        "hd95_mm": score and _rounded(score.hd95_mm, 2),
+    }
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -731,8 +731,9 @@ def _rows(case: Case, found: Any) -> list[dict[str, Any]]:
     truth = None if case.labels is None else regions(case.labels)
     for key, masks in (("volume_ml", found), ("reference_ml", truth)):
         volumes = {} if masks is None else volumes_ml(masks, case.grid.canonical)
+        told = REGION_NAMES if key == "volume_ml" else case.reference_regions
         for row in rows:
-            if volumes:
+            if volumes and row["region"] in told:
                 row[key] = round(volumes[row["region"]], 2)
     return rows
 
@@ -743,18 +744,19 @@ def _scores(case: Case, bits: Any) -> list[dict[str, Any]]:
     from mckd.tumour.metrics import score
 
     assert case.labels is not None
-    return [
-        {
-            "region": s.region,
-            "name": REGION_NAMES[s.region],
-            "volume_ml": round(s.volume_ml, 2),
+    found = bits_to_regions(bits)
+    grid = case.grid.canonical
+    scores = {
+        s.region: {
             "reference_ml": round(s.reference_ml, 2),
             "outcome": s.outcome,
             "dice": None if s.dice is None else round(s.dice, 4),
             "hd95_mm": None if s.hd95_mm is None else round(s.hd95_mm, 2),
         }
-        for s in score(bits_to_regions(bits), regions(case.labels), case.grid.canonical)
-    ]
+        for s in score(found, regions(case.labels), grid, told=case.reference_regions)
+    }
+    none = dict.fromkeys(("outcome", "dice", "hd95_mm"))
+    return [row | scores.get(row["region"], none) for row in _rows(case, found)]
 
 
 def _about(folder: Path) -> str:

@@ -19,7 +19,10 @@ function cell(text, name = '', below = '') {
 const ml = (value) => (value === undefined ? '–' : value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
 // Scores arrive a moment after the volumes.
-const score = (value, digits) => (value !== undefined ? value.toFixed(digits) : shown && shown.status === 'answer' ? '…' : '–');
+const score = (value, digits) => {
+  if (value === undefined) return shown && shown.status === 'answer' ? '…' : '–';
+  return value === null ? '–' : value.toFixed(digits);   // the reference does not tell every region
+};
 
 function change(row) {
   if (row.change_ml === undefined) return '';

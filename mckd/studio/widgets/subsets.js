@@ -222,6 +222,7 @@ function cell(measure, found) {
   if (measure === 'volume_ml') return make('td', 'main', value.toFixed(value >= 100 ? 0 : 1));
   if (measure === 'change_ml') return make('td', 'change', signed(value));
   if (measure === 'agreement') return value === null ? make('td', 'word', 'n/a') : make('td', '', value.toFixed(3));
+  if (value === null && !word) return make('td', '', '–');   // the reference does not tell this region
   if (measure === 'dice') return word ? make('td', `word ${found.outcome === 'correctly empty' ? '' : 'bad'}`, word) : make('td', '', value.toFixed(3));
   const td = make('td', '', word ? '–' : value.toFixed(1));
   if (word && value !== null) td.title = `Counted as ${value.toFixed(0)} mm, the diagonal of the image`;
