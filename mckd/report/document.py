@@ -220,7 +220,7 @@ def _facts(subject: Subject) -> Table:
 
 def _reference(subject: Subject) -> str:
     """Whether there is one, and for which regions."""
-    told = [REGION_NAMES[r].lower() for r in REGIONS if r in subject.case.reference_regions]
+    told = [REGION_NAMES[region].lower() for region in subject.told]
     if not told:
         return "none: nothing to score against"
     return "given" if len(told) == len(REGIONS) else f"given, only for {listed(told)}"

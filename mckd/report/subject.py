@@ -123,6 +123,12 @@ class Subject:
         """(3, X, Y, Z), canonical."""
         return None if self.case.labels is None else regions(self.case.labels)
 
+    @property
+    def told(self) -> list[str]:
+        """The regions that the reference can tell."""
+        known = self.case.reference_regions if self.reference is not None else ()
+        return [region for region in REGIONS if region in known]
+
     def mask(self, subset: Subset, region: str) -> Bools:
         """(X, Y, Z) bool, canonical."""
         found: Bools = self.maps[subset] & BITS[region] != 0

@@ -54,7 +54,7 @@ def figures_json(subject: Subject) -> bytes:
         "date": subject.day.isoformat(),
         "sequences": subject.sequences,
         "reference": subject.reference is not None,
-        "reference_regions": [r for r in REGIONS if r in subject.case.reference_regions],
+        "reference_regions": subject.told,
         "hd95": subject.distances,
         "notes": subject.notes,
         "geometry": subject.geometry,

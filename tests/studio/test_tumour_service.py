@@ -423,7 +423,9 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
 def test_images_unlike_the_training_are_segmented_only_if_asked(
     service: TumourService, model: Stub, tmp_path: Path
 ) -> None:
-    file = small_heads.save(tmp_path / "x_t1.nii", small_heads.volume("t1") + 20)  # skull on
+    noise = np.random.default_rng(0).integers(0, 40, small_heads.SHAPE)
+    head = (small_heads.volume("t1") + noise).astype(np.int16)  # as acquired, skull on
+    file = small_heads.save(tmp_path / "x_t1.nii", head)
     desk = Desk()
     asked = last(service.open(desk, service.own(desk, {"t1": upload(service, file)})))
     found = service.findings(asked)

@@ -243,20 +243,23 @@ def _order(present: frozenset[str]) -> list[frozenset[str]]:
 
 def _shown(row: Row) -> dict[str, Any]:
     """One subset, as a row of the table."""
+    scored = any(region.score for region in row.regions)
     return {
         "key": row.key,
         "used": [s for s in SEQUENCES if s in row.subset],
-        "regions": {region.region: _measured(region) for region in row.regions},
+        "regions": {region.region: _measured(region, scored) for region in row.regions},
     }
 
 
-def _measured(row: RegionRow) -> dict[str, Any]:
-    """One region of one subset, rounded for the table."""
+def _measured(row: RegionRow, scored: bool) -> dict[str, Any]:
+    """One region of one subset, rounded for the table; None what the reference does not tell."""
     known: dict[str, Any] = {
         "volume_ml": round(row.volume_ml, 2),
         "change_ml": round(row.change_ml, 2),
         "agreement": _rounded(row.agreement, 4),
     }
+    if not scored:
+        return known
     score = row.score
     return known | {
         "outcome": score and score.outcome,
