@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,14 +41,26 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def predict(tmp_path: Path, checkpoint: Path):
-    """predict(folder, ...): the exit code and the folder of results."""
+    """predict(folder, ...): the exit code and the folder of results.
 
-    def predict(folder: Path, *options: str) -> tuple[int, Path]:
+    The small heads are no whole brains, so they are segmented `--anyway`.
+    """
+
+    def predict(*words: Path | str, anyway: bool = True) -> tuple[int, Path]:
         out = tmp_path / "out"
-        words = ["predict", str(folder), "--out", str(out), "--checkpoint", str(checkpoint)]
-        return main([*words, *options]), out
+        options = ["--out", str(out), "--checkpoint", str(checkpoint)]
+        return main(["predict", *options, *map(str, words), *["--anyway"] * anyway]), out
 
     return predict
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in names_in(folder)}
 
 
 def names_in(folder: Path) -> set[str]:
@@ -58,13 +72,13 @@ def test_one_case_as_it_is(predict, tmp_path, capsys) -> None:
     code, out = predict(case)
     assert code == 0
     assert names_in(out / "anna") == {
-        "masks/anna_mckd_flair-t1-t1c-t2.nii.gz",
+        "masks/case_mckd_flair-t1-t1c-t2.nii.gz",
         "figures.csv",
         "figures.json",
         "README.txt",
         "SHA256SUMS",
     }
-    found = nibabel.load(out / "anna" / "masks" / "anna_mckd_flair-t1-t1c-t2.nii.gz")
+    found = nibabel.load(out / "anna" / "masks" / "case_mckd_flair-t1-t1c-t2.nii.gz")
     assert found.shape == nibabel.load(case / "anna_flair.nii.gz").shape
     assert set(np.unique(np.asarray(found.dataobj))) <= {0, 1, 2, 4}
     said = capsys.readouterr()
@@ -82,11 +96,17 @@ def test_a_bad_case_costs_one_sentence(predict, tmp_path, capsys) -> None:
     small_heads.save_case(cases / "c", reference=False, words=("t1", "flair"))
     code, out = predict(cases)
     assert code == 1
-    assert {path.name for path in out.iterdir()} == {"a", "c"}
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"a", "c"}
     said = capsys.readouterr()
     assert [line.partition(":")[0] for line in said.out.splitlines()] == ["a", "c"]
     assert "Dice" not in said.out.splitlines()[1]
     (sentence,) = (line for line in said.err.splitlines() if line.startswith("b: "))
+    (listed,) = (row for row in table(out / "index.csv") if row["case"] == "b")
+    assert (listed["results"], listed["state"], listed["why"]) == (
+        "",
+        "failed",
+        sentence.removeprefix("b: "),
+    )
     assert "b_t2.nii.gz is not a NIfTI file" in sentence
     assert "Traceback" not in said.err
     assert "2 of 3 cases" in said.err
@@ -98,9 +118,9 @@ def test_subsets_by_name(predict, tmp_path) -> None:
     assert code == 0
     masks = {path.name for path in (out / "anna" / "masks").iterdir()}
     assert masks == {
-        "anna_mckd_flair-t1c.nii.gz",
-        "anna_mckd_t2.nii.gz",
-        "anna_mckd_flair-t1-t1c-t2.nii.gz",
+        "case_mckd_flair-t1c.nii.gz",
+        "case_mckd_t2.nii.gz",
+        "case_mckd_flair-t1-t1c-t2.nii.gz",
     }
     assert json.loads((out / "anna" / "figures.json").read_text())["contributions"] is None
 
@@ -125,10 +145,14 @@ def test_a_case_without_the_sequences_asked_for(predict, tmp_path, capsys) -> No
 def test_results_beside_the_cases_are_no_cases(predict, tmp_path, capsys) -> None:
     small_heads.save_case(tmp_path / "anna", words=("t2",))
     for _ in range(2):  # the second time the folder holds the masks of the first
-        code, out = predict(tmp_path, "--subsets", "t2")
+        code, out = predict(tmp_path, "--subsets", "t2", "--replace")
         assert code == 0
         assert "1 of 1 cases" in capsys.readouterr().err
-    assert {path.name for path in out.iterdir()} == {"anna"}
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"anna"}
+    (out / "anna").rename(tmp_path / "elsewhere")  # nor are they after they were moved
+    code, out = predict(tmp_path, "--subsets", "t2")
+    assert code == 0
+    assert "1 of 1 cases" in capsys.readouterr().err
 
 
 def test_results_that_cannot_be_written(predict, tmp_path, capsys) -> None:
@@ -139,12 +163,224 @@ def test_results_that_cannot_be_written(predict, tmp_path, capsys) -> None:
     assert "anna: its results cannot be written" in capsys.readouterr().err
 
 
-def test_two_cases_of_one_name(predict, tmp_path) -> None:
-    for visit in ("first", "second"):
-        small_heads.save_case(tmp_path / "cases" / visit / "anna", words=("t2",))
+def test_visits_of_two_patients_are_told_apart_everywhere(predict, tmp_path) -> None:
+    words = {"P1": ("t2", "flair"), "P2": ("t2",)}
+    for patient in words:
+        small_heads.save_case(tmp_path / "cases" / patient / "week-000", words=words[patient])
     code, out = predict(tmp_path / "cases")
     assert code == 0
-    assert {path.name for path in out.iterdir()} == {"anna", "anna_2"}
+    listed = {row["results"]: row["case"] for row in table(out / "index.csv")}
+    assert listed == {"P1/week-000": "P1/week-000", "P2/week-000": "P2/week-000"}
+    assert {row["case"] for row in table(out / "figures.csv")} == set(listed)
+    (mask,) = (out / "P2" / "week-000" / "masks").iterdir()
+    assert mask.name == "case_mckd_t2.nii.gz"
+    (mask,) = (out / "P1" / "week-000" / "masks").iterdir()
+    assert mask.name == "case_mckd_flair-t2.nii.gz"
+
+
+def test_two_runs_into_one_folder_never_share_a_case_s(predict, tmp_path, capsys) -> None:
+    first = small_heads.save_case(tmp_path / "P1" / "week-000", words=("t1", "t2"))
+    second = small_heads.save_case(tmp_path / "P2" / "week-000", words=("t2",))
+    predict(first)
+    before = contents(tmp_path / "out" / "week-000")
+    code, out = predict(second)
+    assert code == 0
+    assert contents(out / "week-000") == before
+    (other,) = {row["results"] for row in table(out / "index.csv")} - {"week-000"}
+    assert [path.name for path in (out / other / "masks").iterdir()] == ["case_mckd_t2.nii.gz"]
+    capsys.readouterr()
+    assert predict(first)[0] == 1
+    assert "week-000 is there already. --replace replaces it." in capsys.readouterr().err
+    assert contents(out / "week-000") == before
+    (first / "week-000_t1.nii.gz").unlink()
+    assert predict(first, "--replace")[0] == 0
+    names = [path.name for path in (out / "week-000" / "masks").iterdir()]
+    assert names == ["case_mckd_t2.nii.gz"]  # nothing is left of the other
+
+
+def test_names_that_look_alike_get_folders_of_their_own(predict, tmp_path) -> None:
+    people = ["张伟", "李娜", "Jos\u00e9", "Jose\u0301", "anna", "Anna", "CON"]
+    for person in people:
+        small_heads.save(tmp_path / "cases" / person / "x_t2.nii.gz", small_heads.volume("t2"))
+    code, out = predict(tmp_path / "cases")
+    assert code == 0
+    listed = {row["case"]: row["results"] for row in table(out / "index.csv")}
+    assert set(listed) == set(people)
+    assert len({folder.lower() for folder in listed.values()}) == len(people)
+    assert all(folder.isascii() and folder.upper() != "CON" for folder in listed.values())
+    assert all((out / folder / "figures.csv").is_file() for folder in listed.values())
+
+
+def test_no_name_is_in_a_case_s_results_unless_asked_for(predict, tmp_path) -> None:
+    folder = tmp_path / "cases" / "Doe^Jane"
+    for word in ("t1", "t2", "xyz"):
+        name = f"Doe_Jane_{word}.nii.gz"
+        small_heads.save(folder / name, small_heads.volume("t2" if word == "xyz" else word))
+    _, out = predict(tmp_path / "cases")
+    ((_, inside),) = [(p, p) for p in out.iterdir() if p.is_dir()]
+    for name, data in contents(inside).items():
+        assert b"Doe" not in data, name
+        assert "Doe" not in name
+    assert "Left out of the case's folder: 1 file" in (inside / "README.txt").read_text()
+    assert {row["file"]: row["used_as"] for row in table(out / "files.csv")} == {
+        "Doe^Jane/Doe_Jane_t1.nii.gz": "t1",
+        "Doe^Jane/Doe_Jane_t2.nii.gz": "t2",
+        "Doe^Jane/Doe_Jane_xyz.nii.gz": "",
+    }
+    predict(tmp_path / "cases", "--names", "--replace")
+    assert (inside / "masks" / "Doe_Jane_mckd_t1-t2.nii.gz").is_file()
+
+
+def test_images_unlike_the_training_are_held_back_unless_asked_for(
+    predict, tmp_path, capsys
+) -> None:
+    noise = np.random.default_rng(0).integers(20, 200, small_heads.SHAPE)
+    skull_on = (small_heads.volume("t1") + noise).astype(np.int16)
+    small_heads.save(tmp_path / "head" / "x_t1.nii.gz", skull_on)
+    code, out = predict(tmp_path / "head", anyway=False)
+    said = capsys.readouterr()
+    assert code == 3
+    assert said.out == ""
+    assert (
+        "head: held back. Outside training conditions: nearly every voxel has a value" in said.err
+    )
+    assert "--anyway" in said.err
+    assert not (out / "head").exists()
+    (row,) = table(out / "index.csv")
+    assert row["state"] == "held back"
+    code, out = predict(tmp_path / "head")
+    said = capsys.readouterr()
+    assert code == 0
+    assert said.out.startswith("head: ET ")
+    assert "head: Outside training conditions: nearly every voxel" in said.err
+    for row in table(out / "head" / "figures.csv"):
+        assert row["unlike_training"] == "True"
+        assert "nearly every voxel has a value" in row["notes"]
+    written = json.loads((out / "head" / "figures.json").read_text())
+    assert written["unlike_training"] is True
+    assert any("nearly every voxel" in note for note in written["notes"])
+    assert "nearly every voxel" in (out / "head" / "README.txt").read_text()
+
+
+def test_what_a_name_leaves_open_is_asked_and_answered_by_flags(predict, tmp_path, capsys) -> None:
+    folder = tmp_path / "anna"
+    small_heads.save(folder / "T1_xyz.nii.gz", small_heads.volume("t1ce"))
+    small_heads.save(folder / "FLAIR.nii.gz", small_heads.volume("flair"))
+    code, out = predict(folder)
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "What T1_xyz.nii.gz is has to be said" in said
+    assert "--map T1_xyz.nii.gz=t1 (or t1c, none)" in said
+    assert not (out / "anna").exists()
+    assert predict(folder, "--map", "*_xyz*=t1c")[0] == 0
+    assert (out / "anna" / "masks" / "case_mckd_flair-t1c.nii.gz").is_file()
+    assert predict(folder, "--map", "*_xyz*=none", "--replace")[0] == 0
+    assert (out / "anna" / "masks" / "case_mckd_flair.nii.gz").is_file()
+    assert predict(folder, "--map", "*_abc*=none", "--replace")[0] == 2
+    assert "--map *_abc*=none fits none of the files" in capsys.readouterr().err
+
+
+def test_files_one_by_one(predict, tmp_path, capsys) -> None:
+    a = small_heads.save(tmp_path / "P1" / "one.nii.gz", small_heads.volume("t1ce"))
+    b = small_heads.save(tmp_path / "P1" / "two.nii.gz", small_heads.volume("t2"))
+    seg = small_heads.save(tmp_path / "P1" / "three.nii.gz", small_heads.labels())
+    code, out = predict("--t1c", a, "--t2", b, "--seg", seg)
+    assert code == 0
+    assert (out / "P1" / "masks" / "case_mckd_t1c-t2.nii.gz").is_file()
+    assert "Dice" in capsys.readouterr().out
+    assert predict("--flair", tmp_path / "nowhere.nii.gz")[0] == 2
+    assert "nowhere.nii.gz, given as --flair" in capsys.readouterr().err
+    for words in (["--seg", seg], [tmp_path, "--t1", a], []):
+        with pytest.raises(SystemExit) as stopped:
+            predict(*words)
+        assert stopped.value.code == 2
+
+
+def test_numbered_files_ask_for_their_order(predict, tmp_path, capsys) -> None:
+    folder = tmp_path / "imagesTs"
+    for number, word in enumerate(("t2", "t1ce")):
+        small_heads.save(folder / f"P1_{number:04d}.nii.gz", small_heads.volume(word))
+    assert predict(tmp_path)[0] == 1
+    assert "--order flair,t1,t1c,t2" in capsys.readouterr().err
+    code, out = predict(tmp_path, "--order", "t2,t1c")
+    assert code == 0
+    assert (out / "imagesTs" / "P1" / "masks" / "case_mckd_t1c-t2.nii.gz").is_file()
+    names = {"channel_names": {"0": "T2w", "1": "none"}}
+    (tmp_path / "dataset.json").write_text(json.dumps(names).replace("none", "T1 Gd"))
+    assert predict(tmp_path, "--replace")[0] == 0
+    (tmp_path / "dataset.json").write_text(json.dumps(names))
+    assert predict(tmp_path, "--replace")[0] == 1  # a name that says nothing
+
+
+def test_links_are_followed_and_broken_ones_said(predict, tmp_path, capsys) -> None:
+    small_heads.save_case(tmp_path / "store" / "anna", words=("t2", "flair"))
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    (cases / "anna").symlink_to("../store/anna")
+    (cases / "loop").symlink_to("../cases")
+    (tmp_path / "store" / "anna" / "anna_t1ce.nii.gz").symlink_to("nowhere.nii.gz")
+    code, out = predict(cases)
+    said = capsys.readouterr()
+    assert code == 0
+    assert [line.partition(":")[0] for line in said.out.splitlines()] == ["anna"]
+    assert "anna: anna/anna_t1ce.nii.gz points to nothing." in said.err
+    listed = {row["file"]: row["why"] for row in table(out / "files.csv") if not row["used_as"]}
+    assert listed == {
+        "anna/anna_t1ce.nii.gz": "the link points to nothing",
+        "loop": "a link to a folder that is taken already",
+    }
+    notes = table(out / "anna" / "figures.csv")[0]["notes"]
+    assert "Left out of the case's folder: 1 file (the link points to nothing)." in notes
+
+
+def test_everything_that_looks_like_an_image_is_listed(predict, tmp_path) -> None:
+    cases = tmp_path / "cases"
+    small_heads.save_case(cases / "anna", words=("t2",), reference=False)
+    for name in ("anna_mask.nii.gz", "a.hdr", "a.img", "b.mgz", "c.zip", "._anna_t2.nii.gz"):
+        (cases / "anna" / name).write_bytes(b"x")
+    (cases / "dicom").mkdir()
+    for number in range(3):
+        (cases / "dicom" / f"IM{number}").write_bytes(bytes(128) + b"DICM")
+    (cases / "dicom" / "notes.txt").write_text("x")
+    code, out = predict(cases)
+    assert code == 0
+    listed = {row["file"]: row["why"] for row in table(out / "files.csv") if not row["used_as"]}
+    assert set(listed) == {
+        *(f"anna/{name}" for name in ("anna_mask.nii.gz", "a.hdr", "a.img", "b.mgz", "c.zip")),
+        "anna/._anna_t2.nii.gz",
+        "dicom/*",
+    }
+    assert "dcm2niix" in listed["dicom/*"]
+    assert "(3 files)" in listed["dicom/*"]
+    assert "mri_convert" in listed["anna/b.mgz"]
+
+
+def test_runs_at_the_same_moment_do_not_mix(tmp_path) -> None:
+    """Two cases of one name, each by two processes at the same moment."""
+    code = (
+        "import sys; from mckd.files.results import Results; from pathlib import Path\n"
+        "out, case, source, text = sys.argv[1:]\n"
+        "r = Results(Path(out)); name = r.place(case, source, False)\n"
+        "files = {f'{n}.txt': (text * 10).encode() for n in range(50)}\n"
+        "r.put(name, files, False); r.tell(case, source, 'done')"
+    )
+    out = str(tmp_path / "out")
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, out, "week", source, text],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
+        for source, text in (("s1", "a"), ("s1", "b"), ("s2", "c"), ("s2", "d"))
+    ]
+    for run in runs:
+        run.wait(60)
+    assert sorted(run.returncode for run in runs) == [0, 0, 1, 1]
+    listed = table(tmp_path / "out" / "index.csv")
+    assert {row["source"] for row in listed} == {"s1", "s2"}
+    for row in listed:
+        held = {p.read_text() for p in (tmp_path / "out" / row["results"]).glob("*.txt")}
+        assert len(held) == 1
 
 
 def test_what_cannot_be_begun(predict, tmp_path, capsys) -> None:
@@ -165,18 +401,47 @@ def test_what_cannot_be_begun(predict, tmp_path, capsys) -> None:
     assert "'adc' is no sequence" in capsys.readouterr().err
 
 
-def test_help_needs_no_model_and_says_what_is_written() -> None:
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["predict", "--help"], 0, ["FOLDER", "--subsets", "--map", "exit status", "report.pdf"]),
+        (["--help"], 0, ["predict"]),
+        (["--version"], 0, ["mckd "]),
+        (["predict"], 2, ["required: --out"]),
+        (["predict", "--out", "x"], 2, ["give FOLDER, or at least one of"]),
+        (["predict", "x", "--out", "y", "--map", "a"], 2, ["is no PATTERN=SLOT"]),
+        (["predict", "x", "--out", "y", "--order", "t1,t1"], 2, ["is no order"]),
+        (["predict", "x", "--out", "y", "--threads", "0"], 2, ["is no number from 1"]),
+    ],
+)
+def test_help_and_errors_of_the_command_line_load_nothing_heavy(words, status, said) -> None:
     code = (
-        "import sys, runpy; sys.argv[1:] = ['predict', '--help']\n"
+        f"import sys, runpy; sys.argv[1:] = {words!r}\n"
         "try: runpy.run_module('mckd', run_name='__main__')\n"
-        "except SystemExit: print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
+        "except SystemExit as end:\n"
+        "    heavy = ('numpy', 'torch', 'nibabel', 'scipy', 'matplotlib')\n"
+        "    print(end.code, [m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for word in ("FOLDER", "--subsets", "--report", "exit status", "report.pdf"):
-        assert word in done.stdout
-    assert done.stdout.splitlines()[-1] == "[]"
+    for word in said:
+        assert word in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{status} []"
+
+
+def test_every_flag_has_a_meaning_and_a_default() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mckd", "predict", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    flags = re.split(r"\n  (?=-)", done.stdout.partition("DIR gets a folder")[0])[1:]
+    told = {flag.split()[0].rstrip(","): " ".join(flag.split()) for flag in flags}
+    for name in ("--map", "--order", "--anyway", "--names", "--replace", "--seg", "--threads"):
+        assert "default" in told[name] or "(none)" in told[name], name
 
 
 class Screen(io.StringIO):

@@ -11,6 +11,7 @@ from mckd.report.subject import PURPOSE, SYNTHETIC, Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
 from mckd.tumour.comparison import key_of
 from mckd.tumour.labels import file_name, label_file
+from mckd.tumour.naming import SEQUENCE_NAMES
 
 MANIFEST = "SHA256SUMS"
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows: every file gets it
@@ -68,6 +69,8 @@ def sealed(subject: Subject, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files with a line about each, and with a manifest that `sha256sum -c` reads."""
     kinds = dict.fromkeys(name.partition("/")[0] for name in files)
     lines = [subject.name, PURPOSE, *([SYNTHETIC] if subject.case.synthetic else []), ""]
+    used = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
+    lines += [f"Images used: {used}.", *subject.notes, ""]
     lines += [about for kind, about in CONTENTS.items() if kind in kinds]
     lines += [f"{MANIFEST}: check the files with sha256sum -c {MANIFEST}", ""]
     whole = {**files, "README.txt": "\n".join(lines).encode()}

@@ -19,7 +19,13 @@ OF_SCORES = 4
 def figures_csv(subject: Subject) -> bytes:
     """A line per subset and region. A number that does not exist is empty."""
     return _csv(
-        {"case": subject.name, "subset": row.key, **_figures(region)}
+        {
+            "case": subject.name,
+            "subset": row.key,
+            **_figures(region),
+            "unlike_training": subject.case.unlike_training,
+            "notes": " ".join(subject.notes),
+        }
         for row in subject.compared.rows
         for region in row.regions
     )
@@ -56,6 +62,7 @@ def figures_json(subject: Subject) -> bytes:
         "reference": subject.reference is not None,
         "reference_regions": subject.told,
         "hd95": subject.distances,
+        "unlike_training": subject.case.unlike_training,
         "notes": subject.notes,
         "geometry": subject.geometry,
         "model": subject.model,

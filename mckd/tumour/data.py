@@ -11,9 +11,9 @@ head in any of the 48 axis orders give the same arrays to the bit.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -21,19 +21,17 @@ import numpy.typing as npt
 from mckd.tumour.background import without_background
 from mckd.tumour.doubts import judge
 from mckd.tumour.geometry import Bools, Box, Doubles, Grid, T, bounding_box
+from mckd.tumour.layout import MSD_ORDER, Group
 from mckd.tumour.metrics import dice
 from mckd.tumour.naming import (
     IMAGE_FOLDERS,
-    LABEL_FOLDERS,
     SEG,
     SEQUENCES,
     STACK,
     CaseError,
-    match_sequences,
     plain_name,
     slot_of,
     stem_of,
-    unrecognised,
 )
 from mckd.tumour.nifti import Floats, Header, Image, read_header, read_image
 from mckd.tumour.placing import (
@@ -49,10 +47,10 @@ from mckd.tumour.placing import (
     usual_grid,
 )
 from mckd.tumour.references import CORE, ENHANCING, Reference, understand, whole_numbers
+from mckd.tumour.survey import survey
 
 Bytes = npt.NDArray[np.uint8]
 
-MSD_ORDER = ("flair", "t1", "t1c", "t2")
 MARGIN = 4
 AIR_FOUND = "is not exactly 0; it was found, and values are told from there."
 FINE = "Voxels of {} mm are finer than those the model knows; it sees them at about 1 mm."
@@ -149,6 +147,7 @@ def read_case(
     name: str | None = None,
     reference: bool = True,
     shown: Mapping[str, str] | None = None,
+    order: Sequence[str] = MSD_ORDER,
 ) -> Case:
     """Read a case.
 
@@ -158,6 +157,7 @@ def read_case(
         name: of the case, else the folder's.
         reference: whether to read the labels if there are some.
         shown: {slot: what people call the file}, where files lie under other names.
+        order: of the volumes of a 4-D file.
 
     Raises:
         CaseError: nothing to read, files that are damaged, or whose grids are not alike. A
@@ -170,7 +170,7 @@ def read_case(
     name = plain_name(name or _name(source, [shown[slot] for slot in files]))
     headers = {slot: read_header(path, shown[slot]) for slot, path in files.items() if slot != SEG}
     for slot, header in headers.items():
-        _require_volumes(header, _held(slot))
+        _require_volumes(header, _held(slot, order))
     usual = usual_grid([*headers.values()])
     for header in headers.values():  # before any voxel is unpacked
         if not near_place(header.grid, usual.grid):
@@ -180,7 +180,7 @@ def read_case(
     lifted: list[str] = []
     for slot in _first_the_usual(headers, usual):
         image = read_image(headers[slot])
-        given = _volumes(image, _held(slot))
+        given = _volumes(image, _held(slot, order))
         cleared = {sequence: without_background(v) for sequence, v in given.items()}
         lifted += [sequence for sequence, v in given.items() if cleared[sequence] is not v]
         placed, said = _placed(cleared, image.header, usual, grid, volumes)
@@ -227,20 +227,20 @@ def read_case(
 def find_cases(folder: Path | str) -> list[Path]:
     """Every case at or below a folder, sorted: what `read_case` takes.
 
-    A case is a folder that holds NIfTI files, or one file in the `imagesTr` or `imagesTs` of an
-    MSD folder. Whether it can be read, `read_case` says.
+    A case is the folder that its files lie in or below, or one file in the `imagesTr` or
+    `imagesTs` of an MSD folder. Whether it can be read, `read_case` says.
     """
-    found: set[Path] = set()
     root = Path(folder)
-    for path in root.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if hidden or stem_of(path.name) is None or not path.is_file():
-            continue
-        if path.parent.name in IMAGE_FOLDERS:
-            found.add(path)
-        elif path.parent.name not in LABEL_FOLDERS:
-            found.add(path.parent)
-    return sorted(found)
+    return sorted({root / _place(group) for group in survey(root).layout.cases})
+
+
+def _place(group: Group) -> str:
+    """Where the files of a case lie: one file of an images folder, or the folder around all."""
+    paths = [PurePosixPath(path) for path in (*group.slots, *group.asks)]
+    if paths[0].parent.name in IMAGE_FOLDERS and group.slots.get(str(paths[0])) == STACK:
+        return str(paths[0])
+    folders = {path.parent for path in paths}
+    return str(folders.pop() if len(folders) == 1 else PurePosixPath(group.name))
 
 
 def regions(labels: Bytes) -> Bools:
@@ -292,22 +292,24 @@ def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Pat
 
 
 def _files_of_folder(folder: Path) -> tuple[dict[str, Path], list[str]]:
-    names = [p.name for p in sorted(folder.iterdir()) if p.is_file() and p.name[0] != "."]
-    if not any(stem_of(n) for n in names) and (folder / "anat").is_dir():
-        return _files_of_folder(folder / "anat")  # a subject's folder in BIDS
-    match = match_sequences(names)
-    unknown = unrecognised(names)
-    if not set(match) - {SEG}:
-        seen = f" There is {', '.join(map(plain_name, unknown[:4]))}." if unknown else ""
+    found = survey(folder).layout
+    groups = [g for g in found.cases if not g.name] or list(found.cases)
+    if len(groups) > 1:
+        names = ", ".join(plain_name(group.name) for group in groups[:4])
+        raise CaseError(
+            f"{plain_name(folder.name)} holds {len(groups)} cases ({names}). Give one of them."
+        )
+    if not groups or not groups[0].has_image:
+        unclear = [path for group in groups for path in group.asks] or sorted(found.left)
+        seen = f" There is {', '.join(map(plain_name, unclear[:4]))}." if unclear else ""
         raise CaseError(
             f"{plain_name(folder.name)} has no NIfTI file with a sequence in its name.{seen} Name "
             "the files like case_flair, case_t1, case_t1ce, case_t2, ending in .nii.gz."
         )
-    warnings = [
-        f"{plain_name(n)}: its name fits no sequence or more than one; it is left out."
-        for n in unknown
-    ]
-    return {slot: folder / n for slot, n in match.items()}, warnings
+    if groups[0].question:
+        raise CaseError(groups[0].question)
+    warnings = [f"{plain_name(path)}: {why}; it is left out." for path, why in found.left.items()]
+    return {slot: folder / path for path, slot in groups[0].slots.items()}, warnings
 
 
 def _files_of_one(path: Path) -> dict[str, Path]:
@@ -341,9 +343,9 @@ def _shared_words(stems: list[str]) -> str:
     return shared.strip("_-. ") or "case"
 
 
-def _held(slot: str) -> tuple[str, ...]:
+def _held(slot: str, order: Sequence[str]) -> tuple[str, ...]:
     """What the volumes of a file are, in their order."""
-    return MSD_ORDER if slot == STACK else (slot,)
+    return tuple(order) if slot == STACK else (slot,)
 
 
 def _require_volumes(header: Header, wanted: tuple[str, ...]) -> None:
@@ -355,10 +357,13 @@ def _require_volumes(header: Header, wanted: tuple[str, ...]) -> None:
             f"{header.name} holds {header.volumes} volumes, one is wanted. Split it into 3-D "
             "files, one per sequence."
         )
+    usual = wanted == MSD_ORDER
+    asked = f"{len(wanted)} asked for ({', '.join(wanted)})"
+    meant = "four of MSD Task01 (FLAIR, T1w, T1gd, T2w)" if usual else asked
     what = f"{header.volumes} volumes" if header.volumes > 1 else "one volume"
     raise CaseError(
-        f"{header.name} holds {what}, not the four of MSD Task01 (FLAIR, T1w, T1gd, T2w). Give one "
-        "3-D file per sequence, named after it."
+        f"{header.name} holds {what}, not the {meant}. Give one 3-D file per sequence, named "
+        "after it."
     )
 
 
@@ -431,7 +436,7 @@ def _reference(
     Raises:
         CaseError: it cannot be read or understood, or lies elsewhere.
     """
-    _require_volumes(header, _held(SEG))
+    _require_volumes(header, _held(SEG, ()))
     notes = []
     own = header.grid.canonical
     if near_place(header.grid, usual.grid):

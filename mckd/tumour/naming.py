@@ -163,6 +163,11 @@ def verdicts(filenames: Iterable[str], folder: str = "") -> dict[str, Verdict]:
     return found
 
 
+def is_of_data_set(word: str) -> bool:
+    """Whether a word begins the names of a public data set, and numbers behind it are its cases."""
+    return _DATASET.fullmatch(word) is not None
+
+
 def match_sequences(filenames: Iterable[str]) -> dict[str, str]:
     """Which file is which: {slot: filename} for the slots found, in the order of SEQUENCES.
 
@@ -257,7 +262,7 @@ def _verdict_on_labels(words: Sequence[Word], kinds: set[Kind], among_others: bo
     if Kind.TUMOUR not in kinds and kinds & SEQUENCE_KINDS:
         return _ask({SEG}, "what is segmented")
     if _unknown(words, {Kind.SEG, Kind.TUMOUR}, leading_too=among_others):
-        return _ask({SEG}, "a word of its name")
+        return _ask({SEG}, "what one of its words means")
     return Verdict(SEG)
 
 
@@ -283,7 +288,7 @@ def _verdict_on_sequence(words: Sequence[Word], kinds: set[Kind], among_others: 
     if slot == "t2" and Kind.GRADIENT in kinds:
         return _ask({slot}, "whether it is T2 or T2*")
     if _unknown(words, SEQUENCE_KINDS, leading_too=among_others):
-        return _ask({slot}, "a word of its name")
+        return _ask({slot}, "what one of its words means")
     return Verdict(slot)
 
 
@@ -299,12 +304,10 @@ def _verdict_on_contrast(words: Sequence[Word], named: bool, among_others: bool)
     # that word might be what says it, unless it belongs to the number of a case of a data set.
     before = list(takewhile(lambda word: word.kind not in telling, words))
     dataset = (
-        len(before) > 1
-        and _DATASET.fullmatch(before[0].text) is not None
-        and before[-1].kind is not Kind.UNKNOWN
+        len(before) > 1 and is_of_data_set(before[0].text) and before[-1].kind is not Kind.UNKNOWN
     )
     if _unknown(words, telling, leading_too=among_others or not (said or dataset)):
-        return _ask({slot} if said else {"t1", "t1c"}, "a word of its name")
+        return _ask({slot} if said else {"t1", "t1c"}, "what one of its words means")
     if not (named or said):
         return _ask({"t1", "t1c"}, "whether it is after contrast")
     return Verdict(slot)
@@ -451,7 +454,7 @@ def _words_of_chunk(chunk: str, cased: str, own: frozenset[str], first: bool) ->
         return [Word(chunk, Kind.WHO)]
     if chunk in own and chunk not in VOCABULARY:
         return [Word(chunk, Kind.WHO)]
-    if _WHO.fullmatch(chunk) or _DATASET.fullmatch(chunk):
+    if _WHO.fullmatch(chunk) or is_of_data_set(chunk):
         return [Word(chunk, Kind.WHO)]
     if _MEASURE.fullmatch(chunk):
         return [Word(chunk, Kind.IDLE)]
@@ -558,14 +561,16 @@ def _start(stems: Sequence[str]) -> str:
 
 
 def _said_of_all(stems: Iterable[str], own: frozenset[str]) -> frozenset[str]:
-    """`pre` and `post` where every image says it, and not only T1s do: then it is a visit."""
+    """`pre`, `post`, `c` where every image says it, and not only T1s do: a visit, a case."""
     images = [
         words for words in (words_of(s, own) for s in stems) if _kinds(words) & SEQUENCE_KINDS
     ]
     if len(images) < 2 or all(Kind.T1 in _kinds(words) for words in images):
         return frozenset()
     return frozenset(
-        text for text in ("pre", "post") if all(text in {w.text for w in words} for words in images)
+        text
+        for text in ("pre", "post", "c")
+        if all(text in {w.text for w in words} for words in images)
     )
 
 

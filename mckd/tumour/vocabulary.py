@@ -96,7 +96,7 @@ _WORDS = {
         fixed
     """,
     Kind.OTHER: """
-        map maps mapping mapped prob probs probability probabilities probmap probseg pve
+        mckd map maps mapping mapped prob probs probability probabilities probmap probseg pve
         pveseg pves mixeltype brainmask diff difference differences subtraction
         subtracted subtract subtr subtrac sub ratio quotient adc dwi trace tracew eadc
         fa md rd dti dki noddi tensor bval bvec bvals bvecs b0 b50 b500 b800 b1000 b2000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mckd.tumour.gather import group, slot_in
+from mckd.tumour.gather import group
 
 
 def found(*paths: str) -> dict[str, dict[str, str]]:
@@ -32,10 +32,12 @@ def test_a_folder_for_each_sequence_is_one_case() -> None:
 
 
 def test_a_folder_never_outdoes_a_name() -> None:
-    """A mask in the folder of a sequence is no image of it; a name of its own has to be asked."""
-    assert slot_in("P1/FLAIR/flair_mask.nii.gz") == ""
-    assert slot_in("P1/FLAIR/perfusion.nii.gz") == ""
-    assert slot_in("P1/FLAIR/T2.nii.gz") == "t2"
+    """A mask in the folder of a sequence is no image of it, nor is what says another sequence."""
+    here = "P1/FLAIR/flair.nii.gz"
+    for other in ("P1/FLAIR/flair_mask.nii.gz", "P1/FLAIR/perfusion.nii.gz"):
+        assert found(here, other) == {"P1": {here: "flair"}}
+        assert left(here, other) == [other]
+    assert found("P1/FLAIR/T1.nii.gz") == {"P1": {"P1/FLAIR/T1.nii.gz": ""}}
 
 
 def test_loose_files_of_one_head_and_one_that_says_nothing() -> None:
@@ -50,7 +52,10 @@ def test_several_cases_in_one_folder_are_told_apart_by_their_names() -> None:
     cases = found(*paths)
     assert sorted(cases) == ["all/P1", "all/P2"]
     assert cases["all/P1"] == {p: s for p, s in paths.items() if "P1" in p}
-    assert sorted(found("B-00-000-t1n.nii", "B-00-001-t1n.nii")) == ["B-00-000", "B-00-001"]
+    assert sorted(found("BraTS-00-000-t1n.nii", "BraTS-00-001-t1n.nii")) == [
+        "BraTS-00-000",
+        "BraTS-00-001",
+    ]
 
 
 def test_files_of_one_sequence_that_cannot_be_told_apart_stay_together() -> None:
@@ -65,8 +70,8 @@ def test_msd() -> None:
         "Task01/imagesTr/BRATS_002.nii.gz",
         "Task01/labelsTr/BRATS_002.nii.gz",
     ) == {
-        "Task01/BRATS_001": {"Task01/imagesTr/BRATS_001.nii.gz": "stack"},
-        "Task01/BRATS_002": {
+        "Task01/imagesTr/BRATS_001": {"Task01/imagesTr/BRATS_001.nii.gz": "stack"},
+        "Task01/imagesTr/BRATS_002": {
             "Task01/imagesTr/BRATS_002.nii.gz": "stack",
             "Task01/labelsTr/BRATS_002.nii.gz": "seg",
         },
@@ -76,7 +81,7 @@ def test_msd() -> None:
 def test_bids_beside_anatomy_is_left_out() -> None:
     other = ["sub-1/dwi/sub-1_dwi.nii.gz", "sub-1/func/sub-1_task-rest_bold.nii.gz"]
     anatomy = ["sub-1/anat/sub-1_FLAIR.nii.gz", "sub-1/anat/sub-1_T1w.nii.gz"]
-    assert sorted(found(*anatomy, *other)) == ["sub-1/anat"]
+    assert sorted(found(*anatomy, *other)) == ["sub-1"]
     assert left(*anatomy, *other) == other
 
 

@@ -160,6 +160,7 @@ TOGETHER = {
     },
     "a visit, or contrast": {"post_t1": ASK, "post_flair": "flair"},
     "before the operation": {"pre_t1": "t1", "pre_t1ce": "t1c", "pre_t2": "t2"},
+    "a case called c": {"c_t1": "t1", "c_flair": "flair"},
     "contrast in one, none in the other": {"T1_pre": "t1", "T1_post": "t1c", "T2": "t2"},
     "an agent is one even if all say so": {"T1_gd": "t1c", "FLAIR_gd": "flair"},
 }  # fmt: skip

@@ -1,0 +1,143 @@
+"""What lies below a folder: the cases, and every other image-like file with why it is left out.
+
+Links are followed; a folder that is reached twice is taken once. Nothing is opened but what has no
+ending (it may be DICOM) and the dataset.json of MSD and nnU-Net.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mckd.tumour.layout import Layout, Rules, layout_of
+from mckd.tumour.naming import ASK, IMAGE_FOLDERS, NONE, judge, stem_of
+
+DATA_SET = "dataset.json"
+LARGEST_JSON = 4_000_000
+NO_TARGET = "the link points to nothing"
+
+_CONVERT = {
+    (".hdr", ".img", ".hdr.gz", ".img.gz"): "half of an Analyze or NIfTI pair: convert it to "
+    "one .nii.gz, for example with nibabel or fslchfiletype",
+    (".mgz", ".mgh"): "FreeSurfer: convert it with mri_convert X.mgz X.nii.gz",
+    (".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".par", ".rec"): "another format: convert it to "
+    ".nii.gz, for example with 3D Slicer or SimpleITK",
+    (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive: unpack it first",
+}
+_DICOM = (".dcm", ".ima", ".dicom")
+_CONVERT_DICOM = "DICOM: convert it with dcm2niix -z y"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """root: what was looked through. layout: cases, and {relative path: why} of all else."""
+
+    root: Path
+    layout: Layout
+
+
+def survey(root: Path, rules: Rules | None = None, skip: Path | None = None) -> Survey:
+    """Look through a folder, but for `skip`."""
+    images: list[str] = []
+    left: dict[str, str] = {}
+    dicom: Counter[str] = Counter()
+    for path, why in _walk(root, skip):
+        relative = path.relative_to(root).as_posix()
+        if why:
+            left[relative] = why
+        elif stem_of(path.name) is not None:
+            images.append(relative)
+        elif _is_dicom(path):
+            dicom[path.parent.relative_to(root).as_posix()] += 1
+        else:
+            found = next(
+                (w for ends, w in _CONVERT.items() if path.name.lower().endswith(ends)), ""
+            )
+            if found:
+                left[relative] = found
+    for folder, count in dicom.items():
+        files = "1 file" if count == 1 else f"{count} files"
+        left[f"{folder}/*"] = f"{_CONVERT_DICOM} ({files})"
+    layout = layout_of(images, rules, _channels(root, images), root.resolve().name)
+    return Survey(root, Layout(layout.cases, {**layout.left, **left}))
+
+
+def _walk(root: Path, skip: Path | None) -> Iterator[tuple[Path, str]]:
+    """(file, "") for every file, and (path, why) for what cannot be followed; folders in order.
+
+    Folders that are links come last, so that the folder itself is taken where both lie here.
+    """
+    seen: set[tuple[int, int]] = set()
+    away = skip.resolve() if skip else None
+    folders: list[Path] = [root]
+    links: list[Path] = []
+    while folders or links:
+        linked = not folders
+        folder = (links if linked else folders).pop(0)
+        try:
+            place = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield folder, f"cannot be opened ({error.strerror})"
+            continue
+        if folder.resolve() == away:
+            continue
+        if (place.st_dev, place.st_ino) in seen:
+            yield folder, "a link to a folder that is taken already"
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.name.startswith("."):
+                if stem_of(entry.name) is not None:
+                    yield path, "a hidden file"
+            elif entry.is_symlink() and not path.exists():
+                if stem_of(entry.name) is not None or not path.suffix:
+                    yield path, NO_TARGET
+            elif entry.is_dir():
+                (links if entry.is_symlink() else folders).append(path)
+            elif entry.is_file():
+                yield path, ""
+
+
+def _is_dicom(path: Path) -> bool:
+    if path.name.lower().endswith(_DICOM) or path.name == "DICOMDIR":
+        return True
+    if path.suffix and not path.suffix[1:].isdigit():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _channels(root: Path, images: list[str]) -> dict[str, tuple[str, ...]]:
+    """{folder: what its numbered files or volumes hold}, where a dataset.json says so."""
+    found = {}
+    for folder in sorted({path.rpartition("/")[0] for path in images}):
+        here = root / folder
+        about = here.parent if here.name in IMAGE_FOLDERS else here
+        order = _order_in(about / DATA_SET)
+        if order:
+            found[folder] = order
+    return found
+
+
+def _order_in(path: Path) -> tuple[str, ...]:
+    """The slots that a dataset.json names for its channels; () if it names another image."""
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            return ()
+        about = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ()
+    names = about.get("channel_names") or about.get("modality") if isinstance(about, dict) else None
+    if not isinstance(names, Mapping):
+        return ()
+    listed = [judge(f"{names.get(str(place))}.nii") for place in range(len(names))]
+    return () if ASK in listed or NONE in listed else tuple(listed)
