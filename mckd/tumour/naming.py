@@ -561,17 +561,24 @@ def _start(stems: Sequence[str]) -> str:
 
 
 def _said_of_all(stems: Iterable[str], own: frozenset[str]) -> frozenset[str]:
-    """`pre`, `post`, `c` where every image says it, and not only T1s do: a visit, a case."""
+    """What every name says and that therefore tells none from another: a visit, a case.
+
+    `pre`, `post`, `c` where every image has it, and not only T1s do; a part of the body where all
+    names begin with it: small_head_t1, small_head_seg.
+    """
+    stems = [*stems]
+    whole_words = re.sub(r"[^\W_]+$", "", _start(stems))
+    about = {w.text for w in words_of(whole_words, own) if w.kind is Kind.ANATOMY}
     images = [
         words for words in (words_of(s, own) for s in stems) if _kinds(words) & SEQUENCE_KINDS
     ]
-    if len(images) < 2 or all(Kind.T1 in _kinds(words) for words in images):
-        return frozenset()
-    return frozenset(
-        text
-        for text in ("pre", "post", "c")
-        if all(text in {w.text for w in words} for words in images)
-    )
+    if len(images) > 1 and not all(Kind.T1 in _kinds(words) for words in images):
+        about |= {
+            text
+            for text in ("pre", "post", "c")
+            if all(text in {w.text for w in words} for words in images)
+        }
+    return frozenset(about)
 
 
 def _kinds(words: Iterable[Word]) -> set[Kind]:

@@ -254,3 +254,9 @@ def test_a_long_name_keeps_its_two_ends():
 def test_names_in_a_refusal_are_plain():
     with pytest.raises(CaseError, match=r"^a\?_t1\.nii and b_t1\.nii both"):
         match_sequences(["a\u202e_t1.nii", "x/b_t1.nii"])
+
+
+def test_a_part_of_the_body_that_all_names_begin_with_says_nothing_of_labels():
+    names = {f"small_head_{word}.nii.gz": slot for word, slot in (("t1", "t1"), ("seg", "seg"))}
+    assert {name: found.answer for name, found in verdicts(names).items()} == names
+    assert verdicts(["p_t1.nii.gz", "p_brain_seg.nii.gz"])["p_brain_seg.nii.gz"].answer == "none"
