@@ -239,7 +239,7 @@ function drawSolid() {
     if (net) drawMesh(net, gl.LINES, colour.map((v) => v + NET.white * (255 - v)), NET.alpha, 0);
     if (mesh) drawMesh(mesh, gl.TRIANGLES, colour, alpha, rim);
   }
-  root.dataset.net = String(netted && REGIONS.reduce((sum, { key }) => sum + solid.nets[key].count / 2, 0));
+  root.dataset.net = String(netted ? REGIONS.reduce((sum, { key }) => sum + solid.nets[key].count / 2, 0) : 0);   // lines
   placeEnds(rows, half.map((h) => h * 1.12), scale);
   root.dataset.triangles = String(Object.values(solid.meshes).reduce((sum, mesh) => sum + (mesh ? mesh.count / 3 : 0), 0));
 }
