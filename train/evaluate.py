@@ -140,6 +140,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    if arguments.out:  # before the work: it may be no folder
+        arguments.out.mkdir(parents=True, exist_ok=True)
     wanted = subsets(SEQUENCES)
     scores, notes = evaluate(
         arguments.checkpoint,
@@ -151,7 +153,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     text = report(scores, notes, DICE + (HD95 if arguments.hd95 else ()))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
         write_atomically(arguments.out / CASES, _csv(map(dataclasses.asdict, scores)).encode())
         write_atomically(arguments.out / SUBSETS, _csv(subset_rows(scores)).encode())
         write_atomically(arguments.out / REPORT, text.encode())

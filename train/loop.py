@@ -82,7 +82,7 @@ def train(
                 run.write_config(config)
             return session.run_to_end(resume)
         except OSError as error:
-            sentence = in_words(error, run.path)
+            sentence = in_words(error, run.path, "go on with --resume")
             session.fail(sentence)
             raise RunError(sentence) from error
         except Exception as error:

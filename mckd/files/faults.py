@@ -10,14 +10,14 @@ _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_FOLDER = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
 
-def in_words(error: OSError, folder: Path) -> str:
-    """What went wrong in `folder`, and what to do."""
+def in_words(error: OSError, folder: Path, again: str = "run the same command again") -> str:
+    """What went wrong in `folder`, and what to do; `again`: how to go on once there is room."""
     if error.errno in _FULL:
-        return f"The disk of {folder.name} is full. Free some space, then go on with --resume."
+        return f"The disk of {folder.name} is full. Free some space, then {again}."
     if error.errno == errno.EFBIG:
         return (
             f"A file of {folder.name} would be larger than this system allows (ulimit -f, or the "
-            "kind of disk). Raise the limit, then go on with --resume."
+            f"kind of disk). Raise the limit, then {again}."
         )
     if error.errno in _CLOSED:
         return f"{folder.name} cannot be written to. Choose another --out, or change its rights."

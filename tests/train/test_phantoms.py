@@ -226,8 +226,11 @@ class TestCommand:
     def test_finished_cases_stay(self, folder, capsys):
         path = folder / RING / f"{RING}_t2.nii.gz"
         before = path.stat().st_mtime_ns
+        killed = folder / f".{RING}.part"
+        killed.mkdir()
         assert main(["data", "phantoms", "--cases", "2", "--seed", "11", "--out", str(folder)]) == 0
         assert path.stat().st_mtime_ns == before
+        assert not killed.exists()
         assert "2 of 2 cases are there already." in capsys.readouterr().out
 
     @pytest.mark.parametrize(
@@ -241,3 +244,9 @@ class TestCommand:
     def test_what_cannot_be_done_is_said(self, folder, capsys, words, message):
         assert main(["data", "phantoms", *words, "--out", str(folder)]) == 2
         assert message in capsys.readouterr().err
+
+    def test_out_is_a_file(self, tmp_path, capsys):
+        (tmp_path / "made").write_text("mine")
+        words = ["--cases", "1", "--out", str(tmp_path / "made")]
+        assert main(["data", "phantoms", *words]) == 2
+        assert "a file where the folder made should be" in capsys.readouterr().err

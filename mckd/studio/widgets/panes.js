@@ -179,7 +179,6 @@ const ACTS = {
     redraw();
   },
   help: toggleSheet,
-  full: toggleFull,
   difference() {
     const pane = panes[Math.min(target, view.count - 1)];
     if (pane === panes[0]) return;
@@ -234,7 +233,6 @@ function showButtons() {
   pressed($('[data-act=outline]'), view.outline);
   pressed($('[data-act=reference]'), view.reference);
   pressed($('[data-act=help]'), !$('.sheet').hidden);
-  pressed($('[data-act=full]'), root.classList.contains('full'));
   $('.row').style.setProperty('--across', count);
   panes.forEach((pane, place) => {
     const { node, look, source } = pane, used = usedIn(pane), aimed = place === Math.min(target, count - 1);
@@ -251,6 +249,5 @@ function showButtons() {
   });
 }
 
-fillWindow();
 watch('value', receive);
 queueMicrotask(receive);
