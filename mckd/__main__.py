@@ -30,7 +30,7 @@ Finds enhancing tumour, tumour core and whole tumour in every case of a folder, 
 that it has (any of FLAIR, T1, T1c, T2: skull-stripped, on one grid, about 1 mm). Files are told
 apart by their names, folders by how they lie: BraTS, BIDS, MSD, nnU-Net, patient/visit, a folder
 per sequence, cases side by side. Links are followed. What a name leaves open is asked, not guessed.
-Research only, not a medical device.
+Made for adult glioma before surgery. Research only, not a medical device.
 """
 AFTER_PREDICT = """\
 DIR gets a folder per case, called like its path below FOLDER:

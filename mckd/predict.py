@@ -16,12 +16,14 @@ from mckd.files.results import DONE, FILES, OccupiedError, Results
 from mckd.progress import Progress
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
 from mckd.tumour.data import Case, read_case
+from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import region_bits
 from mckd.tumour.layout import FLAG_MAP, Group, Layout, Rules, flag_for, layout_of
 from mckd.tumour.naming import SEG, SEQUENCES, CaseError
 from mckd.tumour.survey import NO_TARGET, survey
 
 if TYPE_CHECKING:
+    from mckd.report.subject import Subject
     from mckd.tumour import TumourSegmenter
 
 OK, SOME_FAILED, USAGE, SOME_HELD = 0, 1, 2, 3
@@ -97,7 +99,7 @@ def _work_off(
     try:
         name = results.place(work.name, work.source, arguments.replace)
         case = _read(work, arguments.anyway)
-        row, files = _one(case, segmenter, arguments, work.name, progress)
+        told, files = _one(case, segmenter, arguments, work.name, progress)
         results.put(name, files, arguments.replace)
     except OccupiedError as error:  # what the index says of its results stays true
         progress.fail(f"{work.name}: {error}")
@@ -114,7 +116,7 @@ def _work_off(
         state = DONE
         for line in (*_asides(work), *case.warnings):
             progress.note(f"{work.name}: {line}")
-        progress.end(f"{name}: {_brief(row)}")
+        progress.end(f"{name}: {told}")
     if why:
         progress.fail(f"{work.name}: {why}")
     try:
@@ -161,8 +163,8 @@ def _one(
     arguments: argparse.Namespace,
     name: str,
     progress: Progress,
-) -> tuple[Row, dict[str, bytes]]:
-    """Segment one case: what all its sequences found, and the files of its folder."""
+) -> tuple[str, dict[str, bytes]]:
+    """Segment one case: a line about the result, and the files of its folder."""
     from mckd.report import archive
     from mckd.report.subject import Subject
 
@@ -179,13 +181,12 @@ def _one(
         maps[subset] = region_bits(found)
     progress.reach(2, 1.0, "writing")
     alias = name.replace("/", "_") if arguments.names else ""
-    subject = Subject(
-        compared, maps, segmenter.about, segmenter.importance, date.today(), alias=alias
-    )
+    about, weights, seen = segmenter.about, segmenter.importance, segmenter.saw(case)
+    subject = Subject(compared, maps, about, weights, date.today(), alias, seen)
     files = {**archive.masks(subject), **archive.figures(subject)}
     if arguments.report:
         files |= archive.report(subject)
-    return compared.rows[-1], archive.sealed(subject, files)
+    return _brief(compared.rows[-1], subject), archive.sealed(subject, files)
 
 
 def _of_case(case: Case, wanted: str | Iterable[Subset]) -> list[Subset]:
@@ -318,13 +319,16 @@ def _segmenter(checkpoint: Path, threads: int | None) -> TumourSegmenter:
         raise UsageError(str(error)) from error
 
 
-def _brief(row: Row) -> str:
-    """Volumes from all sequences, with the Dice where there is one."""
+def _brief(row: Row, subject: Subject) -> str:
+    """Volumes from all sequences, with the Dice where there is one, and what is to be doubted."""
     words = []
     for found in row.regions:
         score = found.score
         told = ""
         if score is not None:
             told = f" ({score.outcome if score.dice is None else f'Dice {score.dice:.3f}'})"
+        doubt = subject.cautioned(row.subset, found.region)
+        told += f" ({doubt})" if doubt else ""
         words.append(f"{found.region.upper()} {found.volume_ml:.1f} mL{told}")
-    return ", ".join(words)
+    seen = TAGS[subject.seen]
+    return ", ".join(words) + (f" [{seen}]" if seen else "")

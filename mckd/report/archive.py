@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from mckd.report.subject import PURPOSE, SYNTHETIC, Subject
+from mckd.report.subject import Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
 from mckd.tumour.comparison import key_of
 from mckd.tumour.labels import file_name, label_file
@@ -19,7 +19,7 @@ CONTENTS = {
     "masks": "masks/: labels on the grid of the images, a file per subset of the sequences:\n"
     "    1 core without enhancement, 2 oedema, 4 enhancing tumour",
     "figures.csv": "figures.csv: volumes, agreement and scores, a line per subset and region",
-    "contributions.csv": "contributions.csv: what each sequence adds to each region",
+    "contributions.csv": "contributions.csv: how each region depends on each sequence",
     "figures.json": "figures.json: all of it, with geometry, model, versions, and what it means",
     "report.pdf": "report.pdf: the report to read",
     "key_slices.png": "key_slices.png: three regions in three planes, from all sequences",
@@ -68,7 +68,7 @@ def report(subject: Subject) -> dict[str, bytes]:
 def sealed(subject: Subject, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files with a line about each, and with a manifest that `sha256sum -c` reads."""
     kinds = dict.fromkeys(name.partition("/")[0] for name in files)
-    lines = [subject.name, PURPOSE, *([SYNTHETIC] if subject.case.synthetic else []), ""]
+    lines = [subject.name, *subject.marks, ""]
     used = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
     lines += [f"Images used: {used}.", *subject.notes, ""]
     lines += [about for kind, about in CONTENTS.items() if kind in kinds]

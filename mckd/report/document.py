@@ -29,8 +29,10 @@ from reportlab.platypus import (
     Table,
 )
 
-from mckd.report.subject import EMPTY, PURPOSE, SYNTHETIC, Subject
+from mckd.report.subject import EMPTY, PURPOSE, Subject
 from mckd.tumour.comparison import MEANING, Contribution, RegionRow, Row, listed
+from mckd.tumour.evidence import LEGEND, SIGNS, caution
+from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import left_out
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
@@ -38,6 +40,7 @@ WIDTH, HEIGHT = A4
 SIDE, TOP, FOOT = 18 * mm, 24 * mm, 15 * mm
 TEXT = WIDTH - 2 * SIDE
 BAND = 27 * mm  # of the first page, in colour
+FIRST_TOP = BAND + 5 * mm
 
 INK, SOFT, FAINT, RULE = (HexColor(c) for c in ("#16222a", "#4a5963", "#7b8890", "#d5dde1"))
 ACCENT, FILM, STRIPE = HexColor("#0a6570"), HexColor("#0b1114"), HexColor("#f6f8f9")
@@ -81,7 +84,7 @@ def document(subject: Subject, pictures: Mapping[str, bytes]) -> bytes:
 
     paper.addPageTemplates(
         [
-            PageTemplate("first", frame(BAND + 5 * mm), onPage=first),
+            PageTemplate("first", frame(FIRST_TOP), onPage=first),
             PageTemplate("later", frame(TOP), onPage=later),
         ]
     )
@@ -163,21 +166,22 @@ def _foot(canvas: Canvas, subject: Subject) -> None:
     canvas.translate(WIDTH - SIDE - room + 2, base)
     canvas.doForm(TOTAL)
     canvas.restoreState()
-    if subject.case.synthetic:
-        canvas.setFont("Helvetica-Bold", 7.2)
-        canvas.setFillColor(WARN)
-        canvas.drawRightString(WIDTH - SIDE - 26 * mm, base, "SYNTHETIC CASE")
+    marks = ["synthetic case"] if subject.case.synthetic else []
+    marks += filter(None, [TAGS[subject.seen]])
+    canvas.setFont("Helvetica-Bold", 7.2)
+    canvas.setFillColor(WARN)
+    canvas.drawRightString(WIDTH - SIDE - 26 * mm, base, "  ·  ".join(marks).upper())
 
 
 # ---- page 1: the case, the result from all its sequences, key slices
 
 
 def _findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
-    marks = [PURPOSE] if not subject.case.synthetic else [SYNTHETIC, PURPOSE]
+    marks = subject.marks
     if not subject.case.sides_known:
         marks.append("No file says which side is left: left and right are unknown.")
     names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
-    return [
+    story = [
         _facts(subject),
         Spacer(1, 3 * mm),
         _box("<br/>".join(marks)),
@@ -185,9 +189,16 @@ def _findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]
             f"Result from {'all sequences: ' if len(subject.sequences) > 1 else ''}{names}", HEADING
         ),
         _result(subject),
+        *_cautions(subject),
         Spacer(1, 4 * mm),
-        _film(pictures["key_slices.png"]),
     ]
+    room = HEIGHT - FIRST_TOP - FOOT - sum(map(_height, story)) - 2 * mm
+    return [*story, _film(pictures["key_slices.png"], room)]
+
+
+def _height(part: Flowable) -> float:
+    """What a part of a page takes, as wide as the text."""
+    return float(part.getSpaceBefore() + part.wrap(TEXT, HEIGHT)[1] + part.getSpaceAfter())
 
 
 def _facts(subject: Subject) -> Table:
@@ -280,7 +291,17 @@ def _result(subject: Subject) -> Table:
     return table
 
 
-# ---- page 2: every subset, and what each sequence adds
+def _cautions(subject: Subject) -> list[Flowable]:
+    """Which of the volumes is not to be relied on, and why."""
+    told = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
+    lines = [f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in told.items() if w]
+    if not lines:
+        return []
+    style = ParagraphStyle("caution", BODY, textColor=WARN, spaceBefore=3)
+    return [Paragraph("<br/>".join(lines), style)]
+
+
+# ---- page 2: every subset, and what each sequence changes
 
 
 def _subsets(subject: Subject) -> list[Flowable]:
@@ -295,7 +316,7 @@ def _subsets(subject: Subject) -> list[Flowable]:
         Paragraph(
             f"Filled: the sequence was used. mL: volume; ±: change against all sequences; "
             f"{measure}. The deeper the tint, the nearer to 1. {NONE}: does not exist. "
-            f"{EMPTY if scored else ''}",
+            f"{EMPTY if scored else ''} {LEGEND}",
             SMALL,
         ),
     ]
@@ -339,9 +360,7 @@ def _subset_table(subject: Subject, scored: bool) -> Table:
             ("LINEBEFORE", (first, 0), (first, -1), 0.5, RULE),
         ]
     for y, row in enumerate(subject.compared.rows, start=2):
-        lines.append(
-            [*(_dot(s in row.subset) for s in sequences), *_cells(row, scored, subject.distances)]
-        )
+        lines.append([*(_dot(s in row.subset) for s in sequences), *_cells(row, subject, scored)])
         for k, found in enumerate(row.regions):
             value = _likeness(found, scored)
             if value is not None:
@@ -366,12 +385,13 @@ def _likeness(found: RegionRow, scored: bool) -> float | None:
     return found.score.dice if found.score else None
 
 
-def _cells(row: Row, scored: bool, distances: bool) -> list[str]:
+def _cells(row: Row, subject: Subject, scored: bool) -> list[str]:
     cells = []
     for found in row.regions:
-        cells += [f"{found.volume_ml:.1f}", _sign(found.change_ml, 1)]
+        mark = SIGNS[caution(subject.about, row.subset, found.region)]
+        cells += [f"{mark} {found.volume_ml:.1f}".strip(), _sign(found.change_ml, 1)]
         cells.append(_number(_likeness(found, scored), 2))
-        if distances:
+        if subject.distances:
             cells.append(_number(found.score.hd95_mm if found.score else None, 1))
     return cells
 
@@ -381,7 +401,7 @@ def _contributions(subject: Subject) -> list[Flowable]:
     return [
         KeepTogether(
             [
-                Paragraph("What each sequence adds", HEADING),
+                Paragraph("What each sequence changes", HEADING),
                 Table(
                     [[_chart(found[region]) for region in REGIONS]],
                     colWidths=[TEXT / 3] * 3,
@@ -455,9 +475,9 @@ def _method(subject: Subject) -> list[Flowable]:
     facts = (
         (
             "Model",
-            f"{escape(subject.model_line)} Importance of the sequences in training: {weights}."
-            f" {left_out(model)} Its model card has the scores on cases that it did not see, and"
-            " its limits.",
+            f"{escape(subject.model_line)} Learned weights (IWV, how strongly each sequence taught"
+            f" the others; together 1): {weights}. {left_out(model)} Its model card has the scores"
+            " on unseen cases, and its limits.",
         ),
         ("Checkpoint", f"SHA-256 <font name='Courier'>{digest}</font>"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in subject.versions.items())),
@@ -494,10 +514,10 @@ _TABLE: list[Any] = [
 ]
 
 
-def _film(png: bytes, share: float = 1.0) -> Table:
-    """A picture in a dark box as wide as the text."""
+def _film(png: bytes, room: float = HEIGHT) -> Table:
+    """A picture in a dark box as wide as the text, no higher than there is room."""
     wide, high = ImageReader(io.BytesIO(png)).getSize()
-    width = TEXT * share
+    width = min(TEXT, room * wide / high)
     table = Table([[Image(io.BytesIO(png), width, width * high / wide)]], colWidths=[TEXT])
     table.setStyle(
         [

@@ -16,9 +16,12 @@ import numpy as np
 from mckd import __version__
 from mckd.tumour.comparison import Comparison, Subset, title_of
 from mckd.tumour.data import Case, regions
+from mckd.tumour.evidence import cautioned
+from mckd.tumour.fingerprint import SAID, UNKNOWN
 from mckd.tumour.geometry import Bools, Box, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, portable_name
 from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.scope import SCOPE
 
 PURPOSE = "Research only, not a medical device. Not for any decision about a patient."
 SYNTHETIC = "Synthetic case: made by this project, it shows no patient."
@@ -40,7 +43,8 @@ class Subject:
     compared: all that was worked out. maps: for each of its subsets (X, Y, Z) bits as
     `region_bits` makes them, canonical. about: the checkpoint's header with its `sha256`.
     importance: {sequence: weight}. day: of the report. alias: what the case is called in exports;
-    the name of its files, which may be a person's, is in none unless it is given here.
+    the name of its files, which may be a person's, is in none unless it is given here. seen: where
+    the model saw it before, one of `mckd.tumour.fingerprint`.
     """
 
     compared: Comparison
@@ -49,6 +53,7 @@ class Subject:
     importance: Mapping[str, float]
     day: date
     alias: str = ""
+    seen: str = UNKNOWN
 
     @property
     def case(self) -> Case:
@@ -73,6 +78,16 @@ class Subject:
     def notes(self) -> list[str]:
         """The case's warnings; file names, which may name a person, are left out."""
         return [_FILE.sub("One of the files", note) for note in self.case.warnings]
+
+    @property
+    def marks(self) -> list[str]:
+        """What nobody may overlook."""
+        marks = [SYNTHETIC] if self.case.synthetic else []
+        return [*marks, *filter(None, [SAID[self.seen]]), f"{PURPOSE} {SCOPE}"]
+
+    def cautioned(self, subset: Subset, region: str) -> str:
+        """What has to stand beside a volume, or ""."""
+        return cautioned(self.about, subset, region)
 
     @property
     def model(self) -> dict[str, Any]:

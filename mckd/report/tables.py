@@ -9,11 +9,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mckd.report.subject import EMPTY, PURPOSE, Subject
-from mckd.tumour.comparison import MEANING, RegionRow, key_of
+from mckd.tumour.comparison import MEANING, RegionRow, Subset, key_of
+from mckd.tumour.evidence import caution, unseen_dice
+from mckd.tumour.fingerprint import SAID
 from mckd.tumour.naming import REGIONS
+from mckd.tumour.scope import SCOPE
 
 DECIMALS = {"ml": 3, "mm": 2}
 OF_SCORES = 4
+UNSEEN = (
+    "unseen_dice: the mean Dice of the region from these sequences on cases that the model did not "
+    "see, from its card. caution: unreliable if that is below .3, rough if below .5."
+)
+NEW = "The model did not see this case before."
 
 
 def figures_csv(subject: Subject) -> bytes:
@@ -21,8 +29,10 @@ def figures_csv(subject: Subject) -> bytes:
     return _csv(
         {
             "case": subject.name,
+            "seen_in_training": subject.seen,
             "subset": row.key,
             **_figures(region),
+            **_evidence(subject, row.subset, region.region),
             "unlike_training": subject.case.unlike_training,
             "notes": " ".join(subject.notes),
         }
@@ -36,10 +46,12 @@ def contributions_csv(subject: Subject) -> bytes:
     return _csv(
         {
             "case": subject.name,
+            "seen_in_training": subject.seen,
             "region": region,
             "sequence": sequence,
             "contribution_ml": _rounded("ml", ml),
             "without_ml": _rounded("ml", found.without_ml[sequence]),
+            "without_agreement_dice": _rounded("dice", found.agreement.get(sequence)),
             "total_ml": _rounded("ml", found.total_ml),
             "contribution_dice": None
             if found.dice is None
@@ -55,7 +67,9 @@ def figures_json(subject: Subject) -> bytes:
     compared = subject.compared
     whole = {
         "purpose": PURPOSE,
+        "made_for": SCOPE,
         "case": subject.name,
+        "seen_in_training": subject.seen,
         "synthetic": subject.case.synthetic,
         "date": subject.day.isoformat(),
         "sequences": subject.sequences,
@@ -71,12 +85,20 @@ def figures_json(subject: Subject) -> bytes:
             {
                 "subset": row.key,
                 "sequences": key_of(row.subset).split("+"),
-                "regions": {found.region: _figures(found) for found in row.regions},
+                "regions": {
+                    found.region: _figures(found) | _evidence(subject, row.subset, found.region)
+                    for found in row.regions
+                },
             }
             for row in compared.rows
         ],
         "contributions": _contributions(subject) if compared.complete else None,
-        "meaning": {"contributions": MEANING, "empty_masks": EMPTY},
+        "meaning": {
+            "contributions": MEANING,
+            "empty_masks": EMPTY,
+            "unseen_dice": UNSEEN,
+            "seen_in_training": SAID[subject.seen] or NEW,
+        },
     }
     return (json.dumps(whole, indent=2, allow_nan=False) + "\n").encode()
 
@@ -98,6 +120,14 @@ def _figures(found: RegionRow) -> dict[str, Any]:
     return {name: _rounded(name, value) for name, value in numbers.items()}
 
 
+def _evidence(subject: Subject, subset: Subset, region: str) -> dict[str, Any]:
+    """How the model does with these sequences on cases that it did not see."""
+    return {
+        "unseen_dice": unseen_dice(subject.about, subset, region),
+        "caution": caution(subject.about, subset, region) or None,
+    }
+
+
 def _contributions(subject: Subject) -> dict[str, Any]:
     found = subject.compared.contributions()
     return {
@@ -105,6 +135,7 @@ def _contributions(subject: Subject) -> dict[str, Any]:
             "total_ml": _rounded("ml", found[region].total_ml),
             "volume_ml": _all_rounded("ml", found[region].volume_ml),
             "without_ml": _all_rounded("ml", found[region].without_ml),
+            "without_agreement_dice": _all_rounded("dice", found[region].agreement),
             "dice": _all_rounded("dice", found[region].dice),
             "sentence": found[region].sentence,
         }
@@ -112,7 +143,9 @@ def _contributions(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _all_rounded(name: str, values: Mapping[str, float] | None) -> dict[str, float] | None:
+def _all_rounded(
+    name: str, values: Mapping[str, float] | Mapping[str, float | None] | None
+) -> dict[str, float | None] | None:
     return None if values is None else {key: _rounded(name, value) for key, value in values.items()}
 
 

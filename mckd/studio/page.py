@@ -26,7 +26,8 @@ HEADER = """
   <div class="mk-mark" aria-hidden="true"><i></i><i></i><i></i></div>
   <div><h1>MCKD Studio</h1>
   <p>Learning and deciding from several modalities when some of them are missing</p></div>
-  <p class="mk-banner" role="note"><strong>Research software.</strong> Not a medical device.</p>
+  <p class="mk-banner" role="note"><strong>Research software.</strong> Not a medical device.
+  Tumours: <strong>adult glioma</strong> before surgery only.</p>
 </header>
 """
 

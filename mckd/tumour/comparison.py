@@ -34,11 +34,13 @@ Subset = frozenset[str]
 
 ONLY_A, ONLY_B, BOTH = 1, 2, 3
 ALIKE = 0.8  # of the largest contribution: a sentence that names one names the other too
+HARDLY = 0.985  # an agreement from which a result hardly changes
+NOTHING_TELLS = "Without a reference nothing here says which result is right."
 MEANING = (
-    "A contribution is a Shapley value: what a sequence adds on average over every order in which "
-    "the sequences could be added, starting from none. The contributions add up to the result from "
-    "all sequences; one may be negative. They describe this model on this case: to add volume is "
-    "not the same as to be right."
+    "A share is a Shapley value: by how much the volume (or the Dice) changes with a sequence, on "
+    "average over every order in which the sequences could be added, starting from none. The "
+    "shares add up to the result from all sequences; one may be negative. They describe this model "
+    "on this case. More volume is no merit: what a sequence adds may be tissue that is no tumour."
 )
 """What has to stand beside every contribution."""
 
@@ -81,7 +83,8 @@ class Contribution:
     """What each sequence adds to one region: Shapley values, in the order of SEQUENCES.
 
     total_ml: the volume from all sequences. volume_ml: {sequence: mL}, adding up to it.
-    without_ml: {sequence: the volume from all the others}; 0 if there is no other.
+    without_ml: {sequence: the volume from all the others}; 0 if there is no other. agreement:
+    {sequence: Dice of the result from all the others with that from all}; None if both are empty.
     dice: {sequence: share of the Dice with the reference}; None without a reference, or if it has
     nothing of the region.
     """
@@ -90,28 +93,47 @@ class Contribution:
     total_ml: float
     volume_ml: dict[str, float]
     without_ml: dict[str, float]
+    agreement: dict[str, float | None]
     dice: dict[str, float] | None
 
     @property
     def sentence(self) -> str:
-        """Which sequences matter most: to the Dice, where there is a reference; to the volume."""
+        """What the region depends on: its Dice, where there is a reference; then the result.
+
+        More volume is never said to be a merit.
+        """
         name = REGION_NAMES[self.region].lower()
         if len(self.volume_ml) == 1:
             (only,) = self.volume_ml
             return (
-                f"{SEQUENCE_NAMES[only]} is the only sequence: it finds {self.total_ml:.1f} mL of "
-                f"{name}."
+                f"{SEQUENCE_NAMES[only]} is the only sequence: from it {self.total_ml:.1f} mL are "
+                f"called {name}."
             )
-        ahead = _leading(self.volume_ml)
-        if not ahead:
-            return f"No sequence adds to the {name}: {self.total_ml:.1f} mL from all of them."
-        first = max(ahead, key=lambda s: self.volume_ml[s])
+        if self.dice is None:
+            return f"{self._changes(name)} {NOTHING_TELLS}"
+        return f"{self._right}{self._changes(name)}"
+
+    def _changes(self, name: str) -> str:
+        """The sequence whose absence changes the result most, by the agreement with it."""
+        known = {s: a for s, a in self.agreement.items() if a is not None}
+        if not self.total_ml:
+            most = max(self.without_ml, key=lambda s: self.without_ml[s])
+            if not self.without_ml[most]:
+                return f"No {name} is found, whichever one sequence is left out."
+            return (
+                f"From all sequences no {name} is found; without {SEQUENCE_NAMES[most]} "
+                f"{self.without_ml[most]:.1f} mL are called so."
+            )
+        least = min(known, key=lambda s: known[s])
+        if known[least] >= HARDLY:
+            return (
+                f"Whichever one sequence is left out, the {name} hardly changes: it agrees with "
+                f"the result from all of them by a Dice of {known[least]:.2f} or more."
+            )
         return (
-            f"{self._right}On average over all orders, {listed(SEQUENCE_NAMES[s] for s in ahead)} "
-            f"{'adds' if len(ahead) == 1 else 'add'} "
-            f"{listed(f'{self.volume_ml[s]:.1f}' for s in ahead)} mL to the {name} "
-            f"({self.total_ml:.1f} mL from all sequences); without {SEQUENCE_NAMES[first]}, "
-            f"{self.without_ml[first]:.1f} mL is found."
+            f"Leaving out {SEQUENCE_NAMES[least]} changes the {name} most: what is found from the "
+            f"others agrees with the result from all sequences by a Dice of {known[least]:.2f} "
+            f"({self.without_ml[least]:.1f} mL instead of {self.total_ml:.1f})."
         )
 
     @property
@@ -223,6 +245,7 @@ class Comparison:
         rows = {subset: row[region] for subset, row in self._rows.items()}
         volumes = {subset: row.volume_ml for subset, row in rows.items()}
         present = self.case.present
+        others = len(present) > 1
         scores = {subset: row.score for subset, row in rows.items()}
         dices = {s: score.dice for s, score in scores.items() if score and score.reference_ml}
         known = {s: value for s, value in dices.items() if value is not None}
@@ -231,6 +254,7 @@ class Comparison:
             volumes[present],
             shapley(volumes),
             {s: volumes.get(present - {s}, 0.0) for s in SEQUENCES if s in present},
+            {s: rows[present - {s}].agreement for s in SEQUENCES if s in present and others},
             shapley(known) if known else None,
         )
 

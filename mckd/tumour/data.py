@@ -47,6 +47,7 @@ from mckd.tumour.placing import (
     usual_grid,
 )
 from mckd.tumour.references import CORE, ENHANCING, Reference, understand, whole_numbers
+from mckd.tumour.scope import out_of_scope
 from mckd.tumour.survey import survey
 
 Bytes = npt.NDArray[np.uint8]
@@ -216,10 +217,11 @@ def read_case(
         reference_notes=notes,
         warnings=(*warnings, *notes),
     )
+    beyond = out_of_scope([name, *(shown[slot] for slot in files)])
     judged = judge(case, brain)
     return replace(
         case,
-        warnings=(*case.warnings, *judged.sentences),
+        warnings=(*case.warnings, *beyond, *judged.sentences),
         unlike_training=bool(judged.unlike_training),
     )
 

@@ -23,11 +23,11 @@ import numpy.typing as npt
 
 from mckd.tumour.geometry import Doubles
 from mckd.tumour.naming import SEQUENCES
-from mckd.tumour.nifti import Floats
 
 if TYPE_CHECKING:
     from mckd.files.checkpoint import Checkpoint
     from mckd.tumour.data import Case
+    from mckd.tumour.nifti import Floats
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -42,7 +42,7 @@ SAID = {
     NO: "",
 }
 """What has to stand beside every score, by where a case was seen."""
-MARKS = {
+TAGS = {
     TRAINING: "seen in training",
     VALIDATION: "seen in training (validation)",
     UNKNOWN: "perhaps seen in training",

@@ -48,6 +48,7 @@ _AGENT = re.compile(r"(?:^|(?<=_))ce-(?!t[12]|flair)([a-z0-9]+)")
 _NO_AGENT = frozenset({"none", "no", "non", "pre", "without"})
 # Signs and pairs of words, rewritten as words before a name is cut at what is no letter or digit.
 _REWRITTEN = (
+    (r"(?<![^\W_])brats[\W_]*(?:gli|met|men|ped|ssa)(?![^\W_])", " brats "),
     (r"(?<![^\W_])part-phase(?![^\W_])", " phase "),
     (r"t2\*", " t2star "),
     (r"(?<![^\W_])(?:dark|da)[\W_]*fl(?:uid)?(?![^\W_])", " darkfluid "),

@@ -95,7 +95,7 @@ def test_the_pdf_states_what_it_must(inside) -> None:
         assert "Anna_b_Example" in page
         assert "2 November 2026" in page
     assert "Enhancing tumour" in pages[0]
-    assert "What each sequence adds" in pages[1]
+    assert "What each sequence changes" in pages[1]
     assert "Shapley" in pages[1]
     assert "0123456789abcdef" * 4 in pages[2]
     assert "7 invented cases" in pages[2]
@@ -109,7 +109,7 @@ def test_the_pdf_of_less(blind) -> None:
     assert "nothing to score against" in words
     assert "not there: FLAIR, T2" in words
     assert "One of the files: 3 voxels were no numbers" in words
-    assert "What each sequence adds" not in words
+    assert "What each sequence changes" not in words
     assert "HD95 in mm" not in words
     assert "SYNTHETIC" not in words.upper()
 

@@ -36,6 +36,7 @@ class Stub:
         self.encoded: list[str] = []
         self.decided: list[frozenset[str]] = []
         self.forgotten: list[str] = []
+        self.before = "no"
         self.pause = threading.Event()
         self.pause.set()
 
@@ -45,6 +46,9 @@ class Stub:
         assert self.pause.wait(PATIENCE_S)
         progress(1.0)
         return case
+
+    def saw(self, case: Any) -> str:
+        return self.before
 
     def forget(self, encoded: Any) -> None:
         self.forgotten.append(encoded.name)

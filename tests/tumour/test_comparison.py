@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from itertools import permutations
 
 import numpy as np
@@ -238,38 +239,69 @@ class TestContributions:
         found = result.contributions()["wt"]
         assert found.volume_ml == {"t2": pytest.approx(9 * case.voxel_ml)}
         assert found.without_ml == {"t2": 0.0}
-        assert found.sentence == "T2 is the only sequence: it finds 0.0 mL of whole tumour."
+        assert found.sentence == "T2 is the only sequence: from it 0.0 mL are called whole tumour."
 
 
 class TestSentence:
-    def test_names_who_adds_most_and_what_is_left_without_it(self):
-        volumes = {"flair": 0.3, "t1": 0.4, "t1c": 12.3, "t2": 0.0}
-        without = {"flair": 12.9, "t1": 12.8, "t1c": 0.5, "t2": 13.0}
-        sentence = Contribution("et", 13.0, volumes, without, None).sentence
-        assert sentence == (
-            "On average over all orders, T1c adds 12.3 mL to the enhancing tumour (13.0 mL from "
-            "all sequences); without T1c, 0.5 mL is found."
-        )
+    def of(self, volumes, without, agreement, dice=None):
+        return Contribution("et", 13.0, volumes, without, agreement, dice).sentence
 
-    def test_names_all_who_add_about_as_much(self):
-        volumes = {"flair": 31.0, "t1": 3.0, "t2": 30.0}
-        without = {"flair": 60.0, "t1": 63.0, "t2": 61.0}
-        sentence = Contribution("wt", 64.0, volumes, without, None).sentence
-        assert "FLAIR and T2 add 31.0 and 30.0 mL to the whole tumour" in sentence
-        assert "without FLAIR, 60.0 mL is found" in sentence
+    def test_leads_with_the_agreement_and_credits_nobody_for_volume(self):
+        """T1 adds most volume; what the result depends on is T1c."""
+        sentence = self.of(
+            {"flair": 0.3, "t1": 8.8, "t1c": 3.9, "t2": 0.0},
+            {"flair": 12.9, "t1": 5.1, "t1c": 4.0, "t2": 13.0},
+            {"flair": 0.97, "t1": 0.55, "t1c": 0.31, "t2": 0.98},
+        )
+        assert sentence == (
+            "Leaving out T1c changes the enhancing tumour most: what is found from the others "
+            "agrees with the result from all sequences by a Dice of 0.31 (4.0 mL instead of 13.0). "
+            "Without a reference nothing here says which result is right."
+        )
 
     def test_begins_with_what_is_right_where_there_is_a_reference(self):
-        volumes = {"flair": 12.0, "t1c": 2.0}
-        shares = {"flair": 0.1, "t1c": 0.7}
-        sentence = Contribution("et", 14.0, volumes, {"flair": 9.0, "t1c": 20.0}, shares).sentence
-        assert sentence.startswith(
+        sentence = self.of(
+            {"flair": 12.0, "t1c": 1.0},
+            {"flair": 9.0, "t1c": 20.0},
+            {"flair": 0.8, "t1c": 0.2},
+            {"flair": 0.1, "t1c": 0.7},
+        )
+        assert sentence == (
             "T1c matters most to the enhancing tumour: of the Dice of 0.80 with the reference it "
-            "contributes 0.70. On average over all orders, FLAIR adds 12.0 mL"
+            "contributes 0.70. Leaving out T1c changes the enhancing tumour most: what is found "
+            "from the others agrees with the result from all sequences by a Dice of 0.20 (20.0 mL "
+            "instead of 13.0)."
         )
 
-    def test_says_when_nobody_adds_anything(self):
-        sentence = Contribution("et", 0.0, {"t1": 0.0, "t2": 0.0}, {}, None).sentence
-        assert sentence == "No sequence adds to the enhancing tumour: 0.0 mL from all of them."
+    def test_names_all_who_matter_about_as_much(self):
+        same = {"flair": 1.0, "t1": 1.0, "t2": 1.0}
+        shares = {"flair": 0.31, "t1": 0.03, "t2": 0.30}
+        sentence = self.of(same, same, dict.fromkeys(same, 0.99), shares)
+        assert "FLAIR and T2 matter most" in sentence
+        assert "they contribute 0.31 and 0.30." in sentence
+        assert "Whichever one sequence is left out, the enhancing tumour hardly changes" in sentence
+
+    def test_of_a_region_that_is_not_there(self):
+        nothing = {"t1": 0.0, "t2": 0.0}
+        unknown = dict.fromkeys(nothing)
+        found = Contribution("et", 0.0, nothing, nothing, unknown, None).sentence
+        assert found.startswith("No enhancing tumour is found, whichever one sequence is left out.")
+        found = Contribution("et", 0.0, nothing, {"t1": 3.1, "t2": 0.0}, unknown, None).sentence
+        assert found.startswith(
+            "From all sequences no enhancing tumour is found; without T1 3.1 mL are called so."
+        )
+
+    def test_the_agreement_is_that_of_the_subset_without_it(self, case):
+        found = compared(case).contributions()
+        assert found["et"].agreement == {"flair": 1, "t1": 1, "t1c": 0, "t2": 1}
+        assert found["wt"].agreement == {"flair": 1, "t1": 1, "t1c": 1, "t2": 1}
+        assert "Leaving out T1c changes the enhancing tumour most" in found["et"].sentence
+
+    @pytest.mark.parametrize("labelled", [True, False])
+    def test_no_sentence_says_that_a_sequence_adds(self, case, labelled):
+        seen = case if labelled else dataclasses.replace(case, labels=None)
+        for contribution in compared(seen).contributions().values():
+            assert not re.search(r"\badds?\b|\bgains?\b", contribution.sentence)
 
 
 class TestDifference:

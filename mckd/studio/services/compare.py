@@ -29,6 +29,8 @@ from mckd.studio.services.tumour import (
     spoken,
 )
 from mckd.studio.services.volumes import pack_bytes, unpack_bits
+from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned
+from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
 
 if TYPE_CHECKING:
@@ -185,7 +187,9 @@ class CompareService:
         again = Comparison(opened.case, whole, known=compared.rows.values())
         for subset, found in masks:
             again.add(subset, found)
-        return Subject(again, maps, *self._tumour.model(), day, opened.called(alias))
+        about, weights = self._tumour.model()
+        seen = self._tumour.seen(opened)
+        return Subject(again, maps, about, weights, day, opened.called(alias), seen)
 
     # ---- what the widgets show
 
@@ -204,13 +208,33 @@ class CompareService:
             "name": spoken(case.name) if case.synthetic else case.name,
             "synthetic": case.synthetic,
             "given": [s for s in SEQUENCES if s in case.present],
+            "seen": TAGS[self._tumour.seen(opened)],
+            "seen_note": SAID[self._tumour.seen(opened)],
             "reference": opened.reference is not None,
             "left_s": update.left_s,
-            "rows": [] if compared is None else [_shown(row) for row in compared.rows.values()],
+            "rows": [] if compared is None else [*map(self._shown, compared.rows.values())],
+            "cautions": LEGEND,
+        }
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        """One subset, as a row of the table."""
+        about, _ = self._tumour.model()
+        scored = any(region.score for region in row.regions)
+        return {
+            "key": row.key,
+            "used": [s for s in SEQUENCES if s in row.subset],
+            "regions": {
+                found.region: _measured(found, scored)
+                | {
+                    "sign": SIGNS[caution(about, row.subset, found.region)],
+                    "caution": cautioned(about, row.subset, found.region),
+                }
+                for found in row.regions
+            },
         }
 
     def contributions(self, update: Update) -> dict[str, Any]:
-        """What each sequence adds to each region, as contributions.js shows it."""
+        """How each region depends on each sequence, as contributions.js shows it."""
         from mckd.tumour.comparison import MEANING
 
         compared = update.compared
@@ -221,6 +245,7 @@ class CompareService:
             "regions": {} if compared is None else compared.contributions,
             "importance": self._tumour.about().get("importance", {}),
             "meaning": MEANING,
+            "seen": "" if update.opened is None else TAGS[self._tumour.seen(update.opened)],
         }
 
     def maps(self, update: Update) -> dict[str, Any]:
@@ -239,16 +264,6 @@ def _order(present: frozenset[str]) -> list[frozenset[str]]:
 
     every = subsets([s for s in SEQUENCES if s in present])
     return [every[-1], *every[:-1]]
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    """One subset, as a row of the table."""
-    scored = any(region.score for region in row.regions)
-    return {
-        "key": row.key,
-        "used": [s for s in SEQUENCES if s in row.subset],
-        "regions": {region.region: _measured(region, scored) for region in row.regions},
-    }
 
 
 def _measured(row: RegionRow, scored: bool) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from mckd.studio.services.volumes import (
     pack_volume,
     unpack_bits,
 )
+from mckd.tumour.evidence import cautioned
+from mckd.tumour.fingerprint import NO, SAID, TAGS
 from mckd.tumour.labels import bits_to_regions, file_name, label_file, left_out
 from mckd.tumour.naming import REGION_NAMES, SEG, SEQUENCE_NAMES, SEQUENCES, STACK
 
@@ -91,6 +93,7 @@ class Opened:
     read_s: float
     encode_s: float = 0.0
     encoded: Any = None
+    seen: str | None = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
 
     def called(self, alias: str | None) -> str:
@@ -591,10 +594,12 @@ class TumourService:
         if opened is None:
             return {**found, "status": "problem" if update.problem else "reading"}
         case = opened.case
+        seen = self.seen(opened)
         found |= {
             "name": spoken(case.name) if case.synthetic else case.name,
             "synthetic": case.synthetic,
-            "notes": [*case.warnings],
+            "notes": [*filter(None, [SAID[seen]]), *case.warnings],
+            "seen": TAGS[seen],
             "used": [SLOTS[s] for s in SEQUENCES if s in update.used],
             "off": [SLOTS[s] for s in SEQUENCES if s in case.present - update.used],
             "missing": [SLOTS[s] for s in SEQUENCES if s not in case.present],
@@ -607,6 +612,8 @@ class TumourService:
             rows = [dict(row) for row in answer.scores or answer.rows]
             for row, before in zip(rows, compared.rows if compared else [], strict=False):
                 row["change_ml"] = round(row["volume_ml"] - before["volume_ml"], 2)
+            for row in rows:
+                row["caution"] = cautioned(self._model.about, answer.used, row["region"])
             found |= {"status": "answer", "rows": rows}
             found["seconds"]["answer"] = round(answer.seconds, 2)
             return found
@@ -625,6 +632,12 @@ class TumourService:
             "importance": {s: round(float(weights[s]), 4) for s in SEQUENCES},
             "model": f"{words.model_line(about)} {left_out(about)}".strip(),
         }
+
+    def seen(self, opened: Opened) -> str:
+        """Where the model saw a case before, one of `fingerprint`; NO as long as there is none."""
+        if opened.seen is None and self._model is not None:
+            opened.seen = self._model.saw(opened.case)
+        return opened.seen or NO
 
     def model(self) -> tuple[dict[str, Any], dict[str, float]]:
         """The header of the model's checkpoint, and the importance of each sequence."""

@@ -34,8 +34,9 @@ function render() {
   $('.sentence').textContent = found.sentence;
   document.dispatchEvent(new CustomEvent('mckd:contributions', { detail: { sentence: found.sentence } }));
   $('.meaning').textContent = value.meaning;
+  $('thead .dice small').textContent = value.seen || 'this case';
   const volumes = Object.values(found.volume_ml), dices = Object.values(found.dice || {}), weights = value.importance;
-  const scales = [scaleOf(volumes), scaleOf(dices), scaleOf(Object.values(weights))];
+  const scales = [scaleOf(volumes), scaleOf(dices), [0, 1]];
   $('tbody').replaceChildren(...Object.entries(props.labels).map(([key, name]) => {
     const tr = make('tr'), th = make('th', '', name), given = key in found.volume_ml;
     tr.dataset.sequence = key;

@@ -50,6 +50,17 @@ function line(row) {
   return tr;
 }
 
+// What is known to go wrong with these sequences, under the volume.
+function doubt(row) {
+  if (!row.caution) return [];
+  const tr = document.createElement('tr'), td = cell(`${row.caution[0].toUpperCase()}${row.caution.slice(1)}`);
+  tr.className = 'caution';
+  tr.dataset.of = row.region;
+  td.colSpan = 5;
+  tr.append(td);
+  return [tr];
+}
+
 function list(words) { return words.length > 1 ? words.slice(0, -1).join(', ') + ' and ' + words[words.length - 1] : words[0] || ''; }
 
 function from(value) {
@@ -81,7 +92,9 @@ function render() {
   root.dataset.reference = String(Boolean(value.reference && (value.rows || []).length));
   $('.case').textContent = value.name || '';
   $('.case').classList.toggle('synthetic', Boolean(value.synthetic));
-  $('tbody').replaceChildren(...(value.rows && value.rows.length ? value.rows : EMPTY).map(line));
+  $('.seen').hidden = !value.seen;
+  $('.seen').textContent = value.seen || '';
+  $('tbody').replaceChildren(...(value.rows && value.rows.length ? value.rows : EMPTY).flatMap((row) => [line(row), ...doubt(row)]));
   from(value);
   $('.legend').hidden = !(value.rows || []).some((row) => 'change_ml' in row);
   root.dataset.scored = String((value.rows || []).some((row) => 'outcome' in row));
@@ -100,7 +113,7 @@ function announce(value) {
   const of = (name) => Object.fromEntries(value.rows.map((row) => [row.region, row[name]]));
   document.dispatchEvent(new CustomEvent('mckd:answer', { detail: {
     turn: value.turn, name: value.name, used: keys(value.used), given: keys([...value.used, ...value.off]),
-    volumes: of('volume_ml'), dice: of('dice'),
+    volumes: of('volume_ml'), dice: of('dice'), cautions: of('caution'), seen: value.seen, reference: value.reference,
   } }));
 }
 

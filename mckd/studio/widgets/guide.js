@@ -18,17 +18,19 @@ const has = (name) => given.includes(name) && given.length > 1;
 function compared(region, what, now) {
   const before = full()[region], after = now[region], change = after - before;
   if (before < 0.05 && after < 0.05) return `No ${what} was found with everything, and none is found now.`;
-  if (before < 0.05) return `Of the ${what} there was none with everything; now ${ml(after)} are called so. With less to go by the model can also invent.`;
+  if (before < 0.05) return `Of the ${what} there was none with everything; now ${ml(after)} are called so. With less to go by the model can also invent.${now.cautions[region] ? ` Known of these sequences: ${now.cautions[region]}.` : ''}`;
   const share = Math.round((100 * Math.abs(change)) / before);
-  if (share < 5) return `The ${what} hardly changes: ${ml(before)} before, ${ml(after)} now.`;
-  return `The ${what} goes from ${ml(before)} to ${ml(after)}, ${share} % ${change < 0 ? 'less' : 'more'}.`;
+  const told = now.cautions[region] ? ` From these sequences that is <b>${now.cautions[region]}</b>.` : '';
+  if (share < 5) return `The ${what} hardly changes: ${ml(before)} before, ${ml(after)} now.${told}`;
+  return `The ${what} goes from ${ml(before)} to ${ml(after)}, ${share} % ${change < 0 ? 'less' : 'more'}.${told}`;
 }
 
 // A volume may stay as it was and lie elsewhere: where there is a reference, it tells.
 function dice(region, now) {
   const before = full().dice[region], after = now.dice[region];
+  if (!now.reference) return ' There is no reference: more or less is neither right nor wrong by itself.';
   if (typeof before !== 'number' || typeof after !== 'number') return '';
-  return ` Its overlap with the reference (Dice) was <b>${before.toFixed(2)}</b> and is <b>${after.toFixed(2)}</b>.`;
+  return ` Its overlap with the reference (Dice) was <b>${before.toFixed(2)}</b> and is <b>${after.toFixed(2)}</b>${now.seen ? ` (${now.seen}: no measure of new cases)` : ''}.`;
 }
 
 const taking = (name, region, what, why) => ({
@@ -56,7 +58,7 @@ const STEPS = [
     title: 'The full protocol',
     ready: () => Boolean(full()),
     text: () => (full()
-      ? `From ${given.map((name) => NAMES[name]).join(', ')} the model finds ${ml(full().wt)} whole tumour, of it ${ml(full().tc)} core and ${ml(full().et)} enhancing. Scroll through the slices; keys 1 to 4 change the sequence behind the outlines.`
+      ? `From ${given.map((name) => NAMES[name]).join(', ')} the model finds ${ml(full().wt)} whole tumour, of it ${ml(full().tc)} core and ${ml(full().et)} enhancing.${full().seen ? ` The case was ${full().seen}, so its scores are no measure of new cases.` : ''} Scroll through the slices; keys 1 to 4 change the sequence behind the outlines.`
       : 'Switch on everything that the case has.'),
     act: () => (turn && key(used) !== key(given) ? ['Switch all on', () => use(given)] : null),
   },
@@ -83,9 +85,9 @@ const STEPS = [
     },
   },
   {
-    title: 'What contributes most',
+    title: 'What the result depends on',
     ready: () => Boolean(contributions),
-    text: () => (contributions || 'The Compare tab works out all subsets and shares the result among the sequences: each gets what it adds on average, whichever others are there (Shapley value).'),
+    text: () => (contributions || 'The Compare tab works out all subsets and shares the result among the sequences: by how much each changes it on average, whichever others are there (Shapley value). More volume is no merit.'),
     act: () => (contributions ? null : ['Compare all subsets', () => tab('Compare')]),
   },
   {
@@ -154,12 +156,14 @@ root.addEventListener('keydown', (event) => { if (event.key === 'Escape') leave(
 
 function escaped(text) { return Object.assign(document.createElement('i'), { textContent: text }).innerHTML; }
 
-// detail: {turn, name, given, used: [key], volumes: {et, tc, wt} in mL, dice: the same, if known}
+// detail: {turn, name, given, used: [key], volumes: {et, tc, wt} in mL, dice: the same, if known,
+// cautions: words for those that are not reliable, seen: words if the model learned from the case, reference}
 document.addEventListener('mckd:answer', ({ detail }) => {
   if (detail.turn !== turn) { answers = {}; contributions = null; }
   ({ turn, given, used } = detail);
   caseName = escaped(detail.name);
-  answers[key(used)] = { ...detail.volumes, dice: detail.dice };   // the scores come a moment later
+  const { volumes, dice, cautions, seen, reference } = detail;
+  answers[key(used)] = { ...volumes, dice, cautions, seen, reference };   // the scores come a moment later
   render();
 });
 document.addEventListener('mckd:closed', () => { turn = 0; answers = {}; contributions = null; render(); });

@@ -12,8 +12,7 @@ function render() {
     on = [...given];
     $('.tell').textContent = '';
   }
-  $('.learned').hidden = !Object.keys(weights).length;
-  const top = Math.max(0.0001, ...Object.values(weights));
+  for (const told of root.querySelectorAll('.learned')) told.hidden = !Object.keys(weights).length;
   $('ul').replaceChildren(...Object.entries(props.labels).map(([key, name]) => {
     const row = document.createElement('li'), here = given.includes(key);
     row.className = on.includes(key) ? '' : 'off';
@@ -31,9 +30,9 @@ function render() {
     } else if (key in weights) {
       const meter = document.createElement('span');
       meter.className = 'meter';
-      meter.title = `Importance weight (IWV) ${weights[key].toFixed(3)}: learned once in training, for all cases`;
+      meter.title = `Importance weight (IWV) ${weights[key].toFixed(3)} of 1: learned once in training, for all cases`;
       meter.innerHTML = '<i></i>';
-      meter.firstChild.style.width = `${(100 * weights[key]) / top}%`;
+      meter.firstChild.style.width = `${100 * weights[key]}%`;
       row.append(meter, Object.assign(document.createElement('span'), { className: 'weight', textContent: weights[key].toFixed(2) }));
     }
     return row;

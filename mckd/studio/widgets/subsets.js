@@ -91,6 +91,8 @@ function render() {
   const total = 2 ** table.given.length - 1, done = table.rows.length;
   $('.case').textContent = table.name;
   $('.case').classList.toggle('synthetic', table.synthetic);
+  $('.seen').hidden = !table.seen;
+  $('.seen').textContent = table.seen;
   $('.again').hidden = table.state === 'running';
   $('.meter').hidden = table.state !== 'running';
   $('.meter i').style.transform = `scaleX(${done / total})`;
@@ -100,7 +102,7 @@ function render() {
   $('.say').classList.toggle('bad', table.state === 'problem');
   $('.legend').textContent = 'Change: of the volume, against all sequences of the case. ' + (table.reference
     ? 'Dice and HD95: with the reference; missed: it has the region, the model found none; invented: the other way round; n/a: neither has it.'
-    : 'Dice*: agreement with the result from all sequences; this case has no reference, so nothing here says which result is right.');
+    : 'Dice*: agreement with the result from all sequences; this case has no reference, so nothing here says which result is right.') + ` ${table.cautions} ${table.seen_note}`;
   root.dataset.rows = done;
   renderHead();
   renderRows();
@@ -216,10 +218,18 @@ function line({ key, used, regions }) {
 const signed = (v) => (Math.abs(v) < 0.05 ? '0' : (v > 0 ? '+' : '−') + Math.abs(v).toFixed(Math.abs(v) >= 100 ? 0 : 1));
 const WORDS = { missed: 'missed', invented: 'invented', 'correctly empty': 'n/a' };
 
+function volume(value, { sign, caution }) {
+  const td = make('td', 'main', value.toFixed(value >= 100 ? 0 : 1));
+  if (!sign) return td;
+  td.title = caution;
+  td.prepend(make('span', 'sign', sign), make('span', 'heard', `${caution}: `));
+  return td;
+}
+
 function cell(measure, found) {
   if (!found) return make('td', '', '·');
   const value = found[measure], word = WORDS[found.outcome];
-  if (measure === 'volume_ml') return make('td', 'main', value.toFixed(value >= 100 ? 0 : 1));
+  if (measure === 'volume_ml') return volume(value, found);
   if (measure === 'change_ml') return make('td', 'change', signed(value));
   if (measure === 'agreement') return value === null ? make('td', 'word', 'n/a') : make('td', '', value.toFixed(3));
   if (value === null && !word) return make('td', '', '–');   // the reference does not tell this region
