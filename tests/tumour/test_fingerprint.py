@@ -152,7 +152,7 @@ class TestTheBundledModel:
         assert len(says.prints[TRAINING]) == 4 * (15 + 200)
 
     def test_no_two_of_its_cases_are_alike(self, says: Known) -> None:
-        """92,020 pairs... of the same sequence, as the files have their axes."""
+        """92,020 pairs of the same sequence, as their axes lie."""
         every = np.unpackbits(says.prints[TRAINING], axis=1).reshape(-1, 4, BITS)
         signs = 2 * every.astype(np.float32) - 1
         for sequence in range(4):
