@@ -18,7 +18,7 @@ from typing import Any
 import gradio as gr
 
 HERE = Path(__file__).parent
-SLICES = ("slices.css", "slices.js", "slices.hands.js")
+SLICES = ("slices.css", "slices.js", "slices.window.js", "slices.hands.js")
 ALIAS = ("alias.css", "alias.js")
 
 

@@ -3,7 +3,7 @@
 
 const root = element.querySelector('.intake');
 const $ = (selector) => root.querySelector(selector);
-const MOST_NAMES = 400, LONGEST_PATH = 300;   // of names that the server sorts at once
+const MOST_NAMES = 400, LONGEST_PATH = 300, NAMES_BYTES = 48e3;   // of names that the server sorts at once
 const MOST_TOLD = 6;
 const OUT = 'out';                            // of a file that the visitor leaves out
 const KEPT = 'mckd-case';                     // what is open, for a page that is loaded anew
@@ -71,8 +71,8 @@ async function add(given) {
   pool = [...before, ...given.files.filter(({ path }) => !before.some((old) => old.path === path))];
   left = given.left;
   failed = '';
-  const listed = pool.filter(({ path }) => path.length <= LONGEST_PATH).slice(0, MOST_NAMES);
-  left.push(...pool.filter((entry) => !listed.includes(entry)).map(({ path }) => ({ path, why: `only ${MOST_NAMES} images are listed at once: open a smaller folder` })));
+  const listed = listable(pool);
+  left.push(...pool.filter((entry) => !listed.includes(entry)).map(({ path }) => ({ path, why: 'more than is listed at once: open a smaller folder' })));
   let sorted;
   try { sorted = await server.sort(listed.map(({ path }) => path)); } catch (error) {   // the visitor says what they are
     sorted = { cases: [{ name: '', slots: Object.fromEntries(listed.map(({ path }) => [path, ''])) }], left: [] };
@@ -85,6 +85,12 @@ async function add(given) {
   left.push(...sorted.left.map((path) => ({ path, why: 'its name tells no sequence' })));
   head = heads.length === 1 ? heads[0] : null;
   show();
+}
+
+// The first of them, as many as the server sorts at once.
+function listable(entries) {
+  let bytes = 0;
+  return entries.filter(({ path }) => path.length <= LONGEST_PATH && (bytes += new Blob([path]).size + 3) < NAMES_BYTES).slice(0, MOST_NAMES);
 }
 
 // ---- the drawer

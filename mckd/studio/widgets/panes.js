@@ -179,6 +179,7 @@ const ACTS = {
     redraw();
   },
   help: toggleSheet,
+  full: toggleFull,
   difference() {
     const pane = panes[Math.min(target, view.count - 1)];
     if (pane === panes[0]) return;
@@ -233,6 +234,7 @@ function showButtons() {
   pressed($('[data-act=outline]'), view.outline);
   pressed($('[data-act=reference]'), view.reference);
   pressed($('[data-act=help]'), !$('.sheet').hidden);
+  pressed($('[data-act=full]'), root.classList.contains('full'));
   $('.row').style.setProperty('--across', count);
   panes.forEach((pane, place) => {
     const { node, look, source } = pane, used = usedIn(pane), aimed = place === Math.min(target, count - 1);
@@ -249,5 +251,6 @@ function showButtons() {
   });
 }
 
+fillWindow();
 watch('value', receive);
 queueMicrotask(receive);

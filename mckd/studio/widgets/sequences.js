@@ -3,6 +3,16 @@ const $ = (selector) => root.querySelector(selector);
 let turn = -1;             // of the case the switches belong to
 let on = [];
 let given = [];
+const KEPT = 'mckd-on';
+let kept = readKept();     // as they were before the page was loaded anew, for its first case
+
+function readKept() {
+  try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch (error) { return null; }
+}
+function keep(value) {
+  try { sessionStorage.setItem(KEPT, JSON.stringify(value)); } catch (error) { /* a private window */ }
+}
+document.addEventListener('mckd:chosen', ({ detail }) => { if (!detail.again) { kept = null; keep(null); } });
 
 function render() {
   const value = props.value || {}, weights = value.importance || {};
@@ -10,6 +20,9 @@ function render() {
     turn = value.turn;
     given = value.given || [];
     on = [...given];
+    const before = given.filter((key) => (kept || []).includes(key));
+    if (turn > 0) kept = null;
+    if (before.length && before.length < given.length) queueMicrotask(() => { ask(before); render(); });
     $('.tell').textContent = '';
   }
   for (const told of root.querySelectorAll('.learned')) told.hidden = !Object.keys(weights).length;
@@ -52,6 +65,7 @@ function flip(key, box) {
 
 function ask(next) {
   on = next;
+  keep(on);
   $('.tell').textContent = '';
   document.dispatchEvent(new CustomEvent('mckd:sequences', { detail: { turn, on: [...on] } }));
   props.value = { ...props.value, on: [...on] };

@@ -15,5 +15,6 @@ def sequences(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     From Python its value is {"turn", "given": [key], "importance": {key: weight}}: a new turn is
     another case, all of whose sequences are on. To Python it is the same with "on": [key]. It
     fires `input`, and `mckd:sequences` in the browser at the very click. One always stays on.
+    A page that was loaded anew switches as it was (`mckd:chosen`).
     """
     return widget("sequences", None, labels=labels, **kwargs)

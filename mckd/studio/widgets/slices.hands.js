@@ -9,11 +9,15 @@ const GESTURES = [
   ['Wheel, Page Up, Page Down', 'next and last slice'],
   ['Arrow keys', 'crosshair, one voxel'],
   ['Right-drag, Shift-drag', 'window: across its width, up and down its level'],
+  ['Shift and arrow keys', 'window: its width, its level'],
+  ['L', 'next window preset'],
   ['Ctrl-wheel, +, −', 'zoom'],
+  ['F', 'full screen'],
   ['Middle-drag, Ctrl-drag', 'pan'],
 ];
 
 let active = null;         // the frame that keys act on: the last one pointed at
+let grip = null;           // what a drag does instead of moving the crosshair: {start, move, end}
 
 function step(plane, slices) {
   const at = [...view.at];
@@ -45,15 +49,6 @@ function panBy(frame, dx, dy) {
   redraw();
 }
 
-function windowBy(dx, dy) {
-  const { step: unit, window: [dark, white] } = current(), range = Math.max(white - dark, unit);
-  const [low, high] = view.windows[view.sequence];
-  const level = (low + high) / 2 + (dy / 350) * range;           // up: brighter
-  const width = Math.max((high - low) + (dx / 350) * range * 1.5, unit * 2);
-  view.windows[view.sequence] = [level - width / 2, level + width / 2];
-  redraw();
-}
-
 function handle(frame) {
   const { canvas } = frame, fingers = new Map();
   let drag = null, rolled = 0;
@@ -72,18 +67,21 @@ function handle(frame) {
     const at = spot(event);
     if (event.pointerType === 'touch') {
       fingers.set(event.pointerId, at);
+      if (grip && fingers.size === 1) { drag = { kind: 'grip' }; return grip.start(frame, voxelAt(frame, ...at)); }
       drag = fingers.size === 1 ? { kind: 'tap', from: at, last: at, slice: view.at[frame.plane.across] } : { kind: 'pinch' };
       return;
     }
-    const kind = event.button === 2 || event.shiftKey ? 'window' : event.button === 1 || event.ctrlKey || event.altKey ? 'pan' : 'cross';
+    const kind = event.button === 2 || event.shiftKey ? 'window' : event.button === 1 || event.ctrlKey || event.altKey ? 'pan' : grip ? 'grip' : 'cross';
     drag = { kind, last: at };
     if (kind === 'cross') moveTo(voxelAt(frame, ...at));
+    else if (kind === 'grip') grip.start(frame, voxelAt(frame, ...at));
     else event.preventDefault();
   });
 
   canvas.addEventListener('pointermove', (event) => {
     if (!drag) return;
     const at = spot(event);
+    if (drag.kind === 'grip') return grip && grip.move(frame, voxelAt(frame, ...at));
     if (event.pointerType === 'touch') return move(event, at);
     const [dx, dy] = [at[0] - drag.last[0], at[1] - drag.last[1]];
     drag.last = at;
@@ -110,6 +108,7 @@ function handle(frame) {
   }
 
   const end = (event) => {
+    if (drag && drag.kind === 'grip' && grip) grip.end(event.type === 'pointerup');
     if (drag && drag.kind === 'tap' && event.type === 'pointerup') moveTo(voxelAt(frame, ...drag.from));
     fingers.delete(event.pointerId);
     if (!fingers.size) drag = null;
@@ -137,13 +136,16 @@ function listenToKeys(more) {
     arrowleft: () => nudge('u', 1), arrowright: () => nudge('u', -1),
     arrowup: () => nudge('v', 1), arrowdown: () => nudge('v', -1),
     pageup: () => step(active.plane, 1), pagedown: () => step(active.plane, -1),
+    'shift+arrowleft': () => windowByKey(-1, 0), 'shift+arrowright': () => windowByKey(1, 0),
+    'shift+arrowup': () => windowByKey(0, 1), 'shift+arrowdown': () => windowByKey(0, -1),
+    l: nextPreset, f: toggleFull,
     '+': () => zoomBy(1.25), '=': () => zoomBy(1.25), '-': () => zoomBy(0.8), '\u2212': () => zoomBy(0.8),
-    escape() { if (!$('.sheet').hidden) toggleSheet(); },
+    escape: leave,
     '?': toggleSheet,
     ...more,
   };
   root.addEventListener('keydown', (event) => {
-    const act = press[event.key.toLowerCase()];
+    const key = event.key.toLowerCase(), act = press[event.shiftKey && key.startsWith('arrow') ? `shift+${key}` : key];
     const busy = event.target !== root && (event.target.matches('input, select') || event.key === ' ' || event.key === 'Enter');
     if (!act || busy || event.ctrlKey || event.metaKey || event.altKey || !scene || !scene.case) return;
     event.preventDefault();
@@ -152,12 +154,32 @@ function listenToKeys(more) {
   });
 }
 
+// ---- full screen: the browser's own where it has one, else over the whole page
+
+function toggleFull() {
+  const full = root.classList.toggle('full');
+  if (full && root.requestFullscreen) root.requestFullscreen().catch(() => {});
+  else if (document.fullscreenElement === root) document.exitFullscreen();
+  showButtons();
+  redraw();
+}
+root.addEventListener('fullscreenchange', () => {
+  root.classList.toggle('full', document.fullscreenElement === root);
+  showButtons();
+  redraw();
+});
+
 // The sheet with all keys and gestures.
 function fillSheet(keys) {
   $('.sheet').innerHTML = '<h3>Keys and gestures</h3><dl>'
     + [...GESTURES, ...keys].map(([names, what]) => `<div><dt>${names}</dt><dd>${what}</dd></div>`).join('')
     + '</dl><button type="button" class="tool">Close</button>';
   $('.sheet button').addEventListener('click', () => { toggleSheet(); root.focus({ preventScroll: true }); });
+}
+// What is over the picture goes first, then the full screen.
+function leave() {
+  if (!$('.sheet').hidden) toggleSheet();
+  else if (root.classList.contains('full')) toggleFull();
 }
 function toggleSheet() {
   $('.sheet').hidden = !$('.sheet').hidden;

@@ -1,5 +1,5 @@
 // Slices of a case on canvases: files, geometry, pixels, contours, and what stands around a picture.
-// The viewer and the panes of the Compare tab share this part and slices.hands.js. They add a
+// The viewer and the panes of the Compare tab share this part, slices.window.js and slices.hands.js. They add a
 // `draw()`, which runs at most once a frame after `redraw()`.
 //
 // A volume is a Uint8Array in canonical orientation, first axis fastest: x to the patient's right,
@@ -326,9 +326,11 @@ function traceAll(plane, map, found) {
 
 // Lines for `compose`: the contour that the model found, and that of a reference.
 const foundLine = (path, key) => ({ path, colour: paint(COLOURS[key], view.outline ? 1 : 0.9), wide: view.outline ? 1.75 : 1 });
+// Dashes of white and of the region's colour, which no kind of colour sight takes for a plain line.
 const referenceLines = (path, key) => [
-  { path, colour: 'rgb(0 0 0 / 0.6)', wide: 2.5 },
-  { path, colour: paint(COLOURS[key].map((c) => c + 0.6 * (255 - c))), wide: 1.25, dash: [4, 3] },
+  { path, colour: 'rgb(0 0 0 / 0.7)', wide: 3.5 },
+  { path, colour: '#fff', wide: 2 },
+  { path, colour: paint(COLOURS[key].map((c) => 0.72 * c)), wide: 2, dash: [5, 5] },
 ];
 
 // ---- one frame
@@ -438,8 +440,7 @@ function showReadout(heard) {
   const volume = volumes[view.sequence], sequence = current();
   put('mm', spell(positionMm(view.at)));
   put('value', volume ? spellValue(sequence, volume[indexOf(...view.at)]) : '…', sequence.label);
-  const tidy = (v) => Number(v.toPrecision(4)).toString();
-  put('window', view.windows[view.sequence].map(tidy).join(' – '));
+  showWindow();
   clearTimeout(showReadout.later);
   showReadout.later = setTimeout(() => {
     if (root.matches(':focus-within')) $('.spoken').textContent = `${$('.mm dd').textContent}, ${heard}`;

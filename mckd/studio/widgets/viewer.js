@@ -62,6 +62,8 @@ async function open() {
   extent = { labels: null, reference: null };
   fetched.labels = 0;
   resetView();
+  clearMeasures();
+  restoreView();
   root.dataset.state = 'loading';
   buildSequences();
   buildPlanes();
@@ -105,7 +107,7 @@ function showStage() {
     $('.progress i').classList.toggle('unknown', stage.fraction == null);
   }
   if (problem) complain(problem);
-  else if (!scene.case && !stage) say('No case is open', 'Choose a bundled case above, or drop your own files.');
+  else if (!scene.case && !stage) say('No case is open', 'Choose a bundled case above, or drop files, a folder or a ZIP archive anywhere on this page.');
   else if (!scene.case) say('', '');
 }
 
@@ -170,6 +172,10 @@ function toggleRegion(key) {
 }
 
 const ACTS = {
+  full: toggleFull,
+  picture: savePicture,
+  ruler() { takeTool('ruler'); },
+  pair() { takeTool('pair'); },
   outline() { view.outline = !view.outline; redraw(); },
   reference() { view.reference = !view.reference; redraw(); },
   overlay() { view.overlay = !view.overlay; changed(); },
@@ -203,6 +209,8 @@ function showButtons() {
   pressed($('[data-act=reference]'), view.reference);
   pressed($('[data-act=help]'), !$('.sheet').hidden);
   for (const button of root.querySelectorAll('[data-view]')) pressed(button, button.dataset.view === view.mode);
+  for (const name of Object.keys(TOOLS)) pressed($(`[data-act=${name}]`), tool === name);
+  pressed($('[data-act=full]'), root.classList.contains('full'));
 }
 
 $('.bar').addEventListener('click', (event) => {
@@ -228,10 +236,8 @@ function draw() {
   const second = drawn && `reference: ${found === drawn ? 'the same' : drawn}`;
   const here = [found, second].filter(Boolean).join(' · ') || 'not segmented';
   put('region', here);
+  $('.mark.legend').hidden = !(labels && reference && view.reference && view.overlay && Object.values(view.visible).some(Boolean));
   showReadout(here);
   showButtons();
+  keepView();
 }
-
-buildSequences();
-watch('value', receive);
-queueMicrotask(receive);

@@ -10,6 +10,10 @@ const KEYS = [
   ['X', 'crosshair on and off'],
   ['V', 'another plane large'],
   ['D', 'planes or 3-D'],
+  ['M', 'ruler: drag a line, or Enter at both ends'],
+  ['B', 'two diameters, in an axial slice'],
+  ['Backspace, Delete', 'undo a measurement, clear all'],
+  ['P', 'save the picture'],
   ['R', 'reset window, zoom, position'],
 ];
 
@@ -53,6 +57,7 @@ function drawPlanes() {
       frame.filmed = film;
     }
     compose(frame, labels && view.overlay && !view.outline ? view.opacity : 0, view.overlay ? linesOf(frame) : []);
+    drawMeasures(frame);
     const colour = labels ? paint(COLOURS.wt, 0.75) : 'rgb(255 255 255 / 0.6)';
     drawRule(frame, extent.labels || extent.reference, colour, `${scene.turn} ${version}`);
   }
@@ -69,6 +74,8 @@ const PRESS = {
   1: () => showSequence('flair'), 2: () => showSequence('t1'), 3: () => showSequence('t1c'), 4: () => showSequence('t2'),
   e: () => toggleRegion('et'), c: () => toggleRegion('tc'), w: () => toggleRegion('wt'),
   ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset, d: ACTS.view,
+  m: ACTS.ruler, b: ACTS.pair, p: savePicture, enter: setPoint, backspace: undoMeasure, delete: clearMeasures,
+  escape() { if (tool && $('.sheet').hidden) takeTool(''); else leave(); },
   v() { const keys = PLANES.map(({ key }) => key); enlarge(keys[(keys.indexOf(root.dataset.layout) + 1) % 3]); },
 };
 

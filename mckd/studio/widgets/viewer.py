@@ -8,7 +8,7 @@ import gradio as gr
 
 from mckd.studio.widgets import SLICES, widget
 
-PARTS = ("planes", "solid")
+PARTS = ("planes", "solid", "measure", "picture", "keep")
 
 
 def viewer(**kwargs: Any) -> gr.HTML:
@@ -23,6 +23,7 @@ def viewer(**kwargs: Any) -> gr.HTML:
     where file is a `FileData` of gzip bytes (services/volumes.py). Files are fetched once: those
     of a case when `turn` changes, the labels when their stamp does. Everything else, scrubbing
     included, happens in the browser. A scene older than the one on screen is dropped. In the
-    browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene.
+    browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene, and hears
+    `mckd:chosen` {again}: another case is on its way, or, again, the one of a page loaded anew.
     """
     return widget("viewer", parts=PARTS, shared=SLICES, **kwargs)

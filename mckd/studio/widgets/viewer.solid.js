@@ -2,25 +2,26 @@
 
 const LOOK = {   // alpha: seen from the front; rim: added where a surface turns away; level: of
                  // its share of a cell, lower further out, so that equal borders stay nested
-  et: { alpha: 0.95, rim: 0, level: 0.55 }, tc: { alpha: 0.5, rim: 0.3, level: 0.48 },
-  wt: { alpha: 0.24, rim: 0.4, level: 0.4 }, brain: { alpha: 0.05, rim: 0.42, level: 0.5, colour: [214, 222, 230] },
+  et: { alpha: 1, rim: 0, level: 0.55 }, tc: { alpha: 0.55, rim: 0.35, level: 0.48 },
+  wt: { alpha: 0.36, rim: 0.5, level: 0.4 }, brain: { alpha: 0.08, rim: 0.6, level: 0.5, colour: [226, 233, 240] },
 };
+const NET = { alpha: 0.5, white: 0.5, coarser: 2 };   // the reference is a net of lighter lines: what is in it stays in sight
 const FINE = { card: 72, software: 36 };   // cells along the longest side of a mesh, at most
 const FIRST_TURN = { yaw: 0.6, pitch: 0.28, zoom: 1 };
-const solid = { gl: null, fine: 0, meshes: {}, made: '', turn: { ...FIRST_TURN } };
+const solid = { gl: null, fine: 0, meshes: {}, nets: {}, made: '', turn: { ...FIRST_TURN } };
 
 function forgetSolid() {
-  Object.values(solid.meshes).forEach(drop);
-  Object.assign(solid, { made: '', meshes: {}, turn: { ...FIRST_TURN } });
+  [...Object.values(solid.meshes), ...Object.values(solid.nets)].forEach(drop);
+  Object.assign(solid, { made: '', meshes: {}, nets: {}, turn: { ...FIRST_TURN } });
 }
 function resetSolid() { solid.turn = { ...FIRST_TURN }; }
 
 // A coarse field of shares: how much of each cell of `step` voxels is inside. Smooth surfaces come
 // from the shares, which plain 0 and 1 would make into stairs.
-function shares(inside, low, high) {
+function shares(inside, low, high, fine = solid.fine) {
   const { spacing, shape } = scene.case;
   const longest = Math.max(...low.map((v, axis) => (high[axis] - v + 1) * spacing[axis]));
-  const steps = spacing.map((mm) => Math.max(1, Math.round(longest / solid.fine / mm)));
+  const steps = spacing.map((mm) => Math.max(1, Math.round(longest / fine / mm)));
   const size = low.map((v, axis) => Math.ceil((high[axis] - v + 1) / steps[axis]) + 4);
   const field = new Float32Array(size[0] * size[1] * size[2]), whole = steps[0] * steps[1] * steps[2];
   for (let k = low[2]; k <= high[2]; k++) {
@@ -103,7 +104,7 @@ const FRAGMENT = `#version 300 es
 precision highp float; in vec3 n; uniform vec3 colour; uniform float alpha; uniform float rim; out vec4 pixel;
 void main() {
   vec3 m = normalize(n); float facing = abs(m.z);
-  float light = 0.42 + 0.5 * max(dot(m, normalize(vec3(-0.35, 0.5, 0.8))), 0.0) + 0.12 * facing;
+  float light = 0.66 + 0.42 * max(dot(m, normalize(vec3(-0.35, 0.5, 0.8))), 0.0) + 0.06 * facing;
   float a = alpha + rim * pow(1.0 - facing, 2.0);
   pixel = vec4(colour * light * a, a); }`;
 
@@ -138,7 +139,18 @@ function startGl() {
   return (solid.gl = gl);
 }
 
-function load(mesh) {
+// The edges of the quads that `surface` made, two triangles each.
+function edgesOf(faces) {
+  const edges = new Uint32Array((faces.length / 6) * 8);
+  for (let f = 0, e = 0; f < faces.length; f += 6) {
+    const [a, b, c, d] = [faces[f], faces[f + 1], faces[f + 2], faces[f + 5]];
+    for (const end of [a, b, b, c, c, d, d, a]) edges[e++] = end;
+  }
+  return edges;
+}
+
+// indices: of triangles, or of lines.
+function load(mesh, indices = mesh.faces) {
   const gl = solid.gl, array = gl.createVertexArray(), buffers = [0, 1, 2].map(() => gl.createBuffer());
   gl.bindVertexArray(array);
   [mesh.points, mesh.normals].forEach((data, place) => {
@@ -148,8 +160,8 @@ function load(mesh) {
     gl.vertexAttribPointer(place, 3, gl.FLOAT, false, 0, 0);
   });
   gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffers[2]);
-  gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, mesh.faces, gl.STATIC_DRAW);
-  return { array, buffers, count: mesh.faces.length };
+  gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
+  return { array, buffers, count: indices.length };
 }
 
 function drop(mesh) {
@@ -158,7 +170,8 @@ function drop(mesh) {
   mesh.buffers.forEach((buffer) => solid.gl.deleteBuffer(buffer));
 }
 
-// Surfaces of what is on screen: the model's regions, else the reference's.
+// Surfaces of what is on screen: the model's regions, else the reference's. The reference beside
+// the model is a net, so that both are seen.
 function makeMeshes() {
   const map = labels || reference, found = labels ? extent.labels : extent.reference;
   const sign = `${scene.turn} ${labels ? fetched.labels : 'reference'}`;
@@ -176,6 +189,14 @@ function makeMeshes() {
     solid.meshes[key] = field ? load(surface(field, LOOK[key].level)) : null;
   }
 }
+function makeNets() {
+  if (solid.nets.wt || !extent.reference) return;
+  const { low, high } = extent.reference;
+  for (const { key, bit } of REGIONS) {
+    const mesh = surface(shares((voxel) => reference[voxel] & bit, low, high, solid.fine / NET.coarser), LOOK[key].level);
+    solid.nets[key] = load(mesh, edgesOf(mesh.faces));
+  }
+}
 
 function matrixOf({ yaw, pitch }) {
   // Rows: screen right, screen up, towards the viewer; in patient axes right, front, up. At yaw 0
@@ -191,6 +212,8 @@ function drawSolid() {
   wait.hidden = Boolean(gl);
   if (!gl) { wait.textContent = 'This browser has no WebGL 2, which the 3-D view needs. The planes show the same.'; return; }
   makeMeshes();
+  const netted = Boolean(labels && extent.reference && view.reference);
+  if (netted) makeNets();
   const ratio = Math.min(window.devicePixelRatio || 1, 2), { box, spacing } = scene.case;
   const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
@@ -211,16 +234,23 @@ function drawSolid() {
   gl.uniform2fv(solid.at.scale, scale);
   gl.uniform1f(solid.at.depth, radius * 2);
   for (const key of ['et', 'tc', 'wt', 'brain']) {       // from the inside out
-    const mesh = solid.meshes[key];
-    if (!mesh || (key !== 'brain' && !(view.visible[key] && view.overlay))) continue;
-    gl.uniform3fv(solid.at.colour, (LOOK[key].colour || COLOURS[key]).map((v) => v / 255));
-    gl.uniform1f(solid.at.alpha, LOOK[key].alpha);
-    gl.uniform1f(solid.at.rim, LOOK[key].rim);
-    gl.bindVertexArray(mesh.array);
-    gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
+    const { alpha, rim, colour = COLOURS[key] } = LOOK[key], mesh = solid.meshes[key], net = netted && solid.nets[key];
+    if (key !== 'brain' && !(view.visible[key] && view.overlay)) continue;
+    if (net) drawMesh(net, gl.LINES, colour.map((v) => v + NET.white * (255 - v)), NET.alpha, 0);
+    if (mesh) drawMesh(mesh, gl.TRIANGLES, colour, alpha, rim);
   }
+  root.dataset.net = String(netted ? REGIONS.reduce((sum, { key }) => sum + solid.nets[key].count / 2, 0) : 0);   // lines
   placeEnds(rows, half.map((h) => h * 1.12), scale);
   root.dataset.triangles = String(Object.values(solid.meshes).reduce((sum, mesh) => sum + (mesh ? mesh.count / 3 : 0), 0));
+}
+
+function drawMesh(mesh, kind, colour, alpha, rim) {
+  const { gl, at } = solid;
+  gl.uniform3fv(at.colour, colour.map((v) => v / 255));
+  gl.uniform1f(at.alpha, alpha);
+  gl.uniform1f(at.rim, rim);
+  gl.bindVertexArray(mesh.array);
+  gl.drawElements(kind, mesh.count, gl.UNSIGNED_INT, 0);
 }
 
 function placeEnds(rows, half, scale) {
