@@ -95,7 +95,10 @@ class RunFolder:
                 raise UnreadableError("status.json names no state of a run")
             self._whole_lines(0)
         except UnreadableError as error:
-            return f"This run cannot be read: {error}. Other runs are not affected."
+            return (
+                f"This run cannot be read: {error}. Mend the file or delete the run's folder. "
+                "Other runs are not affected."
+            )
         return ""
 
     def is_alive(self) -> bool:

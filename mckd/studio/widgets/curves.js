@@ -317,6 +317,7 @@ function emptyWords(state, waiting) {
     return ["No run yet",
       "Choose a preset and press Start. Curves appear here while the model trains."];
   }
+  if (state === "unreadable") return ["No records", "Choose another run above, or start a new one."];
   return ["No records", "This run ended before it wrote a record."];
 }
 
