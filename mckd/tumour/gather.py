@@ -16,11 +16,11 @@ class Group:
     slots: dict[str, str]
 
 
-def group(paths: Iterable[str]) -> tuple[list[Group], list[str]]:
+def group(paths: Iterable[str]) -> tuple[list[Group], dict[str, str]]:
     """The cases among relative paths of NIfTI files, in the order of their names.
 
     Returns:
-        The cases, and the paths that belong to none or are known to be no input.
+        The cases; and {path: why} of those that belong to none or are known to be no input.
     """
     layout = layout_of(paths)
     cases = [
@@ -28,4 +28,4 @@ def group(paths: Iterable[str]) -> tuple[list[Group], list[str]]:
         for case in layout.cases
     ]
     asked = {path for case in cases for path in case.slots}
-    return cases, sorted(path for path in layout.left if path not in asked)
+    return cases, {path: why for path, why in sorted(layout.left.items()) if path not in asked}

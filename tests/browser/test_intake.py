@@ -78,8 +78,8 @@ def test_a_folder_of_two_patients_is_dropped_and_one_of_them_opened(
     expect(page.locator("#drop .drop")).to_be_hidden()
     expect(intake(page, ".heads .case span")).to_have_text(["study/P1", "study/P2"])
     expect(intake(page, ".go")).to_be_hidden()
-    expect(intake(page, ".others li").nth(0)).to_contain_text("2 files are DICOM: convert it with")
-    expect(intake(page, ".others")).to_contain_text("study/notes.txt is not a NIfTI file")
+    expect(intake(page, ".others li").nth(0)).to_contain_text("2 files: DICOM; convert it with")
+    expect(intake(page, ".others")).to_contain_text("study/notes.txt: not a NIfTI file")
     intake(page, ".heads .case").nth(1).click()
     expect(intake(page, ".files .name").nth(0)).to_have_text("study/P2/FLAIR/image.nii.gz")
     values = intake(page, ".files select").evaluate_all("(all) => all.map(({ value }) => value)")
@@ -134,7 +134,7 @@ def test_an_archive_that_swells_is_stopped_at_what_it_claims(
     intake(page, ".go").click()
     expect(intake(page, ".say")).to_have_text("head_t1.nii is damaged in the archive.")
     drag(page, claim(tmp_path / "honest.zip", 200 * 2**20))()
-    expect(intake(page, ".others")).to_contain_text("is larger than 64 MB")
+    expect(intake(page, ".others")).to_contain_text(": larger than 64 MB")
     expect(intake(page, ".files li")).to_have_count(1)  # what was there before
     assert not [url for url in sent if "upload" in url]
 
@@ -142,12 +142,12 @@ def test_an_archive_that_swells_is_stopped_at_what_it_claims(
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda data: b"no archive at all", "broken.zip is damaged, or no ZIP archive"),
-        (lambda data: data[:-40], "broken.zip is damaged, or no ZIP archive"),
-        (lambda data: data[: len(data) // 2], "broken.zip is damaged, or no ZIP archive"),
+        (lambda data: b"no archive at all", "broken.zip: damaged, or no ZIP archive"),
+        (lambda data: data[:-40], "broken.zip: damaged, or no ZIP archive"),
+        (lambda data: data[: len(data) // 2], "broken.zip: damaged, or no ZIP archive"),
         (
             lambda data: data[:-12] + b"\xff\xff" + data[-10:],
-            "broken.zip is a ZIP archive of the large kind (ZIP64): unpack it",
+            "broken.zip: a ZIP archive of the large kind (ZIP64); unpack it",
         ),
     ],
 )

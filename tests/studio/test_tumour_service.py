@@ -465,7 +465,7 @@ def test_a_broken_model_is_one_sentence(service: TumourService, model: Stub) -> 
 
 
 def test_files_are_sorted_into_cases_by_their_names(service: TumourService) -> None:
-    names = ["P/a_flair.nii.gz", "P/b-t1c.nii", "P/x_seg.nii", "P/holiday.nii", "alone/y.nii"]
+    names = ["P/a_flair.nii.gz", "P/b-t1c.nii", "P/x_seg.nii", "P/holiday.nii", "P/a_mask.nii"]
     assert service.sort(names) == {
         "cases": [
             {
@@ -473,7 +473,7 @@ def test_files_are_sorted_into_cases_by_their_names(service: TumourService) -> N
                 "slots": dict(zip(sorted(names[:4]), ("flair", "t1c", "", "seg"), strict=True)),
             }
         ],
-        "left": ["alone/y.nii"],
+        "left": {"P/a_mask.nii": "another kind of image, or made from images"},
     }
     assert service.sort(["BRATS_001.nii.gz"])["cases"][0]["slots"] == {"BRATS_001.nii.gz": "stack"}
 

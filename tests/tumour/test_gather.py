@@ -12,7 +12,7 @@ def found(*paths: str) -> dict[str, dict[str, str]]:
 
 
 def left(*paths: str) -> list[str]:
-    return group(paths)[1]
+    return [*group(paths)[1]]
 
 
 def test_a_folder_for_each_case() -> None:
@@ -88,5 +88,5 @@ def test_bids_beside_anatomy_is_left_out() -> None:
 @pytest.mark.parametrize("paths", [[], ["x.nii"], ["a/x.nii", "b/y.nii"]])
 def test_where_no_name_says_anything_all_are_asked_about(paths: list[str]) -> None:
     cases, nobodys = group(paths)
-    assert nobodys == []
+    assert nobodys == {}
     assert [slot for case in cases for slot in case.slots.values()] == [""] * len(paths)

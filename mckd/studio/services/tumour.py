@@ -249,7 +249,7 @@ class TumourService:
         """The cases among files, by their relative paths, as intake.js lists them.
 
         Each case has a name and the slot of each of its files, "" where a name leaves it open;
-        `left` are the files that belong to no case.
+        `left` says why of the files that belong to no case.
         """
         from mckd.tumour.gather import group
 

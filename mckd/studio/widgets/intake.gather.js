@@ -8,15 +8,15 @@ const LARGEST = 64 * 2 ** 20;               // of one file, as the server takes 
 const LARGEST_DIRECTORY = 8 * 2 ** 20;      // of a ZIP archive
 const NIFTI = /\.nii(\.gz)?$/i, HIDDEN = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
 const SNIFFED = 40;                         // files without an ending that are looked into
-const DICOM = 'DICOM: convert it with dcm2niix first';
-const TOO_LARGE = 'larger than 64 MB: save it as .nii.gz';
+const DICOM = 'DICOM; convert it with dcm2niix first';
+const TOO_LARGE = 'larger than 64 MB; save it as .nii.gz';
 const WHY = [
   [/\.(dcm|dicom|ima)$|(^|\/)DICOMDIR$/i, DICOM],
-  [/\.(hdr|img)(\.gz)?$/i, 'one half of a pair: save it as one .nii.gz'],
-  [/\.(mgz|mgh|nrrd|nhdr|mha|mhd|mnc)$/i, 'an image of another format: save it as .nii.gz'],
-  [/\.zip$/i, 'an archive inside another: unpack it first'],
-  [/\.(tar|tgz|gz|bz2|xz|7z|rar)$/i, 'packed in a way that is not unpacked here: only folders and ZIP are'],
-  [/\.(wav|wave|aiff?|mp3|m4a|ogg|opus|flac|webm)$/i, 'a sound: drop it while the Digits tab is open'],
+  [/\.(hdr|img)(\.gz)?$/i, 'one half of a pair; save it as one .nii.gz'],
+  [/\.(mgz|mgh|nrrd|nhdr|mha|mhd|mnc)$/i, 'an image of another format; save it as .nii.gz'],
+  [/\.zip$/i, 'an archive inside another; unpack it first'],
+  [/\.(tar|tgz|gz|bz2|xz|7z|rar)$/i, 'packed; only folders and ZIP archives are looked into'],
+  [/\.(wav|wave|aiff?|mp3|m4a|ogg|opus|flac|webm)$/i, 'a sound; drop it while the Digits tab is open'],
   [/./, 'not a NIfTI file (.nii or .nii.gz)'],
 ];
 
@@ -51,7 +51,7 @@ async function walk(entry, found, depth) {
 async function notice(file, path, found) {
   if (HIDDEN.test(path)) return;
   found.seen++;
-  if (found.seen > MOST_SEEN) { if (found.seen === MOST_SEEN + 1) found.left.push({ path, why: `after the first ${MOST_SEEN} files: open a smaller folder` }); return; }
+  if (found.seen > MOST_SEEN) { if (found.seen === MOST_SEEN + 1) found.left.push({ path, why: `after the first ${MOST_SEEN} files; open a smaller folder` }); return; }
   if (/\.zip$/i.test(path)) return listZip(file, path, found);
   if (NIFTI.test(path)) return accept(found, { path, size: file.size, read: async () => file });
   found.left.push({ path, why: await isDicom(file, path, found) ? DICOM : whyNot(path) });
@@ -86,8 +86,8 @@ async function listZip(archive, path, found) {
     if (HIDDEN.test(name) || name.endsWith('/')) continue;
     if (found.seen++ > MOST_SEEN) return;
     if (!NIFTI.test(name)) found.left.push({ path: inside, why: whyNot(name) });
-    else if (entry.locked) found.left.push({ path: inside, why: 'locked by a password: unpack it first' });
-    else if (![STORED, DEFLATED].includes(entry.method)) found.left.push({ path: inside, why: 'packed in a way that browsers cannot read: unpack it first' });
+    else if (entry.locked) found.left.push({ path: inside, why: 'locked by a password; unpack it first' });
+    else if (![STORED, DEFLATED].includes(entry.method)) found.left.push({ path: inside, why: 'packed in a way that browsers cannot read; unpack it first' });
     else accept(found, { path: inside, size: entry.size, read });
   }
 }
@@ -101,8 +101,8 @@ async function directoryOf(archive) {
   while (end >= 0 && last.getUint32(end, true) !== END) end--;
   if (end < 0) throw damaged;
   const count = last.getUint16(end + 10, true), bytes = last.getUint32(end + 12, true), from = last.getUint32(end + 16, true);
-  if (count === 0xffff || from === FULL_32) throw new Error('a ZIP archive of the large kind (ZIP64): unpack it and drop the folder');
-  if (bytes > LARGEST_DIRECTORY) throw new Error('a ZIP archive with too many files: unpack it and drop a folder of it');
+  if (count === 0xffff || from === FULL_32) throw new Error('a ZIP archive of the large kind (ZIP64); unpack it and drop the folder');
+  if (bytes > LARGEST_DIRECTORY) throw new Error('a ZIP archive with too many files; unpack it and drop a folder of it');
   const before = tail + end - bytes - from;                      // of a program in front of the archive
   if (before < 0) throw damaged;
   const view = new DataView(await archive.slice(from + before, from + before + bytes).arrayBuffer()), listed = [];

@@ -72,17 +72,17 @@ async function add(given) {
   left = given.left;
   failed = '';
   const listed = listable(pool);
-  left.push(...pool.filter((entry) => !listed.includes(entry)).map(({ path }) => ({ path, why: 'more than is listed at once: open a smaller folder' })));
+  left.push(...pool.filter((entry) => !listed.includes(entry)).map(({ path }) => ({ path, why: 'more than is listed at once; open a smaller folder' })));
   let sorted;
   try { sorted = await server.sort(listed.map(({ path }) => path)); } catch (error) {   // the visitor says what they are
-    sorted = { cases: [{ name: '', slots: Object.fromEntries(listed.map(({ path }) => [path, ''])) }], left: [] };
+    sorted = { cases: [{ name: '', slots: Object.fromEntries(listed.map(({ path }) => [path, ''])) }], left: {} };
   }
   const of = (path) => listed.find((entry) => entry.path === path);
   heads = sorted.cases.map(({ name, slots }) => ({ name, files: Object.entries(slots).map(([path, slot]) => {
     const old = known.find(({ entry }) => entry.path === path);   // as the visitor has said
     return { entry: of(path), slot: old ? old.slot : slot, asked: !slot };
   }) }));
-  left.push(...sorted.left.map((path) => ({ path, why: 'its name tells no sequence' })));
+  left.push(...Object.entries(sorted.left).map(([path, why]) => ({ path, why })));
   head = heads.length === 1 ? heads[0] : null;
   show();
 }
@@ -174,7 +174,7 @@ function showLeft() {
   $('.others summary').textContent = left.length === 1 ? 'One file is left out' : `${left.length} files are left out`;
   $('.others ul').replaceChildren(...[...reasons].map(([why, files]) => {
     const names = files.slice(0, MOST_TOLD).map(({ path }) => path).join(', ');
-    return make('li', {}, make('b', { textContent: files.length > 1 ? `${files.length} files` : names }), ` ${files.length > 1 ? 'are' : 'is'} ${why}.`,
+    return make('li', {}, make('b', { textContent: files.length > 1 ? `${files.length} files` : names }), `: ${why}.`,
       ...(files.length > 1 ? [make('small', { textContent: `${names}${files.length > MOST_TOLD ? ', …' : ''}` })] : []));
   }));
 }
