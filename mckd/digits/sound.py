@@ -100,7 +100,7 @@ def find_voice(samples: npt.NDArray[np.generic], sample_rate: int) -> Voice:
     type's range, floats are taken to have a full scale of 1. Raises ``ValueError`` with a sentence
     fit for the user when the recording cannot hold a word.
     """
-    wave = _to_rate(_mono(samples, sample_rate), sample_rate)
+    wave = resample(_mono(samples, sample_rate), sample_rate)
     wave = _remove_rumble(wave)
     segments = _sounding_segments(wave)
     chosen = max(segments, key=lambda s: float(np.sum(wave[s[0] : s[1]] ** 2)))
@@ -180,11 +180,13 @@ def _full_scale_one(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]
     return wave
 
 
-def _to_rate(wave: npt.NDArray[np.float64], sample_rate: int) -> npt.NDArray[np.float64]:
-    """Resample a wave to 8 kHz with an anti-aliasing filter."""
-    if sample_rate == SAMPLE_RATE_HZ:
-        return wave
-    ratio = Fraction(SAMPLE_RATE_HZ, int(sample_rate)).limit_denominator(_LONGEST_RATIO)
+def resample(
+    wave: npt.NDArray[np.floating[Any]], sample_rate: int, wanted: int = SAMPLE_RATE_HZ
+) -> npt.NDArray[np.float64]:
+    """A wave (n,) at another rate in Hz, with an anti-aliasing filter."""
+    if sample_rate == wanted:
+        return np.asarray(wave, np.float64)
+    ratio = Fraction(wanted, int(sample_rate)).limit_denominator(_LONGEST_RATIO)
     return np.asarray(resample_poly(wave, ratio.numerator, ratio.denominator), dtype=np.float64)
 
 

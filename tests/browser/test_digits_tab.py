@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -24,6 +25,7 @@ from tests.browser.conftest import (
     stop_studio,
 )
 from tests.patience import PATIENCE_S
+from tests.sounds import written
 
 ANSWER = "#verdict .verdict[data-status=answer]"
 
@@ -212,6 +214,22 @@ def test_load_a_sound_file(page: Any, tmp_path: Path) -> None:
     page.set_input_files("#voice input[type=file]", tmp_path / "list.mp3")
     expect(page.locator("#voice .say")).to_contain_text("cannot be read as sound")
     expect(page.locator("#verdict .digit")).to_have_text("3")
+
+
+def test_a_sound_as_any_program_writes_it(page: Any, tmp_path: Path) -> None:
+    """Heard as the recording it was made from, whether this browser can read it or the app must."""
+    ready(page)
+    samples, rate = soundfile.read(EXAMPLES / "spoken.wav", dtype="float32")
+    for odd, path in written(tmp_path, samples, rate).items():
+        page.set_input_files("#voice input[type=file]", path)
+        expect(page.locator("#voice .tell"), odd).to_contain_text("was used")
+        expect(page.locator("#verdict .digit"), odd).to_have_text("3")
+        expect(page.locator("#voice .tell"), odd).to_contain_text(f"{len(samples) / rate:.2f} s")
+        page.click("#voice .clear")
+        expect(page.locator("#verdict .headline"), odd).to_have_text("Draw or say a digit")
+    (tmp_path / "odd.wav").write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(99))
+    page.set_input_files("#voice input[type=file]", tmp_path / "odd.wav")
+    expect(page.locator("#voice .say")).to_contain_text("odd.wav holds no sound")
 
 
 def silence(path: Path, seconds: float) -> Path:

@@ -13,6 +13,7 @@ from mckd.digits.wave import read_wave
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.method.steps import predict
 from tests.conftest import ROOT
+from tests.sounds import written
 
 CHECKPOINT = ROOT / "checkpoints" / "digits.safetensors"
 HEADER = {"network": "studio", "modalities": list(MODALITIES), "normalisation": "softmax"}
@@ -52,6 +53,20 @@ class TestResult:
     def test_of_both(self, classifier, drawn, spoken):
         result = classifier.predict(drawn[5], spoken[5])
         assert (result.label, result.present) == (5, frozenset(MODALITIES))
+
+    def test_of_one_recording_however_it_was_written(self, classifier, spoken, tmp_path):
+        for digit, (samples, rate) in enumerate(spoken):
+            plain = classifier.predict(audio=(samples, rate))
+            for odd, path in written(tmp_path, samples, rate).items():
+                heard, same_rate = read_wave(path)
+                assert same_rate == rate
+                coarse = 0.03 if odd == "mu-law" else 1e-4
+                loudest = np.abs(samples).max() * coarse + 1e-4
+                assert min(np.abs(heard - s * samples).max() for s in (1, -1)) < loudest, odd
+                result = classifier.predict(audio=(heard, rate))
+                assert result.label == plain.label == digit, odd
+                apart = np.abs(result.probabilities - plain.probabilities).max()
+                assert apart < (0.1 if odd == "mu-law" else 0.01), odd
 
     def test_kept_features_give_the_same_answer(self, classifier, drawn, spoken):
         kept = classifier.decide(classifier.see(drawn[2]), classifier.hear(spoken[2]))

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image, ImageDraw
+from scipy.signal import resample_poly
 
 from mckd.studio.services import words
 from mckd.studio.services.digits import Desk, DigitService, decode_picture, decode_sound
 from tests.patience import PATIENCE_S
+from tests.sounds import written
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "digits" / "examples"
@@ -386,3 +389,51 @@ def test_every_example_is_complete() -> None:
 @pytest.mark.parametrize("name", ["", "drawn", "../../etc/passwd", None, 3, ["both"]])
 def test_no_other_file_is_read_as_an_example(name: object) -> None:
     assert service().example_sound(name) == ""
+
+
+# ---- sound files that a browser cannot read
+
+
+def sent(digits: DigitService, path: Path) -> str:
+    with path.open("rb") as file:
+        return digits._folders.receive("a browser", path.name, file)
+
+
+def test_a_file_that_the_browser_cannot_read_comes_back_as_a_recording(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(EXAMPLES / "spoken.wav", dtype="float32")
+    digits, desk = service(), Desk()
+    wanted = resample_poly(samples, 16_000, rate)
+    for odd, path in written(tmp_path, samples, rate).items():
+        said = digits.read_sound(sent(digits, path))
+        assert set(said) == {"pcm", "rate"}, (odd, said)
+        sound = decode_sound(said)
+        assert sound is not None
+        heard = sound[0] / 2**15
+        coarse = 0.05 if odd == "mu-law" else 0.01
+        assert min(np.abs(heard - s * wanted).max() for s in (1, -1)) < coarse, odd
+        digits.speak(desk, said)
+        assert desk.voice.problem == ""
+    assert [path for path in digits._folders.root.rglob("*") if path.is_file()] == []
+
+
+def test_what_is_no_sound_comes_back_as_a_sentence_and_is_deleted(tmp_path: Path) -> None:
+    digits = service()
+    (tmp_path / "Mueller.wav").write_bytes(b"RIFF" + bytes(99))
+    said = digits.read_sound(sent(digits, tmp_path / "Mueller.wav"))
+    assert said["problem"].startswith("Mueller.wav is not a WAV or AIFF file")
+    soundfile.write(tmp_path / "x.flac", np.zeros(8000), 8000)
+    said = digits.read_sound(sent(digits, tmp_path / "x.flac"))  # no decoder for strangers' files
+    assert said["problem"].startswith("x.flac is not a WAV or AIFF file")
+    assert [path for path in digits._folders.root.rglob("*") if path.is_file()] == []
+    for ticket in (None, 7, "x", "../../etc/passwd", ["x"]):
+        assert digits.read_sound(ticket) == {"problem": words.FILE_GONE}
+
+
+def test_a_long_or_loud_file_is_cut_and_turned_down(tmp_path: Path) -> None:
+    digits = service()
+    hum = np.sin(np.arange(96_000 * 20) / 50)
+    soundfile.write(tmp_path / "x.wav", hum * 30_000, 96_000, "DOUBLE")
+    said = digits.read_sound(sent(digits, tmp_path / "x.wav"))
+    samples = np.frombuffer(base64.b64decode(said["pcm"]), "<i2")
+    assert 10 * 16_000 < len(samples) < 10.2 * 16_000
+    assert np.abs(samples).max() > 32_000

@@ -38,10 +38,11 @@ class Services:
 
         private: the folder for files of visitors. public: strangers share this computer.
         """
+        folders = Folders(private)
         tumour = TumourService.from_checkpoint(
             root / "checkpoints" / "tumour.safetensors",
             cases=root / "assets" / "tumour",
-            folders=Folders(private),
+            folders=folders,
         )
         compare = CompareService(tumour)
         return cls(
@@ -51,6 +52,7 @@ class Services:
             digits=DigitService.from_checkpoint(
                 root / "checkpoints" / "digits.safetensors",
                 examples=root / "assets" / "digits" / "examples",
+                folders=folders,
             ),
             training=Training(root, runs=runs, data=data, closed=SHARED if public else ""),
         )

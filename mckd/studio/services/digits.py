@@ -11,6 +11,7 @@ import binascii
 import io
 import json
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -21,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from mckd.studio.services import faults, words
+from mckd.studio.services.folders import Folders
 
 LONGEST_PICTURE = 300_000  # characters of the data URL a pad may send
 LARGEST_SIDE = 512  # pixels a side the pad may send; it sends 160
 LONGEST_SOUND_S = 10.0
 SOUND_RATES = range(8_000, 48_001)
+RECORDER_RATE = 16_000
 PNG_PREFIX = "data:image/png;base64,"
 
 log = logging.getLogger(__name__)
@@ -58,26 +61,31 @@ class Desk:
 class DigitService:
     """The bundled classifier, loaded in the background, and the answers it gives."""
 
-    def __init__(self, load: Callable[[], Any], examples: Path) -> None:
+    def __init__(
+        self, load: Callable[[], Any], examples: Path, folders: Folders | None = None
+    ) -> None:
         """load: returns a DigitClassifier; called once, by `warm`, in whatever thread calls it.
 
-        examples: the folder with examples.json and its sounds.
+        examples: the folder with examples.json and its sounds. folders: where uploads lie.
         """
         self._load = load
         self._examples = examples
+        self._folders = folders or Folders()
         self._model: Any = None
         self._model_lock = threading.Lock()  # one forward pass at a time: two cores, many visitors
         self.status = "loading"
         self.reason = ""
 
     @classmethod
-    def from_checkpoint(cls, path: Path, examples: Path) -> DigitService:
+    def from_checkpoint(
+        cls, path: Path, examples: Path, folders: Folders | None = None
+    ) -> DigitService:
         def load() -> Any:
             from mckd.digits.predictor import DigitClassifier
 
             return DigitClassifier.load(path)
 
-        return cls(load, examples)
+        return cls(load, examples, folders)
 
     def warm(self) -> None:
         """Load the model and run it once, so that the first visitor does not wait."""
@@ -118,6 +126,28 @@ class DigitService:
             voice, problem = None, str(error)
         with desk.lock:
             desk.voice.put(voice, problem)
+
+    def read_sound(self, ticket: object) -> dict[str, Any]:
+        """A sound file that the browser could not read, uploaded: what its recorder would send.
+
+        {"pcm", "rate"} as for `speak`, or {"problem": a sentence}. The file is deleted.
+        """
+        from mckd.digits.wave import read_wave
+
+        reader = secrets.token_hex(16)
+        try:
+            upload = self._folders.take(reader, str(ticket))
+            samples, rate = read_wave(upload.path, upload.name, packed=False)
+            return encode_sound(samples, rate)
+        except FileNotFoundError:
+            return {"problem": words.FILE_GONE}
+        except ValueError as problem:  # DataError: its sentences are made for users
+            return {"problem": str(problem)}
+        except Exception as error:
+            faults.record(log, "A sound could not be read.", error)
+            return {"problem": words.FILE_GONE}
+        finally:
+            self._folders.forget(reader)
 
     def answer(self, desk: Desk, picture_on: object, voice_on: object) -> dict[str, Any]:
         """What the verdict shows for the inputs that are on the desk and switched on."""
@@ -254,6 +284,16 @@ def decode_sound(sound: object) -> tuple[np.ndarray, int] | None:
     if len(data) < 2 or len(data) % 2:
         raise ValueError("The sound is empty. Please record it again.")
     return np.frombuffer(data, dtype="<i2"), rate
+
+
+def encode_sound(samples: np.ndarray, rate: int) -> dict[str, Any]:
+    """Mono samples as the recorder sends them: at 16 kHz, of 16 bits, a little over its limit."""
+    from mckd.digits.sound import resample
+
+    wave = resample(samples[: int((LONGEST_SOUND_S + 0.1) * rate)], rate, RECORDER_RATE)
+    loudest = max(1.0, float(np.abs(wave).max()))  # floats may go beyond full scale
+    pcm = np.rint(wave / loudest * (2**15 - 1)).astype("<i2")
+    return {"pcm": base64.b64encode(pcm.tobytes()).decode("ascii"), "rate": RECORDER_RATE}
 
 
 def _base64(text: str) -> bytes:

@@ -13,6 +13,7 @@ WORTH_NAMING = 0.10  # a second digit at least this probable is named as well
 ASK = "Draw or say a digit"
 LOADING = "The model is loading (a few seconds)…"
 FAILED = "The model could not answer"
+FILE_GONE = "The file could not be kept. Please load it again."
 TRY_AGAIN = "Something went wrong inside. Clear the inputs and try again; the log has the details."
 HOW_TO_START = "Use the pad, the microphone, or one of the examples."
 BOTH_OFF = "Both inputs are switched off. Switch on the picture, the voice, or both."

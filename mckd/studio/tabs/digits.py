@@ -38,6 +38,9 @@ def build(services: Services) -> None:
     def on_toggle(desk: Desk, picture_on: bool, voice_on: bool) -> dict[str, Any]:
         return digits.answer(desk, picture_on, voice_on)
 
+    def read(ticket: str) -> dict[str, Any]:
+        return digits.read_sound(ticket)
+
     def sound(name: str) -> str:
         return digits.example_sound(name)
 
@@ -54,7 +57,7 @@ def build(services: Services) -> None:
                 voice_on = gr.Checkbox(
                     True, label="Voice present", elem_classes="mk-switch", elem_id="voice-on"
                 )
-                recording = voice(elem_id="voice")
+                recording = voice(read, elem_id="voice")
         with gr.Column(elem_classes="mk-card mk-result", min_width=320):
             result = verdict(elem_id="verdict")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -9,10 +10,11 @@ import gradio as gr
 from mckd.studio.widgets import widget
 
 
-def voice(**kwargs: Any) -> gr.HTML:
+def voice(read: Callable[[str], dict[str, Any]], **kwargs: Any) -> gr.HTML:
     """Its value is `{"pcm": base64 of 16-bit samples, "rate": 16000}`, at most 10 s, or None.
 
-    It fires `input` when a sound is ready or removed. No sound file ever reaches the server, so the
-    server needs no decoder. The service checks what arrives.
+    It fires `input` when a sound is ready or removed. The browser decodes sound files itself. A WAV
+    or AIFF that it cannot decode is uploaded, and the server function `read(ticket)` returns it in
+    the same form, or `{"problem"}`. The service checks what arrives.
     """
-    return widget("voice", **kwargs)
+    return widget("voice", server_functions=[read], **kwargs)
