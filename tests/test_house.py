@@ -4,9 +4,11 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
@@ -76,6 +78,47 @@ def test_the_page_needs_no_heavy_import():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+WANTED = [
+    Requirement(line.split("#")[0])
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    if line.split("#")[0].strip()
+]
+
+
+class TestRequirements:
+    lock = (ROOT / ".ci" / "requirements.lock").read_text(encoding="utf-8")
+
+    def test_the_lock_holds_each_at_a_version_that_is_wanted(self):
+        locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", self.lock, re.M))
+        assert len(locked) > len(WANTED)
+        for one in WANTED:
+            assert one.specifier.contains(locked[one.name.lower()]), one.name
+
+    def test_the_lock_names_hashes_and_no_address(self):
+        entries = re.split(r"^(?=[a-z0-9-]+==)", self.lock, flags=re.M)
+        assert entries[0] == ""
+        hashed = r"[a-z0-9-]+==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+        assert all(re.fullmatch(hashed, entry) for entry in entries[1:])
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "starlette",
+            "python-multipart",
+            "pillow",
+            "h11",
+            "fastapi",
+            "uvicorn",
+            "jinja2",
+            "orjson",
+        ],
+    )
+    def test_what_strangers_reach_has_a_floor(self, name):
+        (one,) = (one for one in WANTED if one.name == name)
+        assert ">=" in str(one.specifier)
+        assert one.specifier.contains(version(name))  # and this computer keeps it
 
 
 class TestReadme:
