@@ -64,7 +64,8 @@ def options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME[:PORT]",
-        help="a name other than localhost by which browsers may ask for this app; may be repeated",
+        help="a name other than localhost by which browsers may ask for this app; may be repeated "
+        "(default: none; on a Space its own)",
     )
     parser.add_argument(
         "--public",
