@@ -49,12 +49,15 @@ class Functions:
 
     large: the numbers of those that carry a drawing or a sound. check: raises ValueError, a
     sentence, for a call that the page could not have made. waiting: how many calls of a session
-    stand in the queue.
+    stand in the queue. latest: those of which only the newest call of a page counts. skipped: what
+    an older one is answered, which leaves everything on the page as it is.
     """
 
     large: frozenset[int] = frozenset()
     check: Callable[[Call], None] = lambda call: None
     waiting: Callable[[str], int] = lambda session: 0
+    latest: frozenset[int] = frozenset()
+    skipped: Callable[[int], dict[str, Any]] = lambda number: {"data": []}
 
 
 def call_of(body: bytes, to_widget: bool = False) -> Call:

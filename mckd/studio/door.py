@@ -14,6 +14,7 @@ import logging
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -33,6 +34,7 @@ from mckd.studio.calls import (
     call_of,
 )
 from mckd.studio.cookies import Cookies
+from mckd.studio.newest import Newest
 from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.visitors import FULL, TOO_MANY, Refused, Share, Visitors
@@ -116,7 +118,7 @@ class Door:
         self._hosts, self._cookies = Hosts(hosts, on_space), Cookies(framed=on_space)
         self._on_space = on_space
         self._uploads, self._calls = Share(*MOST_UPLOADS, BUSY), Share(*MOST_CALLS, TOO_MANY)
-        self._streams = Share(*MOST_STREAMS, TOO_MANY)
+        self._streams, self._newest = Share(*MOST_STREAMS, TOO_MANY), Newest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -221,7 +223,13 @@ class Door:
                 raise Refused(422, str(problem)) from None
             length, kind = str(len(call.body)), "application/json"
             scope |= asked.scope(scope, self._on_space, content_length=length, content_type=kind)
-            await whole(self._app, scope, again(call.body, receive), send)
+            hand_on = partial(whole, self._app, scope, again(call.body, receive), send)
+            if call.name or joins or call.function not in self._functions.latest:
+                return await hand_on()
+            async with self._newest.turn((call.session, call.function)) as mine:
+                if mine:
+                    return await hand_on()
+            await answer(send, 200, self._functions.skipped(call.function))
 
     def _find_room(self, session: str, address: str) -> None:
         """Whether one more call of this page may wait in the queue that all share.

@@ -85,10 +85,15 @@ def functions(page: gr.Blocks) -> Functions:
         if any(block.elem_id in LARGE for block in function.inputs)
     }
 
+    latest = {n for n, function in page.fns.items() if function.trigger_mode == "always_last"}
+
     def waiting(session: str) -> int:
         return len(page._queue.pending_event_ids_session.get(session, ()))
 
-    return Functions(frozenset(large), partial(check, page), waiting)
+    def skipped(number: int) -> dict[str, Any]:
+        return {"data": [gr.skip() for _ in page.fns[number].outputs], "is_generating": False}
+
+    return Functions(frozenset(large), partial(check, page), waiting, frozenset(latest), skipped)
 
 
 def check(page: gr.Blocks, call: Call) -> None:

@@ -649,6 +649,55 @@ def test_the_queue_has_room_for_others(door: Door, browser: TestClient) -> None:
     assert browser.post(module.JOIN, json=body).status_code == 200
 
 
+def test_of_many_switches_the_newest_is_handed_on(
+    door: Door, browser: TestClient, inside: Inside
+) -> None:
+    import anyio
+
+    skipped = {"data": [{"__type__": "update"}]}
+    door._functions = Functions(latest=frozenset({1}), skipped=lambda number: skipped)
+    cookie = f"{COOKIE}={browser.cookies[COOKIE]}".encode()
+    answers: dict[int, bytes] = {}
+    gate = anyio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await gate.wait()
+        await inside(scope, receive, send)
+
+    async def ask(number: int) -> None:
+        body = json.dumps({"session_hash": "session1", "fn_index": 1, "data": [number]}).encode()
+        scope = {
+            "type": "http", "method": "POST", "path": CALL, "raw_path": CALL.encode(),
+            "query_string": b"", "server": ("127.0.0.1", 80), "client": ("10.0.0.1", 1),
+            "headers": [(b"host", b"localhost"), (b"cookie", cookie),
+                        (b"content-type", b"application/json")],
+        }  # fmt: skip
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            answers[number] = answers.get(number, b"") + message.get("body", b"")
+
+        await door(scope, receive, send)
+
+    async def storm() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(ask, number)
+                await anyio.sleep(0.01)
+            assert sorted(answers) == [*range(2, 19)]  # at once, while nothing was worked out
+            assert {json.dumps(json.loads(told)) for told in answers.values()} == {
+                json.dumps(skipped)
+            }
+            gate.set()
+
+    door._app = slow
+    inside.seen.clear()
+    anyio.run(storm)
+    assert [json.loads(body)["data"] for _, _, body in inside.seen] == [[0], [1], [19]]
+
+
 def test_stalled_bodies_end_and_block_nobody(
     door: Door, browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mckd.studio.services import line as module
 from mckd.studio.services.line import Before, Line, Superseded, outcome
 from tests.patience import PATIENCE_S, until
 
@@ -69,6 +70,24 @@ def test_who_leaves_moves_the_others_up_and_does_no_work() -> None:
     ann.go.set()
     cid.go.set()
     cid.thread.join(PATIENCE_S)
+    assert log == ["ann", "cid"]
+
+
+def test_who_is_wanted_no_more_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 2 * PATIENCE_S)  # nobody looks for themselves
+    line, log = Line(), []
+    ann, bob, cid = (Worker(line, log, name) for name in ("ann", "bob", "cid"))
+    until(lambda: log == ["ann"] and Before(2) in cid.told)
+    ann.wanted = bob.wanted = False
+    line.reconsider()
+    for each in (ann, bob):  # one at work, one in the line
+        each.thread.join(PATIENCE_S)
+        assert isinstance(each.result, Superseded)
+    assert log == ["ann"]  # what was begun goes on, and the others stay behind it
+    ann.go.set()
+    cid.go.set()
+    cid.thread.join(PATIENCE_S)
+    assert cid.result == "cid"
     assert log == ["ann", "cid"]
 
 

@@ -342,10 +342,10 @@ def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> N
     assert sorted(model.encoded) == ["phantom_a", "phantom_b"]
 
 
-def test_a_storm_of_switches_keeps_one_thread_busy_and_ends_with_the_last(
+def test_a_newer_switch_ends_the_wait_of_the_older_at_once(
     service: TumourService, model: Stub
 ) -> None:
-    desk = opened(service)
+    desk, other = opened(service), opened(service, "phantom_b")
     gate, inside = threading.Event(), []
     decide = model.decide
 
@@ -356,15 +356,62 @@ def test_a_storm_of_switches_keeps_one_thread_busy_and_ends_with_the_last(
 
     model.decide = slow  # type: ignore[method-assign]
     answers: list[Any] = []
-    first = threading.Thread(target=lambda: answers.append(service.switch(desk, ["t1"])))
-    first.start()
+
+    def ask(at: Desk, *wish: str) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers.append(service.switch(at, [*wish])))
+        thread.start()
+        return thread
+
+    computed = ask(desk, "t1")
     until(lambda: inside)
-    wishes = [["t2"], ["flair"], ["t1", "t2"]] * 20
-    assert [service.switch(desk, wish) for wish in wishes] == [None] * 60  # at once
+    queued = ask(other, "t1")  # the line of all: one answer after the other
+    storm = []
+    for wish in [("t2",), ("flair",), ("t1", "t2")] * 20:
+        job = desk.job
+        storm.append(ask(desk, *wish))
+        until(lambda job=job: desk.job > job)  # they come one after the other
+    for older in (computed, *storm[:-1]):
+        older.join(PATIENCE_S)  # while nothing at all was worked out
+        assert not older.is_alive()
+    assert answers == [None] * 60
+    assert inside == [{"t1"}]
+    assert storm[-1].is_alive()
     gate.set()
-    first.join(PATIENCE_S)
-    assert answers[0].used == desk.shown.used == {"t1", "t2"}
-    assert inside == [{"t1"}, {"t1", "t2"}]
+    for last_one in (storm[-1], queued):
+        last_one.join(PATIENCE_S)
+    assert {answer.used for answer in answers[60:]} == {frozenset({"t1"}), frozenset({"t1", "t2"})}
+    assert desk.shown.used == {"t1", "t2"}
+    assert sorted(map(sorted, inside)) == [["t1"], ["t1"], ["t1", "t2"]]
+
+
+def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
+    service: TumourService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, gate, inside = opened(service), threading.Event(), []
+    real = module._scores
+
+    def slow(*given: Any) -> Any:
+        inside.append(given)
+        assert gate.wait(PATIENCE_S)
+        return real(*given)
+
+    monkeypatch.setattr(module, "_scores", slow)
+    assert service.switch(desk, ["t1"]) is not None
+    scored: list[Any] = []
+    asking = []
+    for _ in range(30):
+        asked = desk.scoring
+        asking.append(threading.Thread(target=lambda: scored.append(service.score(desk))))
+        asking[-1].start()
+        until(lambda asked=asked: desk.scoring > asked)
+    for older in asking[:-1]:
+        older.join(PATIENCE_S)
+        assert not older.is_alive()
+    assert scored == [None] * 29
+    gate.set()
+    asking[-1].join(PATIENCE_S)
+    assert scored[-1].answer.scores
+    assert len(inside) == 1
 
 
 def test_the_download_is_what_is_on_screen(service: TumourService) -> None:

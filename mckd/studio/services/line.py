@@ -29,11 +29,21 @@ class Line:
     """One piece of work at a time, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._places: list[object] = []
+        # In their order: whether it is wanted, and where the one who listens hears of it.
+        self._places: dict[object, tuple[Callable[[], bool], queue.SimpleQueue[Any]]] = {}
         self._moved = threading.Condition()
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def reconsider(self) -> None:
+        """Who is wanted no more stops waiting now; work that was begun for them goes on to its
+        next report, unheard."""
+        with self._moved:
+            for wanted, news in self._places.values():
+                if not wanted():
+                    news.put(("failed", Superseded()))
+            self._moved.notify_all()
 
     def run(
         self, work: Callable[[Callable[[Any], None]], T], wanted: Callable[[], bool]
@@ -42,7 +52,7 @@ class Line:
 
         Returns what the work returns (`yield from`). It is done in a thread of its own, so who
         stops listening holds up nobody. Once `wanted` says no it leaves the line, or ends with
-        its next report.
+        its next report; see `reconsider`.
 
         Raises:
             Superseded: it was no longer wanted.
@@ -58,7 +68,7 @@ class Line:
         def stand() -> None:
             place = object()
             with self._moved:
-                self._places.append(place)
+                self._places[place] = wanted, news
             try:
                 self._wait(place, wanted, report)
                 news.put(("done", work(report)))
@@ -66,7 +76,7 @@ class Line:
                 news.put(("failed", error))
             finally:
                 with self._moved:
-                    self._places.remove(place)
+                    del self._places[place]
                     self._moved.notify_all()
 
         # In the context of who asked: a GPU is lent to the visitor whose request it is.
@@ -88,10 +98,10 @@ class Line:
         told = 0
         while True:
             with self._moved:
-                before = self._places.index(place)
+                before = [*self._places].index(place)
                 if before and before == told:
                     self._moved.wait(LOOK_S)
-                    before = self._places.index(place)
+                    before = [*self._places].index(place)
             if not wanted():
                 raise Superseded
             if not before:

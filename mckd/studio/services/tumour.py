@@ -136,14 +136,16 @@ class Desk:
     """What one visitor has open. A copy is a fresh, empty desk.
 
     owner: whose it is, a secret. turn: names the case that is open, growing; work for an earlier
-    turn stops. present: the sequences of the case. wanted: those switched on now. accepted: the
-    visitor wants images segmented that the model was not made for. shown: the answer on screen.
+    turn stops. busy: who opens it, until that one works out its first answer. job: who asked last
+    for an answer; earlier ones stop waiting. present: the sequences of the case. wanted: those
+    switched on now. accepted: the visitor wants images segmented that the model was not made for.
+    shown: the answer on screen. scoring: who asked last for its scores.
     """
 
     def __init__(self) -> None:
         self.owner = secrets.token_hex(16)
         self.turn = 0
-        self.busy = 0  # the job of the one who works out an answer; opening a case: its turn
+        self.busy = self.job = self.scoring = 0
         self.choice: Choice | None = None
         self.present: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
@@ -169,22 +171,39 @@ class Desk:
             return self.turn == turn
 
     def want(self, turn: int, used: frozenset[str]) -> int:
-        """Note the switches; a job for the one who asks, or 0 if somebody is at it already."""
+        """Note the switches; a job for the one who asks, or 0 if the case is still being opened:
+        who opens it will answer."""
         with self.lock:
             if self.turn != turn:
                 return 0
             self.wanted = used
-            if self.busy:
+            return 0 if self.busy else self._next()
+
+    def accept(self, turn: int) -> int:
+        """Images that are unlike the training are to be segmented; 0 if somebody is at it."""
+        with self.lock:
+            if self.turn != turn or self.busy:
                 return 0
-            self.busy = now()
+            self.accepted, self.busy = True, now()
             return self.busy
 
-    def end(self, job: int, only_if: frozenset[str] | None = None) -> bool:
-        """The job is over, unless the switches are no longer as they were answered."""
+    def answering(self, turn: int, opener: int) -> int:
+        """Whoever opens the case comes to its answer: a job like that of any switch."""
         with self.lock:
-            if self.busy == job and (only_if is None or self.wanted == only_if):
+            if self.turn != turn or self.busy != opener:
+                return 0
+            self.busy = 0
+            return self._next()
+
+    def end(self, opener: int) -> None:
+        """The case is no longer being opened by this one."""
+        with self.lock:
+            if self.busy == opener:
                 self.busy = 0
-            return self.busy != job
+
+    def _next(self) -> int:
+        self.job += 1
+        return self.job
 
 
 class TumourService:
@@ -202,8 +221,7 @@ class TumourService:
         self._model: Any = None
         self._settled = threading.Event()
         self._line = Line()  # for reading and encoding: two cores, many visitors
-        self._deciding = threading.Lock()
-        self._scoring = threading.Lock()
+        self._answers, self._scores = Line(), Line()
         self.folders = folders or Folders()
         self.shelf = Shelf(SHELF_BYTES, IDLE_S, lambda opened: opened.size, self._let_go)
         self._freed = False  # whether a case left since the system got its memory back
@@ -305,6 +323,7 @@ class TumourService:
     def open(self, desk: Desk, choice: Choice) -> Iterator[Update]:
         """Read a case, encode it, segment it; tells how far it is. Ends early when superseded."""
         turn = desk.begin()
+        self._hurry()
         try:
             yield from self._open(desk, turn, choice)
         except Superseded:
@@ -338,11 +357,10 @@ class TumourService:
 
     def accept(self, desk: Desk) -> Iterator[Update]:
         """Segment the case on the desk although the model was not made for such images."""
-        turn, choice, used = desk.turn, desk.choice, desk.wanted
-        job = desk.want(turn, used)
+        turn, choice = desk.turn, desk.choice
+        job = desk.accept(turn) if choice is not None else 0
         if choice is None or not job:
             return
-        desk.accepted = True
         try:
             opened, problem = self._take(desk.owner, choice, lambda: desk.turn == turn)
             if opened is None:
@@ -354,7 +372,7 @@ class TumourService:
         finally:
             desk.end(job)
 
-    def _first_answer(self, desk: Desk, turn: int, job: int, opened: Opened) -> Iterator[Update]:
+    def _first_answer(self, desk: Desk, turn: int, opener: int, opened: Opened) -> Iterator[Update]:
         """Encode a case and segment it with the sequences that are switched on.
 
         Raises:
@@ -371,7 +389,8 @@ class TumourService:
             yield state(problem=FAILED)
             return
         yield state(stage=SEGMENTING)
-        update = self._answer(desk, turn, job, opened)
+        job = desk.answering(turn, opener)
+        update = self._answer(desk, turn, job, opened) if job else None
         if update is not None:
             yield update
             scored = self.score(desk)
@@ -381,8 +400,9 @@ class TumourService:
     def switch(self, desk: Desk, wanted: object) -> Update | None:
         """The answer for another set of sequences; None if it is not wanted (any more).
 
-        Whoever comes while an answer of this desk is being worked out only notes the switches:
-        the one at work answers for those that were set last.
+        Whoever comes next ends the wait of the one before at once, whether that one stood in the
+        line or its answer was being worked out. While a case is opened the switches are only
+        noted: who opens it answers for those that were set last.
         """
         turn, choice = desk.turn, desk.choice
         if choice is None:  # `open` is at it, or all was deleted while the page stayed
@@ -394,8 +414,9 @@ class TumourService:
         job = desk.want(turn, used)
         if not job:
             return None
+        self._hurry()
         try:
-            opened, problem = self._take(desk.owner, choice, lambda: desk.turn == turn)
+            opened, problem = self._take(desk.owner, choice, lambda: desk.job == job)
             if opened is None:
                 return Update(turn, problem=problem)
             if self.status != "ready" or asks(desk, opened):
@@ -403,33 +424,51 @@ class TumourService:
             return self._answer(desk, turn, job, opened)
         except Superseded:
             return None
-        finally:
-            desk.end(job)
 
     def _answer(self, desk: Desk, turn: int, job: int, opened: Opened) -> Update | None:
-        """For the switches as they are once it is done; None if another case was opened."""
-        while desk.turn == turn:
-            wanted = desk.wanted
-            update = self._segment(desk, turn, opened, wanted)
-            if desk.end(job, only_if=wanted):
-                return update
-        return None
+        """For the switches as they are now; None if others were set, or another case opened."""
+        used = desk.wanted
+
+        def wanted() -> bool:
+            return desk.turn == turn and desk.job == job
+
+        try:
+            for _ in self.encode(opened, wanted):  # a case that was put away
+                pass
+            answer = self.answer(opened, used, wanted)
+        except Superseded:
+            return None
+        except Exception as error:
+            faults.record(log, "The tumour model failed.", error)
+            return Update(turn, problem=FAILED, opened=opened, used=used)
+        with desk.lock:
+            if not wanted():
+                return None
+            desk.shown = answer
+        return Update(turn, opened=opened, answer=answer, used=used)
 
     def score(self, desk: Desk) -> Update | None:
         """The answer on screen with Dice and HD95; None without a reference or if it has them."""
         with desk.lock:
             turn, choice, answer = desk.turn, desk.choice, desk.shown
+            desk.scoring = asked = desk.scoring + 1
+        self._scores.reconsider()
         if choice is None or answer is None or answer.scores:
             return None
         opened = self.shelf.get(choice.key, desk.owner)
         if opened is None or opened.case.labels is None:
             return None
-        with self._scoring:
-            if desk.shown is not answer:
-                return None
+        case = opened.case
+
+        def work(_: Callable[[Any], None]) -> None:
             if not answer.scores:
-                bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
-                answer.scores.extend(_scores(opened.case, bits))
+                bits = unpack_bits(answer.labels, case.grid.canonical.shape)
+                answer.scores.extend(_scores(case, bits))
+
+        try:
+            outcome(self._scores.run(work, lambda: desk.shown is answer and desk.scoring == asked))
+        except Superseded:
+            return None
         with desk.lock:  # its stamp must not be later than that of an answer shown meanwhile
             if desk.shown is not answer:
                 return None
@@ -462,26 +501,10 @@ class TumourService:
             self._freed = False
             give_back()
 
-    def _segment(
-        self, desk: Desk, turn: int, opened: Opened, used: frozenset[str]
-    ) -> Update | None:
-        def wanted() -> bool:
-            return desk.turn == turn
-
-        try:
-            for _ in self.encode(opened, wanted):  # a case that was put away
-                pass
-            answer = self.answer(opened, used, lambda: wanted() and desk.wanted == used)
-        except Superseded:
-            return None
-        except Exception as error:
-            faults.record(log, "The tumour model failed.", error)
-            return Update(turn, problem=FAILED, opened=opened, used=used)
-        with desk.lock:
-            if desk.turn != turn or desk.wanted != used:
-                return None
-            desk.shown = answer
-        return Update(turn, opened=opened, answer=answer, used=used)
+    def _hurry(self) -> None:
+        """Something else is wanted: who waited for what came before waits no more."""
+        for line in (self._line, self._answers, self._scores):
+            line.reconsider()
 
     def _take(
         self, owner: str, choice: Choice, wanted: Callable[[], bool]
@@ -562,22 +585,21 @@ class TumourService:
         The case was encoded, as it is once its first answer is there.
 
         Raises:
-            Superseded: `wanted` said no while it waited for its turn.
+            Superseded: `wanted` said no while it waited.
         """
         if used not in opened.answers:
-            with self._deciding:
-                if not wanted():
-                    raise Superseded
-                if used not in opened.answers:
-                    opened.answers[used] = self._decide(opened, used)
+            outcome(self._answers.run(lambda _: self._decide(opened, used), wanted))
             self.shelf.trim()
         return opened.answers[used]
 
-    def _decide(self, opened: Opened, used: frozenset[str]) -> Answer:
+    def _decide(self, opened: Opened, used: frozenset[str]) -> None:
+        if used in opened.answers:  # somebody before it in the line asked for the same
+            return
         started = time.perf_counter()
         found = self._model.decide(opened.encoded, used).canonical
         seconds = time.perf_counter() - started
-        return Answer(used, pack_regions(found), _rows(opened.case, found), seconds, now())
+        rows = _rows(opened.case, found)
+        opened.answers[used] = Answer(used, pack_regions(found), rows, seconds, now())
 
     def _let_go(self, opened: Opened) -> None:
         """A case left the shelf: its features need not stay either."""
