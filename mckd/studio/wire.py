@@ -27,10 +27,11 @@ class Wire(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._look()
-        others = [c for c in self.connections if isinstance(c, Wire) and c.address == self.address]
-        if self.most and len(others) > self.most:
-            idle = [c for c in others if c._ending is not None]
-            min(idle, key=lambda c: c._ending.when()).transport.abort()  # type: ignore[union-attr]
+        here = [c for c in self.connections if isinstance(c, Wire) and c.address == self.address]
+        here = [c for c in here if not c.transport.is_closing()]
+        if self.most and len(here) > self.most:
+            idle = [(c._ending.when(), id(c), c) for c in here if c._ending is not None]
+            min(idle)[-1].transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stay()
