@@ -15,13 +15,15 @@ from typing import Any
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
+from train.evaluate import read_scores, subset_rows
 
 
 def bundle(arguments: argparse.Namespace) -> int:
     """See the module.
 
     Raises:
-        RunError: a run that is not finished, or a fold that left nothing out or what another did.
+        RunError: a run that is not finished, a fold that left nothing out or what another did, or
+            scores of seen cases only.
         CheckpointError: a model that cannot be read.
     """
     run, into = RunFolder(arguments.run), Path(arguments.into)
@@ -34,7 +36,9 @@ def bundle(arguments: argparse.Namespace) -> int:
         if left_out in folds:
             raise RunError(f"Two of --folds left out the same: {left_out}. Give each fold once.")
         folds[left_out] = header["metrics"]["test"]
-    header = checkpoint.header | ({"left_out": folds} if folds else {})
+    header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
+    if arguments.scores:
+        header["unseen"] = _unseen(arguments.scores)
     target = into / f"{arguments.name}.safetensors"
     digest = save_checkpoint(target, checkpoint.tensors, header)
     record = into / f"{arguments.name}-run"
@@ -52,6 +56,18 @@ def _model_of(run: RunFolder) -> Checkpoint:
     if run.status()["state"] != "finished":
         raise RunError(f"The run {run.name} is not finished. Resume it first.")
     return load_checkpoint(run.checkpoints / MODEL)
+
+
+def _unseen(folder: Path) -> dict[str, Any]:
+    """Mean Dice per subset and region, as `mckd.tumour.evidence` reads it; seen cases count not."""
+    scores = [score for score in read_scores(folder) if not score.seen]
+    if not scores:
+        raise RunError(f"{folder.name} scores no case that was unseen. Leave it out of --scores.")
+    dice = {
+        row["subset"]: {"et": row["et_1000"], "tc": row["tc"], "wt": row["wt"]}
+        for row in subset_rows(scores)[:-1]
+    }
+    return {"cases": len({score.case for score in scores}), "dice": dice}
 
 
 def _left_out(name: str, header: Mapping[str, Any]) -> str:

@@ -140,6 +140,13 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         help="finished runs that left data out; their test scores go along (default: none)",
     )
     parser.add_argument(
+        "--scores",
+        type=Path,
+        metavar="DIR",
+        help="tables of `evaluate` on cases that the model did not see; they say beside a volume "
+        "how reliable it is (default: none)",
+    )
+    parser.add_argument(
         "--into",
         type=Path,
         default=CHECKPOINTS,

@@ -382,3 +382,20 @@ def test_a_phone_scrolls_slices_with_one_finger(visit: Callable[..., Any]) -> No
     assert after[:2] == before[:2]
     page.touchscreen.tap(x + 30, y + 30)
     assert at(page)[:2] != before[:2]
+
+
+def test_scope_doubt_and_the_scale_of_the_weights_are_said(page: Any) -> None:
+    """The checkpoint does not say what it saw, and has no figures; its weights are known."""
+    expect(page.locator(".mk-banner")).to_contain_text("adult glioma before surgery")
+    expect(page.locator("#tumour-findings .seen")).to_have_text("perhaps seen in training")
+    expect(page.locator("#tumour-findings .notes li").first).to_contain_text("does not say which")
+    expect(page.locator("#tumour-findings tr.caution")).to_have_count(0)
+    switch(page, "t1c")
+    expect(page.locator("#tumour-findings tr.caution")).to_have_text("Unreliable without T1c")
+    expect(page.locator("#tumour-findings tr.caution")).to_have_attribute("data-of", "et")
+    raw = np.exp([0.5, -0.5, 0.3, 0.1])
+    for sequence, weight in zip(("flair", "t1", "t1c", "t2"), raw / raw.sum(), strict=True):
+        row = page.locator(f"#tumour-sequences li:has(input[data-sequence={sequence}])")
+        wide = row.locator(".meter i").evaluate("i => i.style.width")
+        assert float(wide.rstrip("%")) == pytest.approx(100 * weight, abs=0.1)
+    expect(page.locator("#tumour-sequences p.learned")).to_contain_text("The four sum to 1")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import io
+import json
 import zipfile
 
 import nibabel
@@ -99,6 +101,50 @@ def test_the_pdf_states_what_it_must(inside) -> None:
     assert "Shapley" in pages[1]
     assert "0123456789abcdef" * 4 in pages[2]
     assert "7 invented cases" in pages[2]
+
+
+@pytest.mark.parametrize(
+    ("seen", "mark", "sentence"),
+    [
+        ("training", "SEEN IN TRAINING", b"the model learned from this case"),
+        ("validation", "SEEN IN TRAINING (VALIDATION)", b"the model was tuned on this case"),
+        ("unknown", "PERHAPS SEEN IN TRAINING", b"does not say which cases"),
+        ("no", "", b""),
+    ],
+)
+def test_a_case_seen_in_training_is_marked_wherever_a_score_stands(
+    subject, seen, mark, sentence
+) -> None:
+    marked = dataclasses.replace(subject, seen=seen)
+    everything = {**figures(marked), **report(marked)}
+    whole = sealed(marked, everything)
+    for page in text_of(whole["report.pdf"]):
+        assert (mark in page) if mark else ("IN TRAINING" not in page)
+    assert sentence in whole["README.txt"]
+    assert (b"in training" in whole["README.txt"]) == bool(mark)
+    for name in ("figures.csv", "contributions.csv"):
+        head, *lines = whole[name].decode().splitlines()
+        place = head.split(",").index("seen_in_training")
+        assert {line.split(",")[place] for line in lines} == {seen}
+    assert json.loads(whole["figures.json"])["seen_in_training"] == seen
+
+
+def test_every_export_says_what_the_model_is_for_and_what_to_doubt(make, case) -> None:
+    dice = {"t2": {"et": 0.157, "tc": 0.412, "wt": 0.673}}
+    subject = make(case, unseen={"dice": dice})
+    whole = sealed(subject, {**figures(subject), **report(subject)})
+    pages = [" ".join(page.split()) for page in text_of(whole["report.pdf"])]
+    assert "Made for adult glioma before surgery" in pages[0]
+    assert "? unreliable, ~ rough" in pages[1]
+    assert b"Made for adult glioma before surgery" in whole["README.txt"]
+    told = json.loads(whole["figures.json"])
+    assert told["made_for"].startswith("Made for adult glioma before surgery")
+    t2 = next(s for s in told["subsets"] if s["subset"] == "t2")["regions"]
+    assert (t2["et"]["unseen_dice"], t2["et"]["caution"]) == (0.157, "unreliable")
+    assert (t2["tc"]["unseen_dice"], t2["tc"]["caution"]) == (0.412, "rough")
+    assert (t2["wt"]["unseen_dice"], t2["wt"]["caution"]) == (0.673, None)
+    line = next(s for s in whole["figures.csv"].decode().splitlines() if ",t2,et," in s)
+    assert ",0.157,unreliable" in line
 
 
 def test_the_pdf_of_less(blind) -> None:

@@ -235,6 +235,20 @@ class TestTable:
         assert 0 < rows["t1c"]["wt"]["agreement"] < 1
 
 
+def test_what_is_to_be_doubted_is_in_the_table(
+    compare: CompareService, tumour: TumourService
+) -> None:
+    update = last(compare.run(opened(tumour)))
+    table = compare.table(update)
+    assert table["seen"] == compare.contributions(update)["seen"] == "seen in training"
+    assert table["seen_note"].startswith("Seen in training")
+    for row in table["rows"]:  # a model without figures: ET without T1c
+        doubted = "" if "t1c" in row["used"] else "?"
+        assert row["regions"]["et"]["sign"] == doubted
+        assert bool(row["regions"]["et"]["caution"]) == bool(doubted)
+        assert row["regions"]["wt"]["sign"] == ""
+
+
 class TestContributions:
     def test_they_add_up_to_the_full_volume_and_dice(
         self, compare: CompareService, tumour: TumourService

@@ -414,6 +414,36 @@ def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
     assert len(inside) == 1
 
 
+def test_a_case_that_the_model_learned_from_is_marked(service: TumourService, model: Stub) -> None:
+    model.before = "training"
+    desk = Desk()
+    found = service.findings(last(service.open(desk, service.bundled("phantom_a"))))
+    assert found["seen"] == "seen in training"
+    assert found["notes"][0].startswith("Seen in training: the model learned from this case")
+    model.before = "no"  # it is asked once per case; another case is asked anew
+    assert service.findings(service.switch(desk, ["t2"]))["seen"] == "seen in training"
+    found = service.findings(last(service.open(Desk(), service.bundled("phantom_b"))))
+    assert found["seen"] == ""
+    assert not any("training" in note for note in found["notes"])
+
+
+def test_what_is_not_reliable_is_said_beside_the_volume(
+    service: TumourService, model: Stub
+) -> None:
+    model.about["unseen"] = {"dice": {"t2": {"et": 0.157, "tc": 0.412, "wt": 0.673}}}
+    desk = opened(service)
+    found = service.findings(service.switch(desk, ["t2"]))
+    assert [row["caution"] for row in found["rows"]] == [
+        "unreliable: Dice .16 on unseen cases",
+        "rough: Dice .41 on unseen cases",
+        "",
+    ]
+    service.score(desk)
+    found = service.findings(service.switch(desk, ["t2"]))  # with scores it stands there too
+    assert "dice" in found["rows"][0]
+    assert found["rows"][0]["caution"] == "unreliable: Dice .16 on unseen cases"
+
+
 def test_the_download_is_what_is_on_screen(service: TumourService) -> None:
     desk = Desk()
     with pytest.raises(ValueError, match="no segmentation"):

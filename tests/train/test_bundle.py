@@ -1,15 +1,20 @@
 """`python -m train bundle` on small real runs, with the folds that left something out."""
 
+import csv
+import dataclasses
+
 import pytest
 import torch
 
 from mckd.digits import DigitClassifier
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunFolder
-from mckd.tumour import TumourSegmenter
+from mckd.tumour import TumourSegmenter, find_cases, read_case
+from mckd.tumour.evidence import cautioned, unseen_dice
 from tests.train.test_tumour_task import write_case
 from train.__main__ import main
 from train.digits import studio
+from train.evaluate import CASES, Score
 from train.tumour import task as tumours
 
 
@@ -23,9 +28,28 @@ def short_epochs(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def bundle(tmp_path, run, folds, name):
+def bundle(tmp_path, run, folds, name, *more):
     words = ["--run", run, "--folds", *folds, "--name", name, "--into", tmp_path / "made"]
+    words += more
     return main(["bundle", *map(str, words)])
+
+
+def write_scores(folder):
+    """Tables as `evaluate` writes them: TC of .2 and .4 in two unseen cases, .9 in a seen one."""
+    rows = [
+        Score(
+            case=case, checkpoint="c", seen=seen, synthetic=False, subset="t1+t2", region="tc",
+            outcome="found", dice=dice, brats_dice=dice, hd95_mm=None, volume_ml=1.0,
+            reference_ml=1.0, reference_voxels=1000,
+        )
+        for case, seen, dice in (("a", False, 0.2), ("b", False, 0.4), ("c", True, 0.9))
+    ]  # fmt: skip
+    folder.mkdir()
+    with (folder / CASES).open("w", newline="") as file:
+        lines = [dataclasses.asdict(row) for row in rows]
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def scores(run):
@@ -40,11 +64,17 @@ def test_tumours(tmp_path, capsys):
         words += ["--threads", 1, "--fold", fold, "--out", tmp_path / f"run{fold}"]
         assert main(["tumour", *map(str, words)]) == 0
     run, *folds = (tmp_path / f"run{fold}" for fold in (-1, 0, 2))
-    assert bundle(tmp_path, run, folds, "tumour") == 0
+    tables = tmp_path / "scores"
+    write_scores(tables)
+    assert bundle(tmp_path, run, folds, "tumour", "--scores", tables) == 0
     made = TumourSegmenter.load(tmp_path / "made" / "tumour.safetensors")
     wanted = {"fold 0 of 3": scores(folds[0]), "fold 2 of 3": scores(folds[1])}
     assert made.about["left_out"] == wanted
     assert all(len(left) >= 15 for left in wanted.values())
+    assert unseen_dice(made.about, {"t1", "t2"}, "tc") == pytest.approx(0.3)  # of the unseen two
+    assert cautioned(made.about, {"t1", "t2"}, "tc") == "rough: Dice .30 on unseen cases"
+    saw = {made.saw(read_case(case)) for case in find_cases(tmp_path / "cases")}
+    assert saw == {"training", "validation"}
     record = RunFolder(tmp_path / "made" / "tumour-run")
     assert record.records() == RunFolder(run).records()
     assert record.status()["state"] == "finished"
