@@ -19,7 +19,7 @@ from mckd.tumour.data import Case, read_case
 from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import region_bits
 from mckd.tumour.layout import FLAG_MAP, Group, Layout, Rules, flag_for, layout_of
-from mckd.tumour.naming import SEG, SEQUENCES, CaseError
+from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, CaseError, visible
 from mckd.tumour.survey import NO_TARGET, survey
 
 if TYPE_CHECKING:
@@ -42,26 +42,34 @@ class UnlikeError(CaseError):
 
 @dataclass(frozen=True)
 class Work:
-    """A case to segment. name: its relative path. source: what tells it from all other cases."""
+    """A case to segment.
+
+    name: its path below what was given. root: what the paths of `group` and `left` lead from.
+    given: what was given, a folder or files; with the name it tells the case from all others.
+    """
 
     name: str
     root: Path
     group: Group
     left: Mapping[str, str]
+    given: tuple[Path, ...]
 
     @property
     def source(self) -> str:
-        lies = [str(self.root.resolve()), self.group.name, *self._given]
-        return hashlib.sha256("\0".join(lies).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return _hashed(*map(str, self.given), self.group.name)
 
     @property
-    def _given(self) -> list[str]:
-        """The files, where they were given one by one."""
-        return [] if self.group.name or self.root.is_dir() else sorted(self.group.slots)
+    def label(self) -> str:
+        """The name as it may be printed."""
+        return visible(self.name)
 
     @property
     def files(self) -> dict[str, Path]:
         return {slot: self.root / path for path, slot in self.group.slots.items()}
+
+
+def _hashed(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def predict(arguments: argparse.Namespace) -> int:
@@ -94,7 +102,7 @@ def _work_off(
     progress: Progress,
 ) -> str:
     """One case from its files to its folder, whatever happens; what became of it."""
-    progress.begin(work.name)
+    progress.begin(work.label)
     state, why = FAILED, ""
     try:
         name = results.place(work.name, work.source, arguments.replace)
@@ -102,7 +110,7 @@ def _work_off(
         told, files = _one(case, segmenter, arguments, work.name, progress)
         results.put(name, files, arguments.replace)
     except OccupiedError as error:  # what the index says of its results stays true
-        progress.fail(f"{work.name}: {error}")
+        progress.fail(f"{work.label}: {error}")
         return FAILED
     except UnlikeError as error:
         state, why = HELD, str(error)
@@ -115,14 +123,14 @@ def _work_off(
     else:
         state = DONE
         for line in (*_asides(work), *case.warnings):
-            progress.note(f"{work.name}: {line}")
+            progress.note(f"{work.label}: {line}")
         progress.end(f"{name}: {told}")
     if why:
-        progress.fail(f"{work.name}: {why}")
+        progress.fail(f"{work.label}: {why}")
     try:
         results.tell(work.name, work.source, state, why)
     except OSError as error:
-        progress.note(f"{work.name}: the index cannot be written ({error.strerror}).")
+        progress.note(f"{work.label}: the index cannot be written ({error.strerror}).")
     return state
 
 
@@ -150,9 +158,10 @@ def _read(work: Work, anyway: bool) -> Case:
 
 def _asides(work: Work) -> list[str]:
     """What the console says of single files, by their names, which no result may hold."""
-    lines = [f"{path} points to nothing." for path, why in work.left.items() if why == NO_TARGET]
+    broken = (path for path, why in work.left.items() if why == NO_TARGET)
+    lines = [f"{visible(path)} points to nothing." for path in broken]
     for path, verdict in work.group.spare.items():
-        open_ = f"{path} is left out: its name leaves open {verdict.why}."
+        open_ = f"{visible(path)} is left out: its name leaves open {verdict.why}."
         lines.append(f"{open_} Say otherwise with {flag_for(path, verdict)}")
     return lines
 
@@ -230,30 +239,53 @@ def _of_files(given: Mapping[str, Path]) -> Work:
     for slot, path in given.items():
         if not path.is_file():
             raise UsageError(f"There is no file {path}, given as --{slot}.")
-    folders = {path.resolve().parent for path in given.values()}
+    paths = {str(path.resolve()): slot for slot, path in given.items()}
+    folders = {Path(path).parent for path in paths}
     name = folders.pop().name if len(folders) == 1 else ""
-    slots = {str(path.resolve()): slot for slot, path in given.items()}
-    return Work(name or "case", Path("/"), Group("", slots), {})
+    whole = tuple(map(Path, sorted(paths)))
+    return Work(name or "case", Path("/"), Group("", paths), {}, whole)
 
 
 def _of_folder(folder: Path, out: Path, rules: Rules) -> tuple[Layout, list[Work]]:
     if not folder.exists():
         raise UsageError(f"There is no {folder}. Give a folder with a case, or with folders of it.")
-    if folder.is_dir():
-        root, layout = folder, survey(folder, rules, skip=out).layout
-    else:
-        root = folder.parent
-        layout = layout_of([folder.name], rules, folder=root.resolve().name)
+    root, layout = _layout(folder, out, rules)
     _require_used(rules, layout)
     if not layout.cases:
-        told = [f"{path}: {why}." for path, why in sorted(layout.left.items())[:MOST_TOLD]]
+        told = [f"{visible(path)}: {why}." for path, why in sorted(layout.left.items())]
         raise UsageError(
-            " ".join([f"{folder} holds no NIfTI file (.nii or .nii.gz) to segment.", *told])
+            " ".join(
+                [f"{folder} holds no NIfTI file (.nii or .nii.gz) to segment.", *told[:MOST_TOLD]]
+            )
         )
-    top = folder.resolve().name if folder.is_dir() else (folder.name.partition(".")[0] or "case")
+    given = folder.resolve()
+    top = given.name if folder.is_dir() else given.name.partition(".")[0]
     return layout, [
-        Work(group.name or top, root, group, _left_of(group, layout)) for group in layout.cases
+        Work(group.name or top or "case", root, group, _left_of(group, layout), (given,))
+        for group in layout.cases
     ]
+
+
+def _layout(folder: Path, out: Path, rules: Rules) -> tuple[Path, Layout]:
+    """What lies below a folder, or is one file, and what its paths lead from.
+
+    Labels of MSD and nnU-Net lie beside the folder of images.
+    """
+    whole = folder.resolve()
+    images = whole if folder.is_dir() else whole.parent
+    if images.name not in IMAGE_FOLDERS:
+        if folder.is_dir():
+            return folder, survey(folder, rules, skip=out).layout
+        return images, layout_of([whole.name], rules, folder=images.name)
+    root = images.parent
+    found = survey(root, rules, skip=out).layout
+    mine = f"{images.name}/" if folder.is_dir() else f"{images.name}/{whole.name}"
+    cases = tuple(
+        case
+        for case in found.cases
+        if any(path.startswith(mine) for path in (*case.slots, *case.asks))
+    )
+    return root, Layout(cases, {p: why for p, why in found.left.items() if p.startswith(mine)})
 
 
 def _require_used(rules: Rules, layout: Layout) -> None:
@@ -279,9 +311,7 @@ def _left_of(group: Group, layout: Layout) -> dict[str, str]:
 def _list_files(works: Iterable[Work], layout: Layout, results: Results) -> None:
     """Say in the tables of all results what each file was used as, and gather the figures."""
     rows = []
-    root = ""
     for work in works:
-        root = str(work.root.resolve())
         for path, slot in work.group.slots.items():
             used = {"used_as": "", "why": "has to be asked about"} if work.group.question else {}
             rows.append({"results": work.source, "file": path, "used_as": slot, "why": ""} | used)
@@ -293,7 +323,7 @@ def _list_files(works: Iterable[Work], layout: Layout, results: Results) -> None
         {"results": "", "file": path, "used_as": "", "why": why}
         for path, why in layout.left.items()
     ]
-    source = hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    source = _hashed(*{str(path): None for work in works for path in work.given})
     try:
         results.list_files(source, sorted(rows, key=lambda row: row["file"]))
         results.gather_figures()

@@ -288,6 +288,13 @@ def test_files_one_by_one(predict, tmp_path, capsys) -> None:
     assert code == 0
     assert (out / "P1" / "masks" / "case_mckd_t1c-t2.nii.gz").is_file()
     assert "Dice" in capsys.readouterr().out
+    other = small_heads.save(tmp_path / "P1" / "four.nii.gz", small_heads.volume("flair"))
+    assert predict("--flair", other, "--replace")[0] == 0  # another case, so nothing is replaced
+    assert predict(other, "--map", "*=flair", "--replace")[0] == 0
+    assert predict(b, "--map", "*=t2", "--replace")[0] == 0
+    assert (out / "P1" / "masks" / "case_mckd_t1c-t2.nii.gz").is_file()
+    assert len(table(out / "index.csv")) == 3
+    assert len(table(out / "files.csv")) == 5
     assert predict("--flair", tmp_path / "nowhere.nii.gz")[0] == 2
     assert "nowhere.nii.gz, given as --flair" in capsys.readouterr().err
     for words in (["--seg", seg], [tmp_path, "--t1", a], []):
@@ -310,6 +317,36 @@ def test_numbered_files_ask_for_their_order(predict, tmp_path, capsys) -> None:
     assert predict(tmp_path, "--replace")[0] == 0
     (tmp_path / "dataset.json").write_text(json.dumps(names))
     assert predict(tmp_path, "--replace")[0] == 1  # a name that says nothing
+
+
+def test_labels_beside_an_images_folder_are_found(predict, tmp_path, capsys) -> None:
+    for number in (1, 2):
+        name = f"BRATS_00{number}.nii.gz"
+        volumes = [small_heads.volume(word) for word in small_heads.WORDS]
+        small_heads.save(tmp_path / "imagesTr" / name, np.stack(volumes, -1), axes="RAS")
+        small_heads.save(tmp_path / "labelsTr" / name, small_heads.labels(), axes="RAS")
+    assert predict(tmp_path / "imagesTr" / "BRATS_001.nii.gz")[0] == 0
+    assert capsys.readouterr().out.count("Dice") == 3
+    code, out = predict(tmp_path / "imagesTr")
+    assert code == 0
+    assert capsys.readouterr().out.count("Dice") == 6
+    assert {row["case"] for row in table(out / "index.csv")} == {
+        "imagesTr/BRATS_001",
+        "imagesTr/BRATS_002",
+    }
+
+
+def test_a_name_that_cannot_be_read_is_printed_plainly_and_its_flag_fits(
+    predict, tmp_path, capsys
+) -> None:
+    small_heads.save(tmp_path / "a\x1b[31m" / "T1_\x07[x]_qq.nii.gz", small_heads.volume("t1"))
+    assert predict(tmp_path)[0] == 1
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    flag = re.search(r"--map ('[^']+')", said)[1].strip("'")
+    assert flag.endswith("=t1")
+    assert predict(tmp_path, "--map", flag)[0] == 0
 
 
 def test_links_are_followed_and_broken_ones_said(predict, tmp_path, capsys) -> None:

@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import PurePosixPath
 
 from mckd.tumour.naming import (
@@ -35,6 +36,7 @@ from mckd.tumour.naming import (
     plain_name,
     stem_of,
     verdicts,
+    visible,
     words_of,
 )
 from mckd.tumour.vocabulary import SEQUENCE_KINDS, Kind
@@ -287,6 +289,8 @@ def flag_for(path: str, verdict: Verdict) -> str:
 
 
 def _map(path: str, slot: str) -> str:
+    """The flag for one file, its name as a pattern that fits it, also where it is not readable."""
+    path = visible(escape(path))
     return f"{FLAG_MAP} {shlex.quote(f'{path}={slot}')}"
 
 

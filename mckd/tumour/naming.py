@@ -115,10 +115,15 @@ def plain_name(filename: str) -> str:
     `?`; of a long name the beginning and the end are kept.
     """
     name = PurePath(filename.replace("\\", "/")).name
-    seen = "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in name)
+    seen = visible(name)
     if len(seen) > LONGEST_NAME:
         seen = f"{seen[: LONGEST_NAME - 21]}…{seen[-20:]}"
     return seen or "?"
+
+
+def visible(text: str) -> str:
+    """With `?` for every character that is not seen but changes how others are."""
+    return "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in text)
 
 
 def stem_of(filename: str) -> str | None:

@@ -135,7 +135,7 @@ def _teaching(path: Path) -> Case | None:
 
 def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
     """As `_prepare`, through files named by what lies in the case's folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(repr((READER, str(path.resolve()), stamp)).encode()).hexdigest()[:24]
     stored = {name: cache / f"{key}-{name}.npy" for name in _Arrays._fields}
