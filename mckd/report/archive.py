@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from mckd.report.subject import Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
-from mckd.tumour.comparison import key_of
+from mckd.tumour.comparison import Subset, key_of
 from mckd.tumour.labels import file_name, label_file
 from mckd.tumour.naming import SEQUENCE_NAMES
+
+Files = dict[str, bytes]
+Tell = Callable[[str, float], None]
+"""Hears what is made next, and which share of the whole work is done."""
 
 MANIFEST = "SHA256SUMS"
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows: every file gets it
@@ -28,23 +34,30 @@ CONTENTS = {
 }
 
 
-def archive(subject: Subject) -> tuple[str, bytes]:
+@dataclass(frozen=True)
+class Step:
+    """A part of the work: what it does, its share against that of other steps, and the doing.
+
+    make: takes the files that the steps before have made, returns its own.
+    """
+
+    what: str
+    share: float
+    make: Callable[[Files], Files]
+
+
+def archive(subject: Subject, tell: Tell = lambda what, done: None) -> tuple[str, bytes]:
     """Name and content of a zip with everything, masks included."""
-    everything = {**masks(subject), **figures(subject), **report(subject)}
+    everything = _made([*_report(subject), *_masks(subject)], tell) | figures(subject)
     return f"{subject.name}_mckd.zip", zipped(sealed(subject, everything), subject.name)
 
 
-def masks(subject: Subject) -> dict[str, bytes]:
+def masks(subject: Subject) -> Files:
     """{name: a label file} of every subset."""
-    return {
-        f"masks/{file_name(subject.name, key_of(s).split('+'))}": label_file(
-            subject.maps[s], subject.case
-        )
-        for s in subject.subsets
-    }
+    return _made(_masks(subject))
 
 
-def figures(subject: Subject) -> dict[str, bytes]:
+def figures(subject: Subject) -> Files:
     """{name: a table}; contributions only if every subset is in."""
     tables = {"figures.csv": figures_csv(subject), "figures.json": figures_json(subject)}
     if subject.compared.complete:
@@ -52,20 +65,43 @@ def figures(subject: Subject) -> dict[str, bytes]:
     return tables
 
 
-def report(subject: Subject) -> dict[str, bytes]:
+def report(subject: Subject, tell: Tell = lambda what, done: None) -> Files:
     """{name: a picture, or the PDF that shows them}."""
+    return _made(_report(subject), tell)
+
+
+def _masks(subject: Subject) -> list[Step]:
+    def packed(subset: Subset, _: Files) -> Files:
+        name = file_name(subject.name, key_of(subset).split("+"))
+        return {f"masks/{name}": label_file(subject.maps[subset], subject.case)}
+
+    return [Step("Packing the masks", 0.3, partial(packed, s)) for s in subject.subsets]
+
+
+def _report(subject: Subject) -> list[Step]:
     from mckd.report.document import document
     from mckd.report.pictures import key_slices, subset_slices, vote_slices
 
-    pictures = {
-        "key_slices.png": key_slices(subject),
-        "subsets.png": subset_slices(subject),
-        "votes.png": vote_slices(subject),
-    }
-    return {**pictures, "report.pdf": document(subject, pictures)}
+    return [
+        Step("Drawing the key slices", 3, lambda _: {"key_slices.png": key_slices(subject)}),
+        Step("Drawing every subset", 4, lambda _: {"subsets.png": subset_slices(subject)}),
+        Step("Drawing where they agree", 2, lambda _: {"votes.png": vote_slices(subject)}),
+        Step("Writing the report", 2, lambda files: {"report.pdf": document(subject, files)}),
+    ]
 
 
-def sealed(subject: Subject, files: Mapping[str, bytes]) -> dict[str, bytes]:
+def _made(steps: list[Step], tell: Tell = lambda what, done: None) -> Files:
+    """The files of all steps, one after the other."""
+    files: Files = {}
+    done, whole = 0.0, sum(step.share for step in steps)
+    for step in steps:
+        tell(step.what, done / whole)
+        files |= step.make(files)
+        done += step.share
+    return files
+
+
+def sealed(subject: Subject, files: Mapping[str, bytes]) -> Files:
     """The files with a line about each, and with a manifest that `sha256sum -c` reads."""
     kinds = dict.fromkeys(name.partition("/")[0] for name in files)
     lines = [subject.name, *subject.marks, ""]

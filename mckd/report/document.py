@@ -258,7 +258,7 @@ def _result(subject: Subject) -> Table:
     """The three regions as all sequences show them, and how far subsets stray."""
     rows = subject.compared.rows
     whole = rows[-1]
-    scored = subject.reference is not None
+    scored = subject.scored
     head = ["", "Region", "Volume", "Least and most of any subset"]
     head += ["Reference", "Dice", "HD95, mm", "Outcome"] if scored else []
     lines: list[list[Any]] = [head]
@@ -305,7 +305,7 @@ def _cautions(subject: Subject) -> list[Flowable]:
 
 
 def _subsets(subject: Subject) -> list[Flowable]:
-    scored = subject.reference is not None
+    scored = subject.scored
     measure = "agreement: Dice with the result from all sequences"
     if scored:
         measure = f"Dice{' and HD95 in mm' if subject.distances else ''} against the reference"
@@ -455,7 +455,7 @@ def _chart(found: Contribution) -> Drawing:
 
 
 def _agreement(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
-    dashed = " Dashed: the reference." if subject.reference is not None else ""
+    dashed = " Dashed: the reference." if subject.scored else ""
     return [
         Paragraph("One slice, every subset", HEADING),
         _film(pictures["subsets.png"]),

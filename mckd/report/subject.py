@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mckd import __version__
-from mckd.tumour.comparison import Comparison, Subset, title_of
+from mckd.tumour.comparison import Figures, Subset, title_of
 from mckd.tumour.data import Case, regions
 from mckd.tumour.evidence import cautioned
 from mckd.tumour.fingerprint import SAID, UNKNOWN
@@ -33,6 +33,8 @@ EMPTY = (
 """What the numbers mean where a mask is empty."""
 PACKAGES = ("numpy", "torch", "nibabel", "grand-challenge-metrics", "matplotlib", "reportlab")
 
+WINDOW = (0.5, 99.5)  # percentiles of the brain that become black and white
+
 _FILE = re.compile(r"^.*\.nii(\.gz)?(?=:)", re.DOTALL | re.IGNORECASE)
 
 
@@ -40,14 +42,14 @@ _FILE = re.compile(r"^.*\.nii(\.gz)?(?=:)", re.DOTALL | re.IGNORECASE)
 class Subject:
     """One compared case.
 
-    compared: all that was worked out. maps: for each of its subsets (X, Y, Z) bits as
-    `region_bits` makes them, canonical. about: the checkpoint's header with its `sha256`.
-    importance: {sequence: weight}. day: of the report. alias: what the case is called in exports;
-    the name of its files, which may be a person's, is in none unless it is given here. seen: where
-    the model saw it before, one of `mckd.tumour.fingerprint`.
+    compared: all that was measured. maps: for each of its subsets (X, Y, Z) bits as `region_bits`
+    makes them, canonical; only pictures and masks look at them. about: the checkpoint's header with
+    its `sha256`. importance: {sequence: weight}. day: of the report. alias: what the case is called
+    in exports; the name of its files, which may be a person's, is in none unless it is given here.
+    seen: where the model saw it before, one of `mckd.tumour.fingerprint`.
     """
 
-    compared: Comparison
+    compared: Figures
     maps: Mapping[Subset, Bytes]
     about: Mapping[str, Any]
     importance: Mapping[str, float]
@@ -129,9 +131,14 @@ class Subject:
         }
 
     @property
+    def scored(self) -> bool:
+        """Whether there is a reference."""
+        return self.case.labels is not None
+
+    @property
     def distances(self) -> bool:
         """Whether there are HD95s."""
-        return self.compared.distances and self.reference is not None
+        return self.compared.distances and self.scored
 
     @cached_property
     def reference(self) -> Bools | None:
@@ -141,7 +148,7 @@ class Subject:
     @property
     def told(self) -> list[str]:
         """The regions that the reference can tell."""
-        known = self.case.reference_regions if self.reference is not None else ()
+        known = self.case.reference_regions if self.scored else ()
         return [region for region in REGIONS if region in known]
 
     def mask(self, subset: Subset, region: str) -> Bools:
@@ -149,11 +156,15 @@ class Subject:
         found: Bools = self.maps[subset] & BITS[region] != 0
         return found
 
-    def key_voxel(self, region: str) -> Triple:
-        """For each axis the slice with most of a region, as found from all sequences.
+    @cached_property
+    def key_voxels(self) -> dict[str, Triple]:
+        """{region: for each axis the slice with most of it, as found from all sequences}.
 
         Where that is empty: of the reference, else of the whole tumour, else the brain's middle.
         """
+        return {region: self._key_voxel(region) for region in REGIONS}
+
+    def _key_voxel(self, region: str) -> Triple:
         k = REGIONS.index(region)
         places = [self.mask(self.case.present, region)]
         if self.reference is not None:
@@ -166,18 +177,34 @@ class Subject:
                 for i, j in zip(self.case.brain.start, self.case.brain.stop, strict=True)
             )
             return a, b, c
+        box = bounding_box(place)
+        counts = (
+            box.crop(place).sum(axis=tuple(x for x in range(3) if x != axis)) for axis in range(3)
+        )
         a, b, c = (
-            int(np.argmax(place.sum(axis=tuple(x for x in range(3) if x != axis))))
-            for axis in range(3)
+            start + int(np.argmax(count)) for start, count in zip(box.start, counts, strict=True)
         )
         return a, b, c
 
     @cached_property
+    def greys(self) -> dict[str, tuple[float, float]]:
+        """{sequence: the values that are drawn black and white}."""
+        brain, found = self.case.brain, {}
+        for sequence, volume in self.case.volumes.items():
+            inside = brain.crop(volume)
+            low, high = (float(v) for v in np.percentile(inside[inside != 0][::7], WINDOW))
+            found[sequence] = low, max(high, low + 1e-6)
+        return found
+
+    @cached_property
     def extent(self) -> Box:
         """Around what half of the subsets, or the reference, call tumour; else the brain's."""
-        tumour = 2 * self.compared.votes("wt") >= len(self.subsets)
+        votes = np.zeros_like(self.maps[self.case.present])
+        for subset in self.subsets:
+            votes += self.mask(subset, "wt")
+        tumour: Bools = 2 * votes >= len(self.subsets)
         if self.reference is not None:
-            tumour = tumour | self.reference[-1]
+            tumour |= self.reference[-1]
         return bounding_box(tumour) if tumour.any() else self.case.brain
 
 

@@ -73,7 +73,7 @@ def figures_json(subject: Subject) -> bytes:
         "synthetic": subject.case.synthetic,
         "date": subject.day.isoformat(),
         "sequences": subject.sequences,
-        "reference": subject.reference is not None,
+        "reference": subject.scored,
         "reference_regions": subject.told,
         "hd95": subject.distances,
         "unlike_training": subject.case.unlike_training,

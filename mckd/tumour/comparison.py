@@ -162,46 +162,17 @@ class Difference:
     both_ml: float
 
 
-class Comparison:
-    """The subsets of one case's sequences, side by side. One thread adds, any may read.
+class Figures:
+    """What was measured of the subsets of one case's sequences, without a voxel of them.
 
     case, distances: as given.
     """
 
-    def __init__(
-        self, case: Case, whole: Bools, distances: bool = True, known: Iterable[Row] = ()
-    ) -> None:
-        """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
-
-        distances: HD95 too where there is a reference; it takes most of the time. known: rows of
-        an earlier comparison of the same predictions; they are not measured again.
-        """
+    def __init__(self, case: Case, rows: Iterable[Row] = (), distances: bool = True) -> None:
+        """rows: in any order. distances: whether HD95 was measured where there is a reference."""
         self.case = case
-        self._grid = case.grid.canonical
         self.distances = distances
-        self._whole = whole
-        self._reference = None if case.labels is None else regions(case.labels)
-        self._votes = np.zeros(whole.shape, np.uint8)
-        self._known = {row.subset: row for row in known}
-        self._rows: dict[Subset, Row] = {}
-        self.add(case.present, whole)
-
-    def add(self, subset: Iterable[str], found: Bools) -> Row:
-        """Take in what a subset found, (3, X, Y, Z). One that is in already stays as it is.
-
-        Raises:
-            ValueError: no sequence, or one that the case does not have; a wrong shape.
-        """
-        names = frozenset(subset)
-        if not names or not names <= self.case.present:
-            raise ValueError("A subset holds one or more of the sequences that the case has.")
-        if names not in self._rows:
-            row = self._known.get(names) or Row(
-                names, tuple(self._row(k, found[k]) for k in range(len(REGIONS)))
-            )
-            self._votes += found
-            self._rows[names] = row
-        return self._rows[names]
+        self._rows = {row.subset: row for row in rows}
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -213,11 +184,6 @@ class Comparison:
         """Whether all 2^n - 1 subsets are in."""
         return len(self._rows) + 1 == 1 << len(self.case.present)
 
-    def votes(self, region: str) -> Bytes:
-        """(X, Y, Z) uint8, canonical: how many of the subsets that are in say `region` here."""
-        votes: Bytes = self._votes[REGIONS.index(region)]
-        return votes
-
     def contributions(self) -> dict[str, Contribution]:
         """{region: what each sequence adds to it}.
 
@@ -227,19 +193,6 @@ class Comparison:
         if not self.complete:
             raise ValueError("Contributions need every subset of the sequences.")
         return {region: self._contribution(region) for region in REGIONS}
-
-    def _row(self, k: int, found: Bools) -> RegionRow:
-        region, whole, reference = REGIONS[k], self._whole[k], self._reference
-        volume = volume_ml(found, self._grid)
-        return RegionRow(
-            region,
-            volume,
-            change_ml=volume - volume_ml(whole, self._grid),
-            agreement=dice(found, whole),
-            score=None
-            if reference is None or region not in self.case.reference_regions
-            else score_region(region, found, reference[k], self._grid, self.distances),
-        )
 
     def _contribution(self, region: str) -> Contribution:
         rows = {subset: row[region] for subset, row in self._rows.items()}
@@ -256,6 +209,55 @@ class Comparison:
             {s: volumes.get(present - {s}, 0.0) for s in SEQUENCES if s in present},
             {s: rows[present - {s}].agreement for s in SEQUENCES if s in present and others},
             shapley(known) if known else None,
+        )
+
+
+class Comparison(Figures):
+    """The subsets of one case's sequences, side by side. One thread adds, any may read."""
+
+    def __init__(self, case: Case, whole: Bools, distances: bool = True) -> None:
+        """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
+
+        distances: HD95 too where there is a reference; it takes most of the time.
+        """
+        super().__init__(case, distances=distances)
+        self._grid = case.grid.canonical
+        self._whole = whole
+        self._reference = None if case.labels is None else regions(case.labels)
+        self._votes = np.zeros(whole.shape, np.uint8)
+        self.add(case.present, whole)
+
+    def add(self, subset: Iterable[str], found: Bools) -> Row:
+        """Take in what a subset found, (3, X, Y, Z). One that is in already stays as it is.
+
+        Raises:
+            ValueError: no sequence, or one that the case does not have; a wrong shape.
+        """
+        names = frozenset(subset)
+        if not names or not names <= self.case.present:
+            raise ValueError("A subset holds one or more of the sequences that the case has.")
+        if names not in self._rows:
+            row = Row(names, tuple(self._row(k, found[k]) for k in range(len(REGIONS))))
+            self._votes += found
+            self._rows[names] = row
+        return self._rows[names]
+
+    def votes(self, region: str) -> Bytes:
+        """(X, Y, Z) uint8, canonical: how many of the subsets that are in say `region` here."""
+        votes: Bytes = self._votes[REGIONS.index(region)]
+        return votes
+
+    def _row(self, k: int, found: Bools) -> RegionRow:
+        region, whole, reference = REGIONS[k], self._whole[k], self._reference
+        volume = volume_ml(found, self._grid)
+        return RegionRow(
+            region,
+            volume,
+            change_ml=volume - volume_ml(whole, self._grid),
+            agreement=dice(found, whole),
+            score=None
+            if reference is None or region not in self.case.reference_regions
+            else score_region(region, found, reference[k], self._grid, self.distances),
         )
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> 
     folder = project / "my data"
     command = Training(project, data=folder).command(Choices(data="given"), "some-run")
     assert "--data 'my data' " in command
-    with pytest.raises(ValueError, match="without --data"):
+    with pytest.raises(ValueError, match="No folder was named"):
         Training(project).command(Choices(data="given"), "some-run")
 
 
@@ -434,6 +435,66 @@ def test_neither_gradio_nor_torch_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_start_says_what_it_does_by_what_the_folder_shows(project: Path) -> None:
+    """The data are read before the lock is taken, the network is built after it."""
+    run, training = RunFolder(project / "runs" / "one"), Training(project)
+    run.path.mkdir(parents=True)
+    training._children["one"] = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
+    training._launched["one"] = time.monotonic()
+
+    def said() -> tuple[Any, ...]:
+        state = training.state("one")
+        return state["state"], state["stage"], state["left_s"]
+
+    try:
+        assert said() == ("starting", service.LOADING, None)
+        with run.hold():
+            assert said() == ("starting", service.BUILDING, None)
+            run.write_status(state="running", step=0, steps=9, eta_s=None, message="")
+            assert said() == ("running", "", None)
+            run.append(row(1))
+            run.write_status(state="stopped", step=1, steps=9, eta_s=None, message="")
+            training._launched["one"] = time.monotonic()  # resumed
+            training._start_s = 1000.0  # that the start before took
+            state, stage, left_s = said()
+            assert (state, stage) == ("starting", service.RESUMING)
+            assert 0 < left_s <= 1000
+    finally:
+        training._children["one"].kill()
+
+
+FETCH = "Fetch it: python -m train data msd --out x"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("It stopped; --resume goes on.", "It stopped; “resume” goes on."),
+        ("Use a smaller --meta-lr or --lr.", "Use a smaller “meta lr” or “lr”."),
+        (FETCH, FETCH),
+        ("A pair -- of words", "A pair -- of words"),
+    ],
+)
+def test_what_a_run_says_has_no_flags_but_in_a_command(
+    project: Path, written: str, shown: str
+) -> None:
+    run = write_run(project, state="stopped")
+    run.write_status(state="stopped", step=3, steps=9, eta_s=None, message=written)
+    assert Training(project).state("one")["message"] == shown
+
+
+def test_no_sentence_of_the_form_names_a_flag(project: Path) -> None:
+    words = [service.SHARED]
+    for task in service.TASKS.values():
+        groups = (task.presets, task.scarce, task.modalities)
+        words += [task.label, task.data_note, *(c.label + c.note for g in groups for c in g)]
+    for choices in (Choices(data="given"), Choices(seed=-1), Choices(epochs=-1), Choices(rate=7)):
+        with pytest.raises(ValueError, match=r".+") as problem:
+            Training(project).command(choices)
+        words.append(str(problem.value))
+    assert not [sentence for sentence in words if "--" in sentence]
 
 
 # ---- a real trainer

@@ -58,9 +58,10 @@ class Services:
         )
 
     def warm(self) -> None:
-        """Load the models. Takes seconds, so it runs once the page is up."""
+        """Load the models and what draws exports. Takes seconds: it runs once the page is up."""
         self.tumour.warm()
         self.digits.warm()
+        self.export.warm()
 
     def tend(self) -> None:
         """Delete what nobody asked for in a while. To be called now and then."""

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mckd.report.subject import Subject
-    from mckd.tumour.comparison import Comparison, RegionRow, Row
+    from mckd.tumour.comparison import Comparison, RegionRow, Row, Subset
+    from mckd.tumour.labels import Bytes
 
 FAILED = "Something went wrong while comparing the subsets; the log of the app has the details."
 
@@ -58,6 +59,27 @@ class Compared:
     contributions: dict[str, dict[str, Any]] = field(default_factory=dict)
     comparison: Comparison | None = None  # while subsets are missing
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Maps(Mapping["Subset", "Bytes"]):
+    """The label maps of a case's subsets as `region_bits` makes them; each unpacked when it is
+    first asked for, for figures need none."""
+
+    def __init__(self, opened: Opened, compared: Compared) -> None:
+        self._opened, self._subsets = opened, tuple(compared.rows)
+        self._known: dict[Subset, Bytes] = {}
+
+    def __getitem__(self, subset: Subset) -> Bytes:
+        if subset not in self._known:
+            shape = self._opened.case.grid.canonical.shape
+            self._known[subset] = unpack_bits(self._opened.answers[subset].labels, shape)
+        return self._known[subset]
+
+    def __iter__(self) -> Iterator[Subset]:
+        return iter(self._subsets)
+
+    def __len__(self) -> int:
+        return len(self._subsets)
 
 
 @dataclass(frozen=True)
@@ -170,26 +192,20 @@ class CompareService:
         compared.rows[subset] = row
 
     def subject(self, update: Update, day: date, alias: str | None = "") -> Subject:
-        """A complete comparison as an export takes it: with its masks again.
+        """A complete comparison as an export takes it. Costs nothing: see `Maps`.
 
         alias: what the case is called in it; None: as its files are.
         """
         from mckd.report.subject import Subject
-        from mckd.tumour.comparison import Comparison
+        from mckd.tumour.comparison import Figures
 
         opened, compared = update.opened, update.compared
         assert opened is not None
         assert compared is not None
-        shape = opened.case.grid.canonical.shape
-        maps = {s: unpack_bits(opened.answers[s].labels, shape) for s in compared.rows}
-        masks = ((s, bits_to_regions(bits)) for s, bits in maps.items())
-        _, whole = next(masks)  # of all sequences: see _order
-        again = Comparison(opened.case, whole, known=compared.rows.values())
-        for subset, found in masks:
-            again.add(subset, found)
+        figures, maps = Figures(opened.case, compared.rows.values()), Maps(opened, compared)
         about, weights = self._tumour.model()
         seen = self._tumour.seen(opened)
-        return Subject(again, maps, about, weights, day, opened.called(alias), seen)
+        return Subject(figures, maps, about, weights, day, opened.called(alias), seen)
 
     # ---- what the widgets show
 

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ SHARED = (
 LOG_NAME = "train.log"
 RECORDS_NAME = "records.jsonl"
 RESUMABLE = {"stopped", "failed"}
+LOADING = "Importing PyTorch and reading the data"
+BUILDING = "Building the network"
+RESUMING = "Building the network and reading the checkpoint"
 STOPPED_CODE = 3  # what `python -m train` returns when it was asked to stop
 
 
@@ -121,7 +125,7 @@ TASKS: dict[str, Task] = {
                     "studio",
                     "Studio",
                     "The network behind the Brain tumours tab: an hour or more on two cores, and "
-                    "cases of your own. Start the app with --data FOLDER.",
+                    "cases of your own, in a folder that is named when the app is started.",
                 ),
                 Choice("paper", "Paper", "The paper's 115,000 steps of large crops: for a GPU."),
             ),
@@ -186,6 +190,8 @@ class Training:
         self.data = Path(data).resolve() if data else None
         self.closed = closed
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._launched: dict[str, float] = {}  # when, of those that have not begun to train
+        self._start_s: float | None = None  # that the last one needed to begin
         self._starting = threading.Lock()
         self._asking = threading.Lock()
         self._exporting = threading.Lock()
@@ -284,7 +290,7 @@ class Training:
             words += ["--epochs", str(_whole(choices.epochs, "Epochs", 1, 10_000))]
         if choices.data == GIVEN_FOLDER:
             if self.data is None:
-                raise ValueError("The app was started without --data, so only the bundled set is.")
+                raise ValueError("No folder was named when the app was started: use bundled data.")
             words += ["--data", self._shown(self.data)]
         elif choices.data != SMALL_SET:
             raise ValueError("Choose one of the data sources in the list.")
@@ -379,6 +385,7 @@ class Training:
                 start_new_session=True,
             )
         self._children[name] = child
+        self._launched[name] = time.monotonic()
         threading.Thread(target=child.wait, name=f"reap {name}", daemon=True).start()
 
     def _saved_arguments(self, run: Run) -> list[str]:
@@ -411,7 +418,8 @@ class Training:
         """Where a run stands.
 
         state: none, gone, unreadable, starting, running, stopped, failed or finished; plus step,
-        steps, eta_s, message, can_stop and can_resume. Never raises for what a folder may hold.
+        steps, eta_s, message, stage and left_s of the start, can_stop and can_resume. Never raises
+        for what a folder may hold.
         """
         run = self.find(run_id)
         if run is None:
@@ -433,7 +441,8 @@ class Training:
             message = self._last_words(run.path)
         return {
             "state": state,
-            "message": self._without_paths(message)[:LONGEST_MESSAGE],
+            "message": _without_flags(self._without_paths(message)[:LONGEST_MESSAGE]),
+            **self._start(run, state, bool(status.get("alive"))),
             "step": _number(status.get("step")),
             "steps": _number(status.get("steps")),
             "eta_s": _number(status.get("eta_s")) if alive else None,
@@ -442,6 +451,21 @@ class Training:
             and state in RESUMABLE
             and bool(_config(run.path).get("command")),
         }
+
+    def _start(self, run: Run, state: str, held: bool) -> dict[str, Any]:
+        """What a starting run does (stage, left_s), as its folder tells: a trainer takes the lock
+        once it has its data. The time that is left is known from the start before."""
+        if state == "running" and run.id in self._launched:
+            self._start_s = time.monotonic() - self._launched.pop(run.id)
+        if state != "starting":
+            return {"stage": "", "left_s": None}
+        stage = LOADING
+        if held:
+            stage = RESUMING if (run.path / RECORDS_NAME).exists() else BUILDING
+        begun = self._launched.get(run.id)
+        if begun is None or self._start_s is None:
+            return {"stage": stage, "left_s": None}
+        return {"stage": stage, "left_s": max(1.0, self._start_s - time.monotonic() + begun)}
 
     def since(self, run_id: object, cursor: object = None) -> dict[str, Any]:
         """Rows written after `cursor`, the run's state, and the cursor to send next time.
@@ -525,6 +549,7 @@ class Training:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FLAG = re.compile(r"--[a-z][a-z0-9-]*")
+_FLAG_IN_PROSE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 _CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
 _LOSSES = ("task_loss", "distillation_loss", "meta_loss")
 _PLAIN = ("epoch", "time_s", "samples_per_s", *_LOSSES)
@@ -589,6 +614,13 @@ def _judge(
     if code in (-signal.SIGTERM, -signal.SIGINT):
         return "stopped", "Stopped before the first step."
     return "failed", message
+
+
+def _without_flags(text: str) -> str:
+    """Names of options as words; whole commands stay, for they are to be typed."""
+    prose, command, rest = text.partition("python -m ")
+    named = _FLAG_IN_PROSE.sub(lambda found: f"\u201c{found[1].replace('-', ' ')}\u201d", prose)
+    return named + command + rest
 
 
 def _config(path: Path) -> dict[str, Any]:

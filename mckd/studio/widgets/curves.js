@@ -273,6 +273,7 @@ function paintState() {
   if (number(status.steps) && status.steps > 0 && state !== "none") {
     parts.push("step " + grouped(step) + " of " + grouped(status.steps));
   }
+  if (state === "starting" && status.stage) parts.push(status.stage, minutes(status.left_s));
   if (state === "running") {
     if (minutes(status.eta_s)) parts.push(minutes(status.eta_s));
     if (last && number(last.samples_per_s)) parts.push(grouped(last.samples_per_s) + " samples/s");
@@ -280,7 +281,7 @@ function paintState() {
   $(".word").textContent = misses > 2 ? "No answer" : WORDS[state] || "";
   $(".detail").textContent = misses > 2
     ? "The app does not answer; still trying. A training run goes on without it."
-    : parts.join(" \u00b7 ");
+    : parts.filter(Boolean).join(" \u00b7 ");
   const bar = $(".meter");
   const done = number(status.steps) && status.steps > 0 ? Math.min(1, step / status.steps) : 0;
   bar.hidden = !LIVE.has(state);
@@ -306,8 +307,9 @@ function paintState() {
 
 function emptyWords(state, waiting) {
   if (waiting) {
-    return ["Waiting for the first record",
-      "The trainer is loading PyTorch and the data. This takes a few seconds, longer the first time."];
+    return [state === "starting" ? "The run is starting" : "Waiting for the first record",
+      state === "starting" ? `${status.stage || "The trainer is loading"}. A start takes some seconds, longer on a busy machine.`
+        : "The model trains; the first point of the curves is on its way."];
   }
   if (state === "loading") return ["Reading the run", ""];
   if (state === "gone") {
@@ -315,7 +317,7 @@ function emptyWords(state, waiting) {
   }
   if (state === "none") {
     return ["No run yet",
-      "Choose a preset and press Start. Curves appear here while the model trains."];
+      "Press Start: the smoke test trains a small model in half a minute. Its curves grow here: which input it learns to trust, its losses, and its score on what it was not trained on."];
   }
   if (state === "unreadable") return ["No records", "Choose another run above, or start a new one."];
   return ["No records", "This run ended before it wrote a record."];

@@ -103,7 +103,7 @@ function render() {
   $('.ask').hidden = value.status !== 'asks';
   $('.take').disabled = value.status !== 'answer';
   if (value.status === 'answer') announce(value);
-  else if (value.status === 'problem' || value.status === 'reading') document.dispatchEvent(new CustomEvent('mckd:closed'));
+  document.dispatchEvent(new CustomEvent('mckd:findings', { detail: { turn: value.turn, status: value.status } }));
   $('.model').textContent = value.model ? `Model: ${value.model[0].toLowerCase()}${value.model.slice(1)}` : '';
 }
 
@@ -114,6 +114,7 @@ function announce(value) {
   document.dispatchEvent(new CustomEvent('mckd:answer', { detail: {
     turn: value.turn, name: value.name, used: keys(value.used), given: keys([...value.used, ...value.off]),
     volumes: of('volume_ml'), dice: of('dice'), cautions: of('caution'), seen: value.seen, reference: value.reference,
+    seconds: value.seconds.answer,
   } }));
 }
 

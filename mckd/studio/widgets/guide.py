@@ -12,8 +12,9 @@ from mckd.studio.widgets import widget
 def guide(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     """`labels`: what each sequence is called, in order.
 
-    It lives in the browser alone and has no value. It reads what other widgets say (`mckd:answer`,
-    `mckd:contributions`) and asks for what a visitor could do as well (`mckd:open`, `mckd:use`, a
-    click on a tab). Where somebody left it is kept in the browser; nothing of a case is.
+    It lives in the browser alone and has no value. It reads what other widgets say (`mckd:case`,
+    `mckd:findings`, `mckd:answer`, `mckd:table`, `mckd:contributions`) and asks for what a visitor
+    could do as well (`mckd:open`, `mckd:use`, a click on a tab). Where somebody left it is kept in
+    the browser; nothing of a case is.
     """
-    return widget("guide", None, labels=labels, **kwargs)
+    return widget("guide", None, parts=("waits",), labels=labels, **kwargs)

@@ -33,12 +33,18 @@ function every(given) {
 
 // ---- when to compare
 
+// The exports and the tour follow: state as below, or "opening"; what is done, and seconds left.
+function announce(state, detail = {}) {
+  document.dispatchEvent(new CustomEvent('mckd:table', { detail: { turn, state, ...detail } }));
+}
+
 document.addEventListener('mckd:case', ({ detail }) => {
   if (detail.turn < turn) return;
   if (detail.turn > turn) {                    // another case: this one is over
     turn = detail.turn;
     table = null;
     root.dataset.state = 'opening';
+    announce('opening');
   }
   if (!table) tell(detail.problem || detail.stage || '', Boolean(detail.problem));
   if (detail.ready && begun !== turn) { due = turn; begin(); }
@@ -76,6 +82,7 @@ function receive() {
   turn = value.turn;
   if (value.state === 'empty') { if (root.dataset.state !== 'opening') tell(''); return; }
   root.dataset.state = value.state;
+  announce(value.state, value.rows && { done: value.rows.length, total: 2 ** value.given.length - 1, left_s: value.left_s });
   if (value.state === 'waiting') return tell(WAITING);
   if (value.state === 'unavailable') return tell(value.problem, true);
   if (value.state === 'asks') return tell(ASKS, true);

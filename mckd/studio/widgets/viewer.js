@@ -94,7 +94,7 @@ async function openReference(turn) {
 // The Compare tab follows: how far the case is, or why it is not there.
 function tell() {
   const { turn, stage, problem, case: opened } = scene;
-  const detail = { turn, stage: stage && stage.text, problem, ready: Boolean(opened && !stage && !problem) };
+  const detail = { turn, stage: stage && stage.text, problem, fraction: stage && stage.fraction, ready: Boolean(opened && !stage && !problem) };
   document.dispatchEvent(new CustomEvent('mckd:case', { detail }));
 }
 
