@@ -93,11 +93,11 @@ def test_the_tour_tells_the_numbers_of_the_case_and_flips_the_switches(page: Any
         assert numbers(page)[:2] == [full["et"], volume(page, "et")]
 
 
-def test_the_tour_ends_with_what_contributes_most(page: Any) -> None:
+def test_the_tour_ends_with_what_the_result_depends_on(page: Any) -> None:
     begin(page)
     for _ in range(5):
         go_on(page)
-    expect(page.locator("#guide h2")).to_have_text("What contributes most")
+    expect(page.locator("#guide h2")).to_have_text("What the result depends on")
     page.click("#guide .act")
     expect(page.locator("#compare-contributions .sentence")).not_to_be_empty()
     sentence = page.inner_text("#compare-contributions .sentence")

@@ -23,6 +23,7 @@ from mckd.studio.services.compare import CompareService
 from mckd.studio.services.export import Export, ExportService
 from mckd.studio.services.tumour import Desk, TumourService
 from mckd.tumour import regions
+from mckd.tumour.fingerprint import NO
 from tests import small_heads
 from tests.patience import PATIENCE_S, until
 
@@ -38,6 +39,9 @@ class Found:
 
     def forget(self, encoded: Any) -> None:
         pass
+
+    def saw(self, case: Any) -> str:
+        return NO
 
     def decide(self, case: Any, used: frozenset[str]) -> Any:
         true = regions(case.labels)
