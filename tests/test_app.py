@@ -8,10 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
@@ -22,10 +21,10 @@ import pytest
 
 from mckd import __version__
 from tests.browser.conftest import FENCE, free_port
+from tests.patience import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[1]
 SECRET = "Mueller_Hans_19610321"
-PATIENCE_S = 120
 
 
 @dataclass
@@ -107,13 +106,6 @@ def answers(app: App) -> bool:
         return False
 
 
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -191,7 +183,7 @@ def test_the_environment_says_where_and_flags_win(tmp_path: Path) -> None:
     with running(tmp_path / "a", address="127.0.0.2", **there) as app:
         here = app.url.replace("127.0.0.2", "127.0.0.1")
         with pytest.raises(urllib.error.URLError, match="refused"):
-            urllib.request.urlopen(here, timeout=10)
+            urllib.request.urlopen(here, timeout=PATIENCE_S)
         until(lambda: app.output.read_text() == f"MCKD Studio is at {app.url}\n")
     with running(tmp_path / "b", "--port", "--listen", "127.0.0.1", **there) as app:
         assert there["GRADIO_SERVER_PORT"] not in app.url

@@ -20,6 +20,7 @@ from mckd.files.checkpoint import save_checkpoint
 from mckd.tumour import SEQUENCES
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from tests import small_heads
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 
@@ -411,7 +412,7 @@ def test_runs_at_the_same_moment_do_not_mix(tmp_path) -> None:
         for source, text in (("s1", "a"), ("s1", "b"), ("s2", "c"), ("s2", "d"))
     ]
     for run in runs:
-        run.wait(60)
+        run.wait(PATIENCE_S)
     assert sorted(run.returncode for run in runs) == [0, 0, 1, 1]
     listed = table(tmp_path / "out" / "index.csv")
     assert {row["source"] for row in listed} == {"s1", "s2"}

@@ -121,6 +121,19 @@ class TestRequirements:
         assert one.specifier.contains(version(name))  # and this computer keeps it
 
 
+TESTS = sorted(p for p in ROOT.glob("tests/**/*.py") if "load" not in p.parts)
+LIMITS = re.compile(
+    r"timeout=[\d_]{2,}|mark\.timeout|\.(?:wait|join)\(\d|time\.monotonic\(\) [<>+]"
+)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_no_test_has_a_limit_of_its_own(path):
+    """Beside other work a machine is slow: all wait for states, at most as tests/patience.py."""
+    if path.name not in ("patience.py", Path(__file__).name):
+        assert LIMITS.findall(path.read_text(encoding="utf-8")) == []
+
+
 class TestReadme:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mckd.studio.services import journal
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 SECRET = "Mueller_Hans_19610321"
@@ -33,7 +34,7 @@ def said_by(folder: Path, program: str) -> tuple[str, str]:
         env=os.environ | {"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
     )
     return done.stdout, done.stderr
@@ -118,6 +119,7 @@ def test_a_file_is_put_aside_when_full_and_few_are_kept(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         from pathlib import Path
         from mckd.studio.services import journal
+from tests.patience import PATIENCE_S
         journal.FILE_BYTES, journal.PER_S = 5000, 1e6
         journal.begin(Path({str(tmp_path / "app.log")!r}))
         import stranger

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mckd.studio.services.private import PREFIX, sweep
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 OWNER = textwrap.dedent("""
@@ -72,7 +73,7 @@ def test_it_goes_at_every_signal_that_ends_a_process(tmp_path: Path, number: int
     with owner(tmp_path) as process:
         folder_of(process)
         process.send_signal(number)
-        said, complaint = process.communicate(timeout=60)
+        said, complaint = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == (0 if number in (2, 15) else 128 + number)
         assert said + complaint == ""
     assert list(tmp_path.iterdir()) == []
@@ -110,7 +111,7 @@ def test_a_hangup_that_nohup_ignores_ends_nothing(tmp_path: Path) -> None:
             folder = folder_of(process)
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
             assert process.returncode == 0  # of the second
             assert not folder.exists()
     finally:
