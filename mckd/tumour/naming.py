@@ -64,15 +64,19 @@ _REWRITTEN = (
     (r"(?<![^\W_])w[\W_]?o(?![^\W_])", " without "),
     (r"(?<=[_ ])-(c|gd|gad|km|ce|kontrast|contrast)(?![^\W_])", r" without \1 "),
     (r"(?<![^\W_])(c|gd|gad|km)-(?=[_ ]|$)", r" without \1 "),
+    (r"(?<![^\W_])o[\W_]?(?=km(?![^\W_]))", " ohne "),
+    (r"(?<![^\W_])m[\W_]?(?=km(?![^\W_]))", " mit "),
+    (r"(?<![^\W_])wo(?=(?:gd|gad|c|contrast)(?![^\W_]))", " without "),
+    (r"(?<![^\W_])w(?=(?:gd|gad|contrast)(?![^\W_]))", " with "),
     (r"\+", " plus "),
 )
 _WHO = re.compile(
     r"(?:s|se|ser|series|im|img|i|e|v|ver|rev|acq|scan|run|p|pat|patient|sub|subj|subject|case|id|tp"
-    r"|ses|session|visit|fu|day|week|month|year|y|m|d|brats|tcia|ixi|oas|mni|phantom|sample)\d+[a-z]?"
+    r"|ses|session|visit|fu|day|week|month|year|y|m|d|brats|tcia|ixi|oas|phantom|sample)\d+[a-z]?"
     r"|(?:case|patient|pat|phantom|subject)[a-z]"
 )
 _HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+\d*[a-z]?(?![a-z])|\d+")
-_MEASURE = re.compile(r"\d+(?:mm|t|d|ch|x\d+(?:x\d+)?)|t[rei]\d+|p\d|iso\d+(?:mm)?")
+_MEASURE = re.compile(r"\d+(?:mm|t|d|ch|x\d+(?:x\d+)?)|t[rei]\d+|p\d|iso\d+(?:mm)?|[lr][ap][is]")
 _CODE = re.compile(r"(?=(?:\D*\d){2})(?=.*[a-z])[a-z0-9]{3,}")  # letters and digits, like an id
 _DATASET = re.compile(r"brats(?:\d*|[a-z]*)|tcga|upenn|ucsf|ixi\d+|oasis\d*")
 _TEMPLATES = frozenset({"atlas", "template"})
@@ -347,8 +351,10 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
                 says_with = True
                 place += 1
             elif word.text == "post":
-                says_with = True
-            elif word.text == "w":
+                dated = following is Kind.WHO and _DATED.fullmatch(words[place + 1].text)
+                says_with |= not dated
+                unclear |= bool(dated)
+            elif word.text == "w" and place and kinds[place - 1] is Kind.T1:
                 pass  # weighted
             elif following is Kind.NOT:
                 says_with = True  # with and without
@@ -356,6 +362,7 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
                 unclear = True
         elif kind is Kind.AGENT:
             says_with = True
+            place += following is Kind.WITH and words[place + 1].text == "plus"
         elif kind is Kind.PLAIN:
             says_without = True
         elif kind is Kind.C:
@@ -370,6 +377,7 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
     return says_with, says_without, unclear
 
 
+_DATED = re.compile(r"(?:day|week|month|year|[dmy])\d+[a-z]?")
 _TIMES = frozenset(
     "baseline basal day days week weeks wk month months mth year years".split()  # noqa: SIM905
 )
@@ -378,22 +386,21 @@ _TIMES = frozenset(
 def _without_target(words: list[Word]) -> list[Word]:
     """Without the space that an image was brought into: `T2 to T1c` is a T2."""
     moving = (*SEQUENCE_KINDS, Kind.SEG, Kind.MASK, Kind.TUMOUR, Kind.T1_LIKE, Kind.OTHER)
-    for place, word in enumerate(words):
-        begun = any(earlier.kind in moving for earlier in words[:place])
-        end = place + 1
-        while end < len(words) and _is_target(words[end]):
-            end += 1
-        aimed = any(w.kind is not Kind.NUMBER for w in words[place + 1 : end])
-        if word.kind is Kind.TO and begun and aimed:
-            return words[:place] + _without_target(words[end:])
-        if (
-            word.text == "2"
-            and begun
-            and place + 1 < len(words)
-            and (words[place + 1].kind in SEQUENCE_KINDS | {Kind.PLACE})
-        ):
-            return words[:place] + _without_target(words[end:])
-    return [Word(w.text, Kind.UNKNOWN) if w.kind is Kind.TO else w for w in words]
+    place = next((i for i, word in enumerate(words) if word.kind in moving), len(words)) + 1
+    kept = words[:place]
+    while place < len(words):
+        word, aim = words[place], place + 1
+        while aim < len(words) and _is_target(words[aim]):
+            aim += 1
+        aimed = words[place + 1 : aim]
+        to = word.kind is Kind.TO and any(w.kind is not Kind.NUMBER for w in aimed)
+        two = word.text == "2" and aimed and aimed[0].kind in SEQUENCE_KINDS | {Kind.PLACE}
+        if to or two:
+            place = aim
+            continue
+        kept.append(word)
+        place += 1
+    return [Word(w.text, Kind.UNKNOWN) if w.kind is Kind.TO else w for w in kept]
 
 
 def _is_target(word: Word) -> bool:

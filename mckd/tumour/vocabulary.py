@@ -55,6 +55,7 @@ _WORDS = {
         groundtruth truth annotation annotations annotated tumorseg tumourseg
     """,
     Kind.AGENT: """
+        agent 增强后 增强後
         ce gd gad gado gadolinium gadolinio gadolin dtpa gdtpa gddtpa ks km kontrast
         kontrastmittel kontrastem kontrastli kontrastmiddel contrast contrasted
         contraste contrasto contrastado contrastada contrastmedium contraststof
@@ -69,6 +70,7 @@ _WORDS = {
     """,
     Kind.C: "c",
     Kind.PLAIN: """
+        basale basali 增强前 增強前
         nativ native nativo nativa natif nativni natywny blanco plain unenhanced unenh
         contrastfree nonenhanced noncontrast noncontrasted noncon nonce nongad nongd nc
         precontrast pregad pregado pregd prekm prece prec precon preinj nogad nogado
@@ -124,6 +126,7 @@ _WORDS = {
     Kind.ANATOMY: "brain head skull cerebrum cerebral cranial cranium parenchyma hirn kopf cerebro",
     Kind.GRADIENT: "gre gr ge ffe flash fl2d fl3d fl merge medic star",
     Kind.IDLE: """
+        oax osag ocor gabe administration vista longtr reoriented reorient 加权 加權
         ax axi axial sag sagittal cor coronal tra trans transverse transversal
         transaxial obl oblique 2d 3d 2dse mr mri nmr irm rm image images img imgs scan
         raw orig original vol volume nii nifti dicom tse se fse frfse frfsexl ir irfse
