@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from mckd.studio.services.tumour import LEFT
@@ -185,6 +186,21 @@ def test_a_drop_on_any_tab_opens_the_list_and_never_the_file(
     expect(page.get_by_role("tab", name="Brain tumours")).to_have_attribute("aria-selected", "true")
     expect(intake(page, ".files .name")).to_have_text("pat_T1.nii.gz")
     assert page.evaluate("window.still") == "here"
+
+
+def test_a_picture_and_a_sound_dropped_on_the_digits_tab_go_where_they_belong(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Digits").click()
+    expect(page.locator("#pad .clear")).to_be_disabled()
+    seven = Image.new("L", (60, 60), 255)
+    ImageDraw.Draw(seven).line([(15, 12), (45, 12), (25, 50)], fill=0, width=6)
+    seven.save(tmp_path / "seven.png")
+    drag(page, EXAMPLES / "spoken.wav", tmp_path / "seven.png", x=900, y=600)()
+    expect(page.locator("#pad .clear")).to_be_enabled()
+    expect(page.locator("#voice .clear")).to_be_enabled()
+    expect(page.get_by_role("tab", name="Digits")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_drag_that_leaves_the_window_leaves_no_trace(

@@ -322,6 +322,25 @@ def test_the_reference_is_a_net_among_the_surfaces(page: Any) -> None:
     expect(part(page, ".viewer")).to_have_attribute("data-net", "0")
 
 
+def test_the_surfaces_are_turned_and_brought_closer_by_keys(page: Any) -> None:
+    at = part(page, ".viewer").get_attribute("data-at")
+    press(page, "d")
+    reach(page, "#tumour-viewer .viewer[data-turn]")
+
+    def turned() -> list[float]:
+        drawn(page)
+        return [float(v) for v in part(page, ".viewer").get_attribute("data-turn").split(",")]
+
+    yaw, pitch, zoom = turned()
+    press(page, "ArrowRight", "ArrowDown", "+")
+    assert turned() > [yaw, pitch, zoom]
+    assert turned()[1] > pitch
+    assert turned()[2] > zoom
+    press(page, "r")
+    assert turned() == [yaw, pitch, zoom]
+    assert part(page, ".viewer").get_attribute("data-at") == at  # the crosshair stays
+
+
 # ---- room
 
 

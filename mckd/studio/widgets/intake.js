@@ -168,7 +168,7 @@ function showFiles() {
 
 // What was left out, by reason: how many, and the first names.
 function showLeft() {
-  const reasons = Map.groupBy ? Map.groupBy(left, ({ why }) => why) : left.reduce((map, one) => map.set(one.why, [...(map.get(one.why) || []), one]), new Map());
+  const reasons = left.reduce((map, one) => map.set(one.why, [...(map.get(one.why) || []), one]), new Map());
   $('.others').hidden = !left.length;
   $('.others').open = left.length <= MOST_TOLD || $('.others').open;
   $('.others summary').textContent = left.length === 1 ? 'One file is left out' : `${left.length} files are left out`;

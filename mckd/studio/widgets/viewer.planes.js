@@ -1,6 +1,7 @@
 // ---- the three planes, and keys
 
 const DIM = 0.6;          // of the greys of a sequence that the model does not use
+const TURN = 0.12;        // radians of the surfaces, for a press of an arrow
 const KEYS = [
   ['1 2 3 4', 'FLAIR, T1, T1c, T2'],
   ['E C W', 'ET, TC, WT on and off'],
@@ -9,7 +10,7 @@ const KEYS = [
   ['G', 'contour of the reference'],
   ['X', 'crosshair on and off'],
   ['V', 'another plane large'],
-  ['D', 'planes or 3-D'],
+  ['D', 'planes or 3-D, where arrow keys turn'],
   ['M', 'ruler: drag a line, or Enter at both ends'],
   ['B', 'two diameters, in an axial slice'],
   ['Backspace, Delete', 'undo a measurement, clear all'],
@@ -70,7 +71,14 @@ function linesOf({ outlines, drawn }) {
   ]);
 }
 
+// Keys that do one thing to the planes and another to the surfaces.
+const either = (planes, surfaces) => () => (view.mode === 'planes' ? planes() : surfaces());
+const closer = either(() => zoomBy(1.25), () => zoomSolid(1.25)), farther = either(() => zoomBy(0.8), () => zoomSolid(0.8));
+
 const PRESS = {
+  arrowleft: either(() => nudge('u', 1), () => turnBy(-TURN, 0)), arrowright: either(() => nudge('u', -1), () => turnBy(TURN, 0)),
+  arrowup: either(() => nudge('v', 1), () => turnBy(0, -TURN)), arrowdown: either(() => nudge('v', -1), () => turnBy(0, TURN)),
+  '+': closer, '=': closer, '-': farther, '\u2212': farther,
   1: () => showSequence('flair'), 2: () => showSequence('t1'), 3: () => showSequence('t1c'), 4: () => showSequence('t2'),
   e: () => toggleRegion('et'), c: () => toggleRegion('tc'), w: () => toggleRegion('wt'),
   ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset, d: ACTS.view,

@@ -241,6 +241,7 @@ function drawSolid() {
   }
   root.dataset.net = String(netted ? REGIONS.reduce((sum, { key }) => sum + solid.nets[key].count / 2, 0) : 0);   // lines
   placeEnds(rows, half.map((h) => h * 1.12), scale);
+  root.dataset.turn = [solid.turn.yaw, solid.turn.pitch, solid.turn.zoom].map((part) => part.toFixed(2)).join();
   root.dataset.triangles = String(Object.values(solid.meshes).reduce((sum, mesh) => sum + (mesh ? mesh.count / 3 : 0), 0));
 }
 
@@ -263,6 +264,16 @@ function placeEnds(rows, half, scale) {
   });
 }
 
+function turnBy(yaw, pitch) {   // radians
+  solid.turn.yaw += yaw;
+  solid.turn.pitch = clamp(solid.turn.pitch + pitch, -1.55, 1.55);
+  redraw();
+}
+function zoomSolid(factor) {
+  solid.turn.zoom = clamp(solid.turn.zoom * factor, 0.5, 8);
+  redraw();
+}
+
 (function turnByHand() {
   const canvas = $('.solid canvas'), fingers = new Map();
   let apart = 0;
@@ -275,24 +286,20 @@ function placeEnds(rows, half, scale) {
   canvas.addEventListener('pointermove', (event) => {
     const before = fingers.get(event.pointerId);
     if (!before) return;
-    const now = [event.clientX, event.clientY], turn = solid.turn;
+    const now = [event.clientX, event.clientY];
     fingers.set(event.pointerId, now);
-    if (fingers.size === 1) {
-      turn.yaw += (now[0] - before[0]) / 140;
-      turn.pitch = clamp(turn.pitch + (now[1] - before[1]) / 140, -1.55, 1.55);
-    } else {
+    if (fingers.size === 1) turnBy((now[0] - before[0]) / 140, (now[1] - before[1]) / 140);
+    else {
       const [a, b] = [...fingers.values()], wide = Math.hypot(a[0] - b[0], a[1] - b[1]);
-      if (apart) turn.zoom = clamp((turn.zoom * wide) / apart, 0.5, 8);
+      if (apart) zoomSolid(wide / apart);
       apart = wide;
     }
-    redraw();
   });
   for (const end of ['pointerup', 'pointercancel']) canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
   canvas.addEventListener('dblclick', () => { resetSolid(); redraw(); });
   canvas.addEventListener('wheel', (event) => {
     event.preventDefault();
-    solid.turn.zoom = clamp(solid.turn.zoom * Math.exp(-clamp(event.deltaY, -120, 120) / 400), 0.5, 8);
-    redraw();
+    zoomSolid(Math.exp(-clamp(event.deltaY, -120, 120) / 400));
   }, { passive: false });
   new ResizeObserver(() => redraw()).observe(canvas);
 })();
