@@ -214,6 +214,8 @@ def evaluate(
             mine += _score_case(segmenter, case, fold, wanted, distances, was_seen)
         if not mine:
             notes.append(f"Left out: {case.name} has only {', '.join(case.volumes)}.")
+        else:
+            notes += [f"{case.name}: {note}" for note in case.reference_notes]
         scores += mine
         left = (time.monotonic() - started) / number * (len(found) - number)
         say(f"[{number}/{len(found)}] {_brief(case, mine)}, {clock(left)} left")

@@ -124,6 +124,22 @@ class TestMeans:
         t1c = evaluate.subset_rows(found)[2]
         assert (t1c["tc"], t1c["tc_n"]) == (pytest.approx(30 / 31), 2)
 
+    def test_a_mask_is_scored_as_the_whole_tumour_only(self, oracle, data, tmp_path):
+        """Its other regions are in no mean, and the tables say why."""
+        path = data / "two" / "two_seg.nii.gz"
+        image = nibabel.load(path)
+        mask = (np.asarray(image.dataobj) > 0).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
+        found, notes, _ = scores_of([write_checkpoint(tmp_path / "c.safetensors")], data)
+        assert {s.region for s in found if s.case == "two"} == {"wt"}
+        last = evaluate.subset_rows(found)[-2]
+        assert (last["et_n"], last["tc_n"], last["wt_n"]) == (1, 1, 2)
+        assert any(note.startswith("two: two_seg.nii.gz has one label") for note in notes)
+        (line,) = (
+            s for s in evaluate.report(found, notes, evaluate.DICE).splitlines() if "| two " in s
+        )
+        assert line.count("n/a") == 6
+
     def test_without_distances_the_rest_is_the_same(self, oracle, data, tmp_path):
         checkpoint = [write_checkpoint(tmp_path / "c.safetensors")]
         quick, _, _ = scores_of(checkpoint, data)

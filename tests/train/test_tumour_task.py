@@ -87,6 +87,20 @@ class TestCases:
         write_case(tmp_path, 2, with_labels=False)
         assert [case.name for case in load_cases(tmp_path)] == ["case_001"]
 
+    def test_a_reference_that_does_not_tell_every_region_teaches_nothing(self, tmp_path, capsys):
+        """And it is said; the cases beside it are used."""
+        write_case(tmp_path, 1)
+        write_case(tmp_path, 2)
+        (path,) = (tmp_path / "case_002").glob("*_seg.nii.gz")
+        image = nibabel.load(path)
+        mask = (np.asarray(image.dataobj) > 0).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
+        for cache in (None, tmp_path / "cache"):
+            assert [case.name for case in load_cases(tmp_path, cache)] == ["case_001"]
+            said = capsys.readouterr().err
+            assert "Left out: case_002:" in said
+            assert "has one label; it is taken as the whole tumour" in said
+
     def test_no_reference_at_all_is_an_error_that_says_what_to_do(self, tmp_path):
         write_case(tmp_path, 2, with_labels=False)
         with pytest.raises(CaseError, match="data phantoms"):

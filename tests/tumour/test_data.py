@@ -453,13 +453,33 @@ class TestBlankAndDoubtful:
 
         assert warnings_of(noise * inside, (4, 4, 4)).count("Outside") == 1  # thick, no more
         assert read_case(tmp_path).unlike_training
-        assert "are thick" in warnings_of(noise * inside, (4, 4, 4))
+        assert "are too thick" in warnings_of(noise * inside, (4, 4, 4))
         assert "spans" in warnings_of(noise * inside, (1, 1, 1))
         assert "less than a whole brain" in warnings_of(noise * inside, (1, 1, 1))
         assert "nearly every voxel" in warnings_of(noise, (4, 4, 4))
         assert "litres, more than a brain" in warnings_of(noise * inside, (5, 5, 5))
         right = noise * inside * (x > 0)
         assert re.search(r"spans \d\d x 1\d\d x 1\d\d mm", warnings_of(right, (4, 4, 4)))
+
+    @pytest.mark.parametrize(
+        ("thickness", "unlike", "said"),
+        [
+            (2, False, ""),
+            (3, False, "Slices of 3 mm are thick"),
+            (4, True, "slices of 4 mm are too"),
+        ],
+    )
+    def test_thick_slices(self, heads, tmp_path, thickness, unlike, said):
+        shape = (34, 42, 144 // thickness)
+        x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+        noise = np.random.default_rng(0).integers(100, 900, shape)
+        head = (noise * (x**2 + y**2 + z**2 < 0.9)).astype(np.int16)
+        fine = np.repeat(np.repeat(head, 2, 0), 2, 1)
+        heads.write(tmp_path / "x_t1.nii.gz", fine, np.diag([2.0, 2, thickness, 1]))
+        case = read_case(tmp_path)
+        assert case.unlike_training == unlike
+        assert said in " ".join(case.warnings)
+        assert bool(case.warnings) == bool(said)
 
     def test_sequences_that_show_other_parts(self, folder, heads):
         half = heads.head(2)
