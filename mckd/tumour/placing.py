@@ -25,7 +25,7 @@ NEAR_MM = 0.5
 """Grids of one shape whose corners lie no further apart are taken as one: half a usual voxel."""
 SAME_DIRECTION = 0.95  # cosine between axes: they lean no more than 18 degrees
 MOST_STRETCH = 1.5  # between the voxels of two grids
-LEAST_SHARED = 0.6  # of the smaller image's box that lies within the other's
+LEAST_SHARED = 0.6  # of the usual grid's box that lies within the other's
 LEAST_OVERLAP = 0.85  # Dice of two heads, once on one grid
 FINEST_MM = 0.75
 """Voxels that are finer become voxels of about 1 mm, as those of the training."""
@@ -60,7 +60,7 @@ def require_alike(odd: Header, usual: Header) -> None:
     if (
         directions.min() < SAME_DIRECTION
         or max(*stretch, *(1 / stretch)) >= MOST_STRETCH
-        or _shared(a, b) < LEAST_SHARED
+        or _shared(b, a) < LEAST_SHARED
     ):
         raise not_alike(odd, usual)
 
@@ -137,11 +137,11 @@ def _resampled(volume: npt.NDArray[T], source: Grid, target: Grid, order: int) -
 
 
 def _shared(a: Grid, b: Grid) -> float:
-    """How much of the smaller grid's box lies within that of the other, along the axes x, y, z."""
+    """How much of a grid's box lies within that of another, along the axes x, y, z."""
     (low_a, high_a), (low_b, high_b) = (
         (grid.corners_mm().min(0), grid.corners_mm().max(0)) for grid in (a, b)
     )
     both = np.minimum(high_a, high_b) - np.maximum(low_a, low_b)
     if both.min() <= 0:
         return 0.0
-    return float(np.prod(both) / min(np.prod(high_a - low_a), np.prod(high_b - low_b)))
+    return float(np.prod(both) / np.prod(high_a - low_a))

@@ -126,13 +126,8 @@ def understand(numbers: Bytes, name: str, t1c: Floats | None, msd: bool) -> Refe
     if {1, 2} <= here and outer.more(1, 2) and not outer.more(3, 1):
         note = f"{name} is understood as 1 oedema, 2 core, 3 enhancing, by where these lie."
         return Reference(_renumbered(numbers, _OEDEMA_FIRST), EVERY, (note,))
-    doubtful = {1, 2} <= here and outer.large(1, 2) and not outer.more(2, 1)
-    if doubtful or (2 in here and outer.more(3, 2)):
-        note = (
-            f"{name}: by where its labels {_listed(here)} lie, they are not 1 core, 2 oedema, 3 "
-            "enhancing; only the whole tumour is scored."
-        )
-        return Reference(_renumbered(numbers, _WHOLE), ONLY_WHOLE, (note,))
+    if outer.large(1, 2) and not outer.more(2, 1) or outer.more(3, 2):
+        return _in_no_order(numbers, name, here)
     return Reference(numbers, EVERY)
 
 
@@ -145,18 +140,29 @@ def _with_four(numbers: Bytes, name: str, here: set[int], outer: _Outside, dark:
             "these lie."
         )
         return Reference(_renumbered(numbers, _CHILDREN), EVERY, (note,))
-    if (dark and outer.large(4)) or {2, 3} <= here:
+    if (dark and outer.large(4)) or ({2, 3} <= here and outer.more(2, 4)):
         note = (
             f"{name} is understood as 1 core, 2 oedema, 3 enhancing, 4 cavity after surgery "
             "(BraTS 2024); the cavity is no tumour."
         )
         return Reference(_renumbered(numbers, _AFTER_SURGERY), EVERY, (note,))
-    if 1 not in here:
+    if 3 in here or 1 not in here:
         raise CaseError(
             f"{name} has the labels {_listed(here)}, and 4 may be enhancing tumour (BraTS to 2021) "
-            "or a cavity after surgery (2024). Call enhancing tumour 3."
+            "or a cavity after surgery (2024). Renumber them: 1 core, 2 oedema, 3 enhancing."
         )
+    if outer.more(4, 2):
+        return _in_no_order(numbers, name, here)
     return Reference(numbers, EVERY)
+
+
+def _in_no_order(numbers: Bytes, name: str, here: set[int]) -> Reference:
+    """All labels are tumour, but which is which cannot be told."""
+    note = (
+        f"{name}: by where its labels {_listed(here)} lie, they are in no order that is known; only "
+        "the whole tumour is scored."
+    )
+    return Reference(_renumbered(numbers, _WHOLE), ONLY_WHOLE, (note,))
 
 
 class _Outside:

@@ -40,7 +40,8 @@ def knock(door: str, path: Path) -> str:
             assert all(np.isfinite(volume).all() for volume in case.volumes.values())
         elif door == "reference":
             case = read_case({"t1": path.with_name("x_t1.nii"), "seg": path})
-            assert case.labels is not None
+            if case.labels is None:  # the images are let in without it
+                return case.reference_notes[0]
             assert case.labels.max() <= 4
         elif door == "sound":
             assert np.isfinite(find_voice(*read_wave(path)).window).all()

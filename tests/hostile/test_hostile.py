@@ -14,6 +14,7 @@ from tests.hostile.files import GROUPS, Hostile, hostile_files
 
 EVERY = {hostile.kind: hostile for hostile in hostile_files(300)}
 LET_IN = {"extension", "name", "some nan", "padding", "as long as allowed", "surround"}
+LET_IN |= {"rubbish after gzip"}
 LET_IN |= {"four gigabytes", "piped wav", "antiphase", "aiff from a pipe"}  # as long as they are
 EITHER = {"flipped bits", "flipped bits, NIfTI-2", "flipped wav", "flipped aiff", "sform"}  # chance
 

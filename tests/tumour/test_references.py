@@ -93,7 +93,7 @@ def test_a_cavity_is_no_tumour(et):
 
 
 def test_two_and_four_may_mean_two_things():
-    with pytest.raises(CaseError, match=r"2 and 4, and 4 may be .* Call enhancing tumour 3"):
+    with pytest.raises(CaseError, match=r"2 and 4, and 4 may be .* or a cavity"):
         understand(drawn(core=4, oedema=2, et=4), NAME, t1c(), msd=False)
 
 
