@@ -126,7 +126,7 @@ def understand(numbers: Bytes, name: str, t1c: Floats | None, msd: bool) -> Refe
     if {1, 2} <= here and outer.more(1, 2) and not outer.more(3, 1):
         note = f"{name} is understood as 1 oedema, 2 core, 3 enhancing, by where these lie."
         return Reference(_renumbered(numbers, _OEDEMA_FIRST), EVERY, (note,))
-    if outer.large(1, 2) and not outer.more(2, 1) or outer.more(3, 2):
+    if (outer.large(1, 2) and not outer.more(2, 1)) or outer.more(3, 2):
         return _in_no_order(numbers, name, here)
     return Reference(numbers, EVERY)
 
@@ -159,8 +159,8 @@ def _with_four(numbers: Bytes, name: str, here: set[int], outer: _Outside, dark:
 def _in_no_order(numbers: Bytes, name: str, here: set[int]) -> Reference:
     """All labels are tumour, but which is which cannot be told."""
     note = (
-        f"{name}: by where its labels {_listed(here)} lie, they are in no order that is known; only "
-        "the whole tumour is scored."
+        f"{name}: by where its labels {_listed(here)} lie, they are in no order that is known; "
+        "only the whole tumour is scored."
     )
     return Reference(_renumbered(numbers, _WHOLE), ONLY_WHOLE, (note,))
 
