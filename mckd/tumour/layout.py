@@ -158,7 +158,8 @@ def _folders_of_sequences(paths: Sequence[str]) -> frozenset[str]:
     for name, inside in held.items():
         last = PurePosixPath(name).name
         kinds = {word.kind for word in words_of(last)}
-        if last in (*IMAGE_FOLDERS, *LABEL_FOLDERS) or Kind.WHO in kinds or not kinds & _NAMING:
+        of_a_case = Kind.WHO in kinds or (Kind.TUMOUR in kinds and Kind.SEG not in kinds)
+        if last in (*IMAGE_FOLDERS, *LABEL_FOLDERS) or of_a_case or not kinds & _NAMING:
             continue
         own = verdicts(PurePosixPath(path).name for path in inside).values()
         answers = {verdict.answer for verdict in own}
@@ -386,7 +387,10 @@ def _label(paths: Sequence[str], shown: Mapping[str, str], key: Sequence[str]) -
     """A name for a case among others: what its files' names begin with, as it is written."""
     stem = stem_of(shown[paths[0]]) or ""
     begun = re.search(".*?".join(map(re.escape, key)), stem, re.IGNORECASE)
-    return begun[0] if begun else "_".join(key)
+    if not begun:
+        return "_".join(key)
+    before = {word.kind for word in words_of(stem[: begun.start()])}
+    return begun[0] if before & _TELLING else stem[: begun.end()]
 
 
 # ---- numbered files, and the folders of data sets

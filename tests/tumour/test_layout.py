@@ -59,6 +59,10 @@ class TestCasesSideBySide:
             "P2": {"FLAIR/P2": "flair", "T1/P2": "t1"},
         }
 
+    def test_a_folder_named_after_what_it_shows_is_none_of_a_sequence(self):
+        names = ("glioma_t1c/brain1_T1_GD", "glioma_t1c/brain2_T1_GD", "meningioma/x_t2")
+        assert set(slots(*names)) == {"glioma_t1c/brain1", "glioma_t1c/brain2", "meningioma"}
+
     def test_numbers_of_series_make_no_cases(self):
         assert slots("001_T1", "002_T1_Gd", "003_FLAIR") == {
             "": {"001_T1": "t1", "002_T1_Gd": "t1c", "003_FLAIR": "flair"}
