@@ -1,11 +1,26 @@
-"""Data that tests may use: the bundled synthetic set always, the real sets where they are."""
+"""Data that tests may use: the bundled synthetic set always, the real sets where they are.
+
+Generated examples are the same at every run, so that what CI finds can be found again, and take
+the time that they take.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+
+settings.register_profile(
+    "mckd",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("mckd")
 
 
 @pytest.fixture(scope="session")

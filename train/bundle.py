@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mckd.files.atomic import write_atomically
+from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from train.evaluate import read_scores, subset_rows
@@ -39,6 +39,7 @@ def bundle(arguments: argparse.Namespace) -> int:
     header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
     if arguments.scores:
         header["unseen"] = _unseen(arguments.scores)
+    sweep(into)
     target = into / f"{arguments.name}.safetensors"
     digest = save_checkpoint(target, checkpoint.tensors, header)
     record = into / f"{arguments.name}-run"

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mckd.files.atomic import write_atomically
+from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
@@ -142,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     if arguments.out:  # before the work: it may be no folder
         arguments.out.mkdir(parents=True, exist_ok=True)
+        sweep(arguments.out)
     wanted = subsets(SEQUENCES)
     scores, notes = evaluate(
         arguments.checkpoint,

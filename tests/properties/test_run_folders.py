@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mckd.files.runs import LARGEST_RECORDS, MOST_RECORDS, RunFolder
@@ -123,7 +123,7 @@ def assert_harmless(root):
             act("bad")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(files=folders)
 @example(files={"config.json": b'{"a":' * 100_000})
 @example(files={"status.json": b'{"state": "finished", "step": 1' + b"0" * 400 + b"}"})

@@ -63,10 +63,14 @@ def test_tumours(tmp_path, capsys):
         words = ["--preset", "smoke", "--data", tmp_path / "cases", "--crop", 0, "--epochs", 1]
         words += ["--threads", 1, "--fold", fold, "--out", tmp_path / f"run{fold}"]
         assert main(["tumour", *map(str, words)]) == 0
+    killed = tmp_path / "made" / ".tumour.safetensors.99999999"
+    killed.parent.mkdir()
+    killed.write_bytes(b"half")
     run, *folds = (tmp_path / f"run{fold}" for fold in (-1, 0, 2))
     tables = tmp_path / "scores"
     write_scores(tables)
     assert bundle(tmp_path, run, folds, "tumour", "--scores", tables) == 0
+    assert not killed.exists()
     made = TumourSegmenter.load(tmp_path / "made" / "tumour.safetensors")
     wanted = {"fold 0 of 3": scores(folds[0]), "fold 2 of 3": scores(folds[1])}
     assert made.about["left_out"] == wanted

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import ttest_rel
 
-from mckd.files.atomic import write_atomically
+from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import importance
@@ -106,6 +106,7 @@ def cells() -> list[Cell]:
 
 def make_table(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write table.csv and table.md."""
+    sweep(arguments.out)
     rows, count = cells(), arguments.seeds
     selected = [row for row in rows if row.like in ("", row.title)]
     first = range(min(SELECTION_SEEDS, arguments.seeds))
