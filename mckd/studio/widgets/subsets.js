@@ -228,8 +228,9 @@ const WORDS = { missed: 'missed', invented: 'invented', 'correctly empty': 'n/a'
 function volume(value, { sign, caution }) {
   const td = make('td', 'main', value.toFixed(value >= 100 ? 0 : 1));
   if (!sign) return td;
+  td.dataset.sign = sign;
   td.title = caution;
-  td.prepend(make('span', 'sign', sign), make('span', 'heard', `${caution}: `));
+  td.setAttribute('aria-label', `${td.textContent}, ${caution}`);
   return td;
 }
 
