@@ -36,7 +36,7 @@ AFTER_PREDICT = """\
 DIR gets a folder per case, called like its path below FOLDER:
   masks/                  NIfTI labels on the grid of the images, a file per subset
   figures.csv, .json      volumes, notes; Dice and HD95 where the case has a reference
-  contributions.csv       what each sequence adds (--subsets all)
+  contributions.csv       what each sequence changes (--subsets all)
   report.pdf, *.png       with --report
   README.txt, SHA256SUMS  what is there, and its hashes
 No name of a file or folder is in them unless --names is given. Beside them, for your own eyes:

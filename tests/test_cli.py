@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from mckd.__main__ import Progress, main
-from mckd.files.checkpoint import save_checkpoint
-from mckd.tumour import SEQUENCES
+from mckd.files.checkpoint import load_checkpoint, save_checkpoint
+from mckd.tumour import SEQUENCES, read_case
+from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from tests import small_heads
 from tests.patience import PATIENCE_S
@@ -509,3 +510,30 @@ def test_progress_in_a_log_is_a_line_per_case() -> None:
     progress.reach(2, 0.5, "subset 3 of 14")
     progress.fail("first: it is damaged.")
     assert log.getvalue().splitlines() == ["[1/2] first: reading", "first: it is damaged."]
+
+
+def test_a_case_seen_in_training_and_a_volume_to_doubt_are_said_on_the_line(
+    predict, checkpoint, tmp_path, capsys
+) -> None:
+    """By its voxels: the folder that the model is told of has another name."""
+    seen = read_case(small_heads.save_case(tmp_path / "trained" / "old"))
+    kept = load_checkpoint(checkpoint)
+    prints = torch.from_numpy(fingerprints(seen.volumes)[None])
+    unseen = {"dice": {"t2": {"et": 0.157, "tc": 0.412, "wt": 0.673}}}
+    save_checkpoint(
+        checkpoint,
+        {**kept.tensors, TRAINING_PRINTS: prints},
+        kept.header | {"seen": "all", "unseen": unseen},
+    )
+    small_heads.save_case(tmp_path / "in" / "renamed", words=("t2",))
+    status, out = predict(tmp_path / "in")
+    assert status == 0
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("renamed"))
+    assert line.endswith(" [seen in training]")
+    et, tc, wt = line.split(", ")
+    assert "(unreliable: Dice .16 on unseen cases)" in et
+    assert "(rough: Dice .41 on unseen cases)" in tc
+    assert "unseen" not in wt
+    lines = table(out / "renamed" / "figures.csv")
+    assert {row["seen_in_training"] for row in lines} == {"training"}
+    assert [row["caution"] for row in lines] == ["unreliable", "rough", ""]

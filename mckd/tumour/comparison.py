@@ -1,4 +1,4 @@
-"""What every subset of a case's sequences says, and what each sequence adds.
+"""What every subset of a case's sequences says, and what each sequence changes.
 
     compared = Comparison(case, whole.canonical)         # the prediction from all its sequences
     compared.add({"t1", "t2"}, found.canonical)          # any subset, in any order, as they come
@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What each sequence adds to one region: Shapley values, in the order of SEQUENCES.
+    """What each sequence changes of one region: Shapley values, in the order of SEQUENCES.
 
     total_ml: the volume from all sequences. volume_ml: {sequence: mL}, adding up to it.
     without_ml: {sequence: the volume from all the others}; 0 if there is no other. agreement:
@@ -185,7 +185,7 @@ class Figures:
         return len(self._rows) + 1 == 1 << len(self.case.present)
 
     def contributions(self) -> dict[str, Contribution]:
-        """{region: what each sequence adds to it}.
+        """{region: what each sequence changes of it}.
 
         Raises:
             ValueError: not all subsets are in.

@@ -50,7 +50,7 @@ class Compared:
     """What is known of one case's subsets, for everybody who has it open.
 
     rows: in the order in which they were worked out. votes: {region: how many subsets say it, as
-    `pack_bytes`}. contributions: {region: what each sequence adds}. The last two are empty until
+    `pack_bytes`}. contributions: {region: what each sequence changes}. The last two are empty until
     every subset is in.
     """
 

@@ -1,4 +1,4 @@
-"""What each sequence adds to each region of one case, beside the weight that the model learned."""
+"""What each sequence changes of each region of a case, beside the weight that was learned."""
 
 from __future__ import annotations
 
