@@ -46,8 +46,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2, help="that the app may use")
     parser.add_argument("--root", type=Path, default=ROOT, help="project folder with app.py")
     chosen = parser.parse_args()
-    if not (1 <= chosen.visitors <= 32 and 0.2 <= chosen.every <= 60 and chosen.seconds <= 3600):
-        parser.error("at most 32 visitors, 0.2 to 60 s between toggles, an hour")
+    if not (1 <= chosen.visitors <= 24 and 0.2 <= chosen.every <= 60 and chosen.seconds <= 3600):
+        parser.error("at most 24 visitors (from one address), 0.2 to 60 s between toggles, an hour")
     return chosen
 
 
