@@ -261,7 +261,7 @@ def test_no_way_of_asking_opens_the_stream_of_another(
             return refused.code, refused.read().decode()
 
     # something of hers waits to be read
-    status, job = ann.join("compare-subsets", "begin", None)
+    status, job = ann.join("tumour-findings", "download", None, None)
     assert status == 200
     for query in (
         f"session_hash={theirs}",
@@ -277,7 +277,7 @@ def test_no_way_of_asking_opens_the_stream_of_another(
         assert "/sent/" not in said
     for path in (f"heartbeat/{mine}%2F..%2F{theirs}", f"heartbeat/{mine}/../{theirs}", "call/x/1"):
         assert stream(base + path, cookie)[0] in (400, 404)
-    call = f'"fn_index": {bob.function("compare-subsets", "begin")}, "data": [null]'
+    call = f'"fn_index": {bob.function("tumour-findings", "download")}, "data": [null, null]'
     plain = f'{{"session_hash": "{mine}", {call}}}'
     assert bob.post(f"{base}queue/join", plain)[0] == 200
     for twice in (f'"session_hash": "{mine}", "session_hash": "{theirs}"',
