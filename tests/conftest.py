@@ -5,6 +5,8 @@ the time that they take.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,20 @@ def brats() -> Path:
     if found is None:
         pytest.skip("There is no folder data/brats2021 with cases of BraTS 2021 here")
     return found
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """`with full_disk():` no file of this process can grow beyond 4 kB; the system refuses it."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

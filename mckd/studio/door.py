@@ -36,7 +36,7 @@ from mckd.studio.calls import (
 from mckd.studio.cookies import Cookies
 from mckd.studio.newest import Newest
 from mckd.studio.services import faults
-from mckd.studio.services.folders import Folders
+from mckd.studio.services.folders import DISK_FULL, DiskFull, Folders
 from mckd.studio.services.visitors import FULL, TOO_MANY, Refused, Share, Visitors
 
 Message = dict[str, Any]
@@ -75,7 +75,6 @@ UNKNOWN_HOST = (
 )
 FOREIGN = "Pages of other websites may not use this app."
 BUSY = "Too many files are on their way at once. Please try again in a moment."
-DISK_FULL = "The disk of this computer is full. Please try again later."
 TOO_SLOW = "This took too long to arrive. Please try again."
 FAULT = "Something went wrong here; the log of the app has the details."
 
@@ -267,6 +266,8 @@ class Door:
                     ticket = await run_in_threadpool(keep, browser, file.filename or "", file.file)
             except (HTTPException, MultiPartException):  # no form, or more than one file
                 raise Refused(422, ODD) from None
+            except DiskFull as full:
+                raise Refused(507, str(full)) from None
         await answer(send, 200, [ticket])
 
 

@@ -16,7 +16,7 @@ from mckd.studio import door as module
 from mckd.studio.calls import Functions
 from mckd.studio.door import Door
 from mckd.studio.services import visitors as rules
-from mckd.studio.services.folders import Folders
+from mckd.studio.services.folders import DISK_FULL, Folders
 from mckd.studio.services.visitors import Visitors
 from tests.patience import PATIENCE_S
 
@@ -428,6 +428,17 @@ def test_uploads_are_bounded(
     monkeypatch.setattr(module, "LEAST_FREE", 2**70)
     assert upload(browser) == 507
     assert inside.seen == []
+
+
+def test_a_full_disk_refuses_an_upload_in_a_sentence(
+    browser: TestClient, door: Door, tmp_path: Path, full_disk: Any
+) -> None:
+    call(browser)
+    with full_disk():
+        reply = browser.post("/gradio_api/upload", files={"files": ("x.nii", bytes(9000))})
+    assert (reply.status_code, reply.json()) == (507, {"detail": DISK_FULL})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert upload(browser, 9000) == 200
 
 
 # ---- health

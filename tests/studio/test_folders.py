@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mckd.studio.services import folders as module
-from mckd.studio.services.folders import Folders
+from mckd.studio.services.folders import DiskFull, Folders
 from mckd.tumour.naming import plain_name
 
 
@@ -148,3 +149,17 @@ def test_a_visitor_s_first_files_go_when_more_comes_than_fits(
 def test_without_a_root_it_brings_its_own(tmp_path: Path) -> None:
     path = Folders().send("ann", "t1.gz", b"1")
     assert not path.is_relative_to(tmp_path)
+
+
+def test_a_full_disk_leaves_no_half_file(folders: Folders, full_disk: Any) -> None:
+    kept = folders.send("ann", "t1.gz", b"1")
+    with full_disk():
+        for attempt in (
+            lambda: folders.send("ann", "t2.gz", bytes(9000)),
+            lambda: upload(folders, "x.nii", bytes(9000)),
+        ):
+            with pytest.raises(DiskFull, match="disk of this computer is full"):
+                attempt()
+        assert every(folders.root) == [kept]
+    assert folders.send("ann", "t2.gz", bytes(9000)).read_bytes() == bytes(9000)
+    assert folders.take("ann", upload(folders, "x.nii", bytes(9000))).path.stat().st_size == 9000

@@ -148,3 +148,31 @@ def test_what_this_project_says_stays_as_it_is() -> None:
     _, error = said_by(ROOT, program)
     assert "ERROR mckd.x: A case could not be read. CaseError in mckd/tumour/nifti.py:" in error
     assert "nowhere" not in error
+
+
+FORGED = """
+import gradio as gr
+from gradio.routes import App
+from starlette.testclient import TestClient
+
+with gr.Blocks() as page:
+    chosen = gr.Radio(["a", "b"])
+    chosen.change(lambda value: {}[value], chosen, chosen)
+    chosen.input(lambda value: value, chosen, chosen, queue=False)
+with TestClient(App.create_app(page), raise_server_exceptions=False) as client:
+    for number in range(2):
+        for data in ([SECRET * 1000], [], SECRET, [{SECRET: SECRET}] * 1000, ["a"]):
+            for path in ("run/predict", "queue/join"):
+                body = {"fn_index": number, "data": data, "session_hash": "forged"}
+                client.post("/gradio_api/" + path, json=body)
+"""
+
+
+def test_forged_calls_that_gradio_cannot_use(tmp_path: Path) -> None:
+    """Gradio itself without the door before it; without the journal it tells the word aloud."""
+    program = f"SECRET = {SECRET!r}\n{FORGED}"
+    assert SECRET in "".join(said_by(tmp_path, program))
+    out, error = said_by(tmp_path, BEGIN + program)
+    assert re.search(r"Printed by gradio/routes\.py:\d+ predict\. Error in gradio/", error)
+    assert SECRET not in out + error
+    assert len(out + error) < 20_000

@@ -17,7 +17,7 @@ import pytest
 
 from mckd.studio.services import tumour as module
 from mckd.studio.services.compare import CompareService
-from mckd.studio.services.folders import Folders
+from mckd.studio.services.folders import DISK_FULL, Folders
 from mckd.studio.services.tumour import Desk, TumourService, Update, model_unavailable, spoken
 from mckd.studio.tabs import tumour as tab
 from mckd.tumour import regions
@@ -605,3 +605,17 @@ def test_a_scene_holds_files_and_no_bytes(service: TumourService) -> None:
     assert not isinstance(switches, dict) or "given" not in switches
     problem = list(tab.open_case(service, desk, {"case": "nothing"}))[-1][0]
     assert problem["problem"] == "There is no such bundled case. Choose one of the list."
+
+
+def test_a_full_disk_is_one_sentence_and_the_next_click_works(
+    service: TumourService, tmp_path: Path, full_disk: Any
+) -> None:
+    desk = Desk()
+    with full_disk():
+        shown = [s for s, *_ in tab.open_case(service, desk, {"case": "phantom_a"})]
+    assert shown[-1]["problem"] == DISK_FULL
+    assert shown[-1]["case"] is None
+    assert files(service.folders.root) == []
+    shown = [s for s, *_ in tab.open_case(service, desk, {"case": "phantom_a"})]
+    assert shown[-1]["problem"] == ""
+    assert all(Path(f["file"]["path"]).is_file() for f in shown[-1]["case"]["sequences"].values())

@@ -9,6 +9,7 @@ kept in memory only: on the disk it lies under a random name.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +26,14 @@ from mckd.tumour.naming import plain_name
 
 LARGEST_BYTES = 2**29
 """Of the files one visitor has given; what they gave first goes when more comes."""
+
+
+DISK_FULL = "The disk of this computer is full. Please try again later."
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(ValueError):  # noqa: N818 - as people say it
+    """A file that could not be written for want of room; the message is for the visitor."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +64,18 @@ class Folders:
         return self.root / "given"
 
     def send(self, owner: str, name: str, data: bytes) -> Path:
-        """A file for the owner's browser; the same name and bytes are the same file."""
+        """A file for the owner's browser; the same name and bytes are the same file.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
         content = hashlib.blake2b(data, digest_size=16).hexdigest()
         with self._lock:
             path = self.root / "sent" / self._name(owner) / content / name
             if path.is_file():
                 os.utime(path)  # Gradio deletes what has become old
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+                _write(path, lambda file: file.write(data))
         return path
 
     def receive(self, sender: str, name: str, file: BinaryIO) -> str:
@@ -71,12 +84,14 @@ class Folders:
         Args:
             sender: whose it is until somebody opens it, a secret.
             name: as the sender says; only what people may see of it is kept.
+
+        Raises:
+            DiskFull: there is no room for it.
         """
         ticket = secrets.token_hex(16)
         with self._lock:
             upload = Upload(self._place(sender), plain_name(name))
-        with upload.path.open("xb") as kept:
-            shutil.copyfileobj(file, kept)
+        _write(upload.path, lambda kept: shutil.copyfileobj(file, kept))
         with self._lock:
             self._arrived[ticket] = sender, upload
             self._make_room([u.path for s, u in self._arrived.values() if s == sender])
@@ -161,3 +176,22 @@ class Folders:
             total += size
             if number and total > LARGEST_BYTES:
                 path.unlink(missing_ok=True)
+
+
+def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """A new file, whole or not at all: what is found under its name may be sent.
+
+    Raises:
+        DiskFull: there is no room for it; nothing is left of the attempt.
+    """
+    half = path.with_name(secrets.token_hex(16))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with half.open("xb") as file:
+            fill(file)
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        if error.errno in _FULL:
+            raise DiskFull(DISK_FULL) from error
+        raise

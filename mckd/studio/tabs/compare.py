@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ import gradio as gr
 from mckd.studio.services import Services
 from mckd.studio.services.compare import CompareService, Update
 from mckd.studio.services.export import KINDS, ExportService
+from mckd.studio.services.folders import DiskFull
 from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
 from mckd.studio.tabs.tumour import MOST_WAITING, QUIET, alias_of, send, send_case
 from mckd.studio.widgets.contributions import contributions
@@ -27,11 +29,12 @@ Shown = tuple[Any, Any, Any]  # values of the panes, the table and the contribut
 def run(tumour: TumourService, compare: CompareService, desk: Desk) -> Iterator[Shown]:
     """Compare the case on the desk and show every row as it comes."""
     for update in compare.run(desk):
-        yield (
-            scene(tumour, compare, desk, update),
-            compare.table(update),
-            compare.contributions(update),
-        )
+        try:
+            pictures = scene(tumour, compare, desk, update)
+        except DiskFull:
+            update = Update(update.turn, "problem")
+            pictures = scene(tumour, compare, desk, update)
+        yield pictures, compare.table(update), compare.contributions(update)
 
 
 def scene(
@@ -62,9 +65,12 @@ def take_home(
     for step in export.make(desk, kind, alias_of(wish)):
         shown = {"stage": step.stage, "fraction": step.fraction, "problem": step.problem}
         file = None
-        if step.name:
-            path = tumour.folders.send(desk.owner, step.name, step.data)
-            file = gr.FileData(path=str(path), orig_name=step.name).model_dump()
+        if step.name:  # on the disk it has none: it may be a person's
+            try:
+                path = tumour.folders.send(desk.owner, f"file{Path(step.name).suffix}", step.data)
+                file = gr.FileData(path=str(path), orig_name=step.name).model_dump()
+            except DiskFull as problem:
+                shown["problem"] = str(problem)
         yield {**shown, "file": file}
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from mckd.studio.door import browser_of
 from mckd.studio.services import Services
+from mckd.studio.services.folders import DiskFull
 from mckd.studio.services.tumour import (
     DROPPED,
     SEQUENCES,
@@ -97,14 +98,26 @@ def download(tumour: TumourService, desk: Desk, wish: Any) -> str | None:
     """Write the label file of the answer on screen, for the browser to fetch."""
     try:
         name, data = tumour.label_file(desk, alias_of(wish))
+        return str(tumour.folders.send(desk.owner, name, data))
     except ValueError as problem:
         gr.Warning(str(problem), title="No download")
         return None
-    return str(tumour.folders.send(desk.owner, name, data))
 
 
 def show(tumour: TumourService, desk: Desk, update: Update) -> Shown:
     """An update as values of the viewer, the switches and the findings."""
+    try:
+        return _shown(tumour, desk, update)
+    except DiskFull as problem:
+        return _shown(tumour, desk, Update(update.turn, problem=str(problem)))
+
+
+def _shown(tumour: TumourService, desk: Desk, update: Update) -> Shown:
+    """The same, with its files written.
+
+    Raises:
+        DiskFull: there is no room for them.
+    """
     opened, answer = update.opened, update.answer
     scene: dict[str, Any] = {
         "turn": update.turn,
