@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -214,7 +215,7 @@ class TestOnDisk:
     def test_a_folder_that_cannot_be_opened_is_said(self, heads, tmp_path: Path, monkeypatch):
         heads.write_case(tmp_path / "case")
         (tmp_path / "locked").mkdir()
-        real = __import__("os").scandir
+        real = os.scandir
 
         def scandir(path):
             if Path(path).name == "locked":
