@@ -256,16 +256,16 @@ import fcntl, json, os, socket, struct, subprocess, sys, time, urllib.request
 
 with socket.socket() as probe:  # a network of its own, of this computer alone: switch it on
     fcntl.ioctl(probe, 0x8914, struct.pack("16sh", b"lo", 0x1))
-port = sys.argv[1]
+port, patience = sys.argv[1], float(sys.argv[3])
 app = subprocess.Popen([sys.executable, "app.py", "--port", port, "--runs", sys.argv[2]])
 told = {"networks": [name for _, name in socket.if_nameindex()]}
 while app.poll() is None and told.get("health") != "ready":
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=patience) as reply:
             told["health"] = json.load(reply)["status"]
     except OSError:
         time.sleep(0.2)
-with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as reply:
+with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=patience) as reply:
     told["page"] = "MCKD Studio" in reply.read().decode()
 try:
     socket.create_connection(("192.0.2.1", 80), 5)
@@ -284,7 +284,7 @@ def test_without_any_network_it_starts_and_serves(tmp_path: Path) -> None:
         pytest.skip("this system does not let a process give up its network")
     port = str(free_port())
     done = subprocess.run(
-        [*alone, sys.executable, "-c", OFFLINE, port, str(tmp_path / "runs")],
+        [*alone, sys.executable, "-c", OFFLINE, port, str(tmp_path / "runs"), str(PATIENCE_S)],
         cwd=ROOT,
         env={k: v for k, v in os.environ.items() if k != "SPACE_ID"} | {"TMPDIR": str(tmp_path)},
         capture_output=True,
