@@ -456,6 +456,7 @@ def test_a_start_says_what_it_does_by_what_the_folder_shows(project: Path) -> No
             assert said() == ("running", "", None)
             run.append(row(1))
             run.write_status(state="stopped", step=1, steps=9, eta_s=None, message="")
+            assert said() == ("running", "", None)  # it ends: that is no start
             training._launched["one"] = time.monotonic()  # resumed
             training._start_s = 1000.0  # that the start before took
             state, stage, left_s = said()

@@ -190,7 +190,7 @@ class Training:
         self.data = Path(data).resolve() if data else None
         self.closed = closed
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._launched: dict[str, float] = {}  # when, of those that have not begun to train
+        self._launched: dict[str, float | None] = {}  # when; None once it trains
         self._start_s: float | None = None  # that the last one needed to begin
         self._starting = threading.Lock()
         self._asking = threading.Lock()
@@ -434,6 +434,8 @@ class Training:
             status = self._status(run.path)  # it may have ended between its state and its lock
         alive = bool(status.get("alive")) or here
         state, message = _judge(status, alive, child)
+        if state == "starting" and run.id in self._launched and self._launched[run.id] is None:
+            state = "running"  # it has said its last word and is about to end
         trouble = "" if alive else RunFolder(run.path).trouble()
         if trouble:
             state, message = "unreadable", trouble
@@ -455,14 +457,15 @@ class Training:
     def _start(self, run: Run, state: str, held: bool) -> dict[str, Any]:
         """What a starting run does (stage, left_s), as its folder tells: a trainer takes the lock
         once it has its data. The time that is left is known from the start before."""
-        if state == "running" and run.id in self._launched:
-            self._start_s = time.monotonic() - self._launched.pop(run.id)
+        begun = self._launched.get(run.id)
+        if state == "running" and begun is not None:
+            self._start_s = time.monotonic() - begun
+            self._launched[run.id] = None
         if state != "starting":
             return {"stage": "", "left_s": None}
         stage = LOADING
         if held:
             stage = RESUMING if (run.path / RECORDS_NAME).exists() else BUILDING
-        begun = self._launched.get(run.id)
         if begun is None or self._start_s is None:
             return {"stage": stage, "left_s": None}
         return {"stage": stage, "left_s": max(1.0, self._start_s - time.monotonic() + begun)}
