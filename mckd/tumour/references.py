@@ -23,6 +23,7 @@ import numpy.typing as npt
 from mckd.tumour.geometry import bounding_box
 from mckd.tumour.naming import REGIONS, CaseError
 from mckd.tumour.nifti import Floats
+from mckd.tumour.scope import AFTER, CHILD, beyond_scope
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -139,13 +140,15 @@ def _with_four(numbers: Bytes, name: str, here: set[int], outer: _Outside, dark:
             f"{name} is understood as 1 enhancing, 2 core, 3 cyst, 4 oedema (BraTS-PED), by where "
             "these lie."
         )
-        return Reference(_renumbered(numbers, _CHILDREN), EVERY, (note,))
+        beyond = beyond_scope("The labels are those of children", CHILD)
+        return Reference(_renumbered(numbers, _CHILDREN), EVERY, (note, beyond))
     if (dark and outer.large(4)) or ({2, 3} <= here and outer.more(2, 4)):
         note = (
             f"{name} is understood as 1 core, 2 oedema, 3 enhancing, 4 cavity after surgery "
             "(BraTS 2024); the cavity is no tumour."
         )
-        return Reference(_renumbered(numbers, _AFTER_SURGERY), EVERY, (note,))
+        beyond = beyond_scope("There is a cavity in the reference", AFTER)
+        return Reference(_renumbered(numbers, _AFTER_SURGERY), EVERY, (note, beyond))
     if 3 in here or 1 not in here:
         raise CaseError(
             f"{name} has the labels {_listed(here)}, and 4 may be enhancing tumour (BraTS to 2021) "

@@ -1,4 +1,4 @@
-"""What the model was made for, and cases whose names say that they are something else."""
+"""What the model was made for, and cases that seem to be something else: by name or labels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Iterable
 FOR = "adult glioma before surgery"
 SCOPE = f"Made for {FOR}; not for metastases, children, or scans after an operation."
 
+CHILD, AFTER = "a child", "a scan after an operation or treatment"
+
 _AFTER = r"post[^a-z]*(?:op|operative|surg|surgery|surgical|resection|treatment|rt|radiation|chemo)"
 _KINDS = {
     "metastases": r"mets?|metastas[ei]s|metastatic|metastasen",
-    "a child": r"peds?|paed|pa?ediatrics?|child|children|kind|infant|neonat[a-z]*|dipg",
-    "a scan after an operation or treatment": rf"{_AFTER}|resect[a-z]*|cavity",
+    CHILD: r"peds?|paed|pa?ediatrics?|child|children|kind|infant|neonat[a-z]*|dipg",
+    AFTER: rf"{_AFTER}|resect[a-z]*|cavity",
     "a meningioma": r"brats[^a-z]*men|meningioma[a-z]*|meningeom[a-z]*",
 }
 _WORDS = {kind: re.compile(rf"(?<![a-z])({words})(?![a-z])") for kind, words in _KINDS.items()}
@@ -28,8 +30,12 @@ def out_of_scope(names: Iterable[str]) -> list[str]:
         for kind, word in _WORDS.items():
             if found := word.search(name.lower()):
                 said.setdefault(kind, found[1])
-    return [
-        f"The name says '{word}', so this may be {kind}: outside what the model was made for, "
-        f"{FOR}. What it finds here was never checked."
-        for kind, word in said.items()
-    ]
+    return [beyond_scope(f"The name says '{word}'", kind) for kind, word in said.items()]
+
+
+def beyond_scope(sign: str, kind: str) -> str:
+    """The sentence about a case that is of another kind; sign: what tells."""
+    return (
+        f"{sign}, so this may be {kind}: outside what the model was made for, {FOR}. What it finds "
+        "here was never checked."
+    )
