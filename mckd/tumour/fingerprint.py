@@ -58,7 +58,8 @@ ALIKE = 0.16
 15 real cases differ by .15 or less; two persons, real or synthetic, by .23 or more."""
 
 _middles = np.linspace(-REACH, REACH, CELLS + 1)[:-1] + REACH / CELLS
-_COUNTS = (sum(m * m for m in np.meshgrid(*[_middles] * 3)) <= RADIUS**2)[1:-1, 1:-1, 1:-1]
+_APART = np.square(np.stack(np.meshgrid(*[_middles] * 3))).sum(0)  # from the middle, squared
+_COUNTS = (_APART <= RADIUS**2)[1:-1, 1:-1, 1:-1]
 BITS = int(np.count_nonzero(_COUNTS))
 SIZE = BITS // 8
 """Bytes of a fingerprint."""
@@ -142,7 +143,8 @@ def _parts(edges: Doubles, size: int) -> Floats:
     """(CELLS, size): how much of each voxel lies in each cell."""
     starts = np.arange(size)
     ends = np.minimum(edges[1:, None], starts + 1)
-    return np.clip(ends - np.maximum(edges[:-1, None], starts), 0, 1).astype(np.float32)
+    parts: Floats = np.clip(ends - np.maximum(edges[:-1, None], starts), 0, 1).astype(np.float32)
+    return parts
 
 
 def _signs(cells: Doubles) -> npt.NDArray[np.bool_]:
