@@ -32,6 +32,7 @@ HANDED_ON = {
     "user-agent",
 }
 OF_A_SPACE = {"x-forwarded-for", "x-forwarded-proto", "x-ip-token"}  # its proxy writes them
+JUDGED = {*HANDED_ON, *OF_A_SPACE, "cookie", "forwarded", "sec-fetch-site", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,12 @@ def text(raw: bytes) -> str:
 
 
 def headers_of(scope: Scope, on_space: bool) -> dict[str, str]:
-    """The headers by name. Those that are lists may come in pieces; no other comes twice."""
+    """The headers by name. Lists may come in pieces; nothing else that is looked at comes twice."""
     lists = LISTS | ({"x-forwarded-for"} if on_space else set())
     found: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name, said = raw.decode("latin-1").lower(), value.decode("latin-1")
-        if name in found and name not in lists:
+        if name in found and name in JUDGED and name not in lists:
             raise Refused(400, ODD)
         found[name] = f"{found[name]}, {said}" if name in found else said
     return found
