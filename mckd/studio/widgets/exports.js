@@ -64,8 +64,15 @@ watch('value', () => {
   show(value);
   if (!value.file || value.file.url === fetched) return;
   fetched = value.file.url;
-  const link = Object.assign(document.createElement('a'), { href: value.file.url, download: value.file.orig_name });
+  download(value.file);
+});
+
+// Where it lies it has no name, and the server tells that one: so the page gives it its own.
+async function download({ url, orig_name: name }) {
+  const href = URL.createObjectURL(await (await fetch(url)).blob());
+  const link = Object.assign(document.createElement('a'), { href, download: name });
   document.body.append(link);
   link.click();
   link.remove();
-});
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+}
