@@ -22,7 +22,7 @@ class Tab:
 
     def __init__(self, page: Any) -> None:
         page.get_by_role("tab", name="Training").click()
-        self.page = page
+        self.page, self.begun = page, None
         self.curves = page.locator("#training-curves .curves")
         self.curves.wait_for()
         self.start = page.locator("#training-start")
@@ -38,12 +38,16 @@ class Tab:
         return int(self.get("points"))
 
     def until(self, true: Callable[[], Any], what: str) -> None:
-        """Wait for it; a run that failed brings nothing any more."""
+        """Wait for it; a run that was begun here and failed brings nothing any more."""
         note = self.page.locator("#training-curves .note")
         until(
             true,
             lambda: f"{what} (curves: {self.get('state')}, {self.points} points)",
-            lambda: self.get("state") == "failed" and f"the run failed: {note.inner_text()}",
+            lambda: (
+                self.get("run") == self.begun
+                and self.get("state") == "failed"
+                and f"the run failed: {note.inner_text()}"
+            ),
             lambda seconds: self.page.wait_for_timeout(1000 * seconds),
         )
 
@@ -59,7 +63,8 @@ class Tab:
         expect(self.command).to_contain_text(f"--epochs {epochs}")
         self.start.click()
         self.until(lambda: self.get("run") != before, "another run")
-        return self.get("run")
+        self.begun = self.get("run")
+        return str(self.begun)
 
     def end(self) -> None:
         """Stop whatever is live and wait for it."""
