@@ -8,23 +8,32 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import mckd
 from mckd.files.faults import in_words
 from mckd.memory import keep_memory
+from mckd.systems import SYSTEMS
 from train.commands import add_commands
 from train.flags import add_threads
-from train.settings import SettingsError, add_flags, override
+from train.settings import (
+    SettingsError,
+    TrainSettings,
+    add_flags,
+    names_of,
+    override,
+    with_system,
+)
 
 # A task is one more line here and one more folder beside `train/digits`.
 TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
 
 
 def main(argv: Sequence[str]) -> int:
-    arguments = parser().parse_args(argv)
+    arguments = parser(system_of(argv)).parse_args(argv)
     keep_memory()
     try:
         return int(arguments.action(arguments))
@@ -39,7 +48,18 @@ def main(argv: Sequence[str]) -> int:
         return 2
 
 
-def parser() -> argparse.ArgumentParser:
+def system_of(argv: Sequence[str]) -> str:
+    """The system that a command names: which options there are depends on it."""
+    named = TrainSettings.system
+    for word, following in pairwise([*argv, ""]):
+        if word == "--system":
+            named = following
+        elif word.startswith("--system="):
+            named = word.removeprefix("--system=")
+    return named if named in SYSTEMS else TrainSettings.system  # the parser refuses what is unknown
+
+
+def parser(system: str = TrainSettings.system) -> argparse.ArgumentParser:
     """Every command with its flags. Making it imports no PyTorch: help comes at once."""
     whole = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     whole.add_argument("--version", action="version", version=f"MCKD Studio {mckd.__version__}")
@@ -47,13 +67,13 @@ def parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="fetch or make data to train on")
     data_commands = data.add_subparsers(dest="what", required=True)
     for name, module in TASKS.items():
-        _add_task(commands.add_parser(name, help=f"train the {name} model"), module)
+        _add_task(commands.add_parser(name, help=f"train the {name} model"), module, system)
         importlib.import_module(module).add_data_commands(data_commands)
     add_commands(commands)
     return whole
 
 
-def _add_task(parser: argparse.ArgumentParser, module: str) -> None:
+def _add_task(parser: argparse.ArgumentParser, module: str, system: str) -> None:
     task = importlib.import_module(module)
     parser.add_argument(
         "--preset",
@@ -72,16 +92,18 @@ def _add_task(parser: argparse.ArgumentParser, module: str) -> None:
     )
     add_threads(parser)
     task.add_flags(parser)
-    add_flags(parser, task.KIND, {name: make() for name, make in task.PRESETS.items()})
-    parser.set_defaults(action=lambda arguments: _train(arguments, task))
+    presets = {name: with_system(make(), system) for name, make in task.PRESETS.items()}
+    add_flags(parser, task.KIND, presets)
+    parser.set_defaults(action=lambda arguments: _train(arguments, task, presets))
 
 
-def _train(arguments: argparse.Namespace, task: Any) -> int:
+def _train(arguments: argparse.Namespace, task: Any, presets: Mapping[str, TrainSettings]) -> int:
     from mckd.files.runs import RunFolder
 
-    fields = _fields(task.KIND)
-    changes = {k: v for k, v in vars(arguments).items() if k in fields}
-    settings = task.resolve(override(task.PRESETS[arguments.preset](), changes))
+    preset = presets[arguments.preset]
+    known = names_of(preset)
+    changes = {k: v for k, v in vars(arguments).items() if k in known}
+    settings = task.resolve(override(preset, changes))
     run = RunFolder(arguments.out)
     if os.environ.get("RANK", "0") == "0":
         run.check_start(arguments.resume)
@@ -113,12 +135,6 @@ def _train(arguments: argparse.Namespace, task: Any) -> int:
 def _out(arguments: argparse.Namespace) -> Path:
     """The folder that a command writes to, for what is said of its errors."""
     return Path(getattr(arguments, "out", None) or getattr(arguments, "into", None) or ".")
-
-
-def _fields(kind: type) -> set[str]:
-    parser = argparse.ArgumentParser(add_help=False)
-    add_flags(parser, kind)
-    return {action.dest for action in parser._actions}
 
 
 def _observers(arguments: argparse.Namespace) -> list[Callable[[dict[str, Any]], None]]:

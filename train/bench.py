@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -151,23 +152,34 @@ def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[s
     import torch
     import torch.nn.functional as F
 
-    from mckd.method import training_step
     from mckd.precision import in_bfloat16
+    from mckd.systems import Moment, Trainer, system_class
     from mckd.tumour import network
     from train.settings import override
-    from train.state import TrainingState
+    from train.state import make_optimizer
     from train.tumour.settings import studio
     from train.tumour.task import TumourTask
 
     changes = {"transplant": 0.5, "vary": 0.5, "deform": 0.5, "validation": 1, "fold": -1}
     settings = override(studio(), {"crop": crop, **changes})
     task = TumourTask(settings, folder)
-    state = TrainingState(task.network(), settings, torch.device("cpu"))
+    exact = False
+    trainer = Trainer(
+        task_loss=task.loss,
+        optimizer=partial(make_optimizer, settings=settings),
+        device=torch.device("cpu"),
+        accumulate=1,
+        autocast=lambda: in_bfloat16("cpu", not exact),
+        synchronise=lambda gradients: None,
+        average=lambda tensors: None,
+    )
+    system = system_class(settings.system)(task.parts, settings.method, trainer)
     print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
 
     def step(batch: Any, bf16: bool) -> None:
-        given = state.network, state.v, state.optimizer, batch, task.loss, settings.method
-        training_step(*given, step=0, autocast=in_bfloat16("cpu", bf16))
+        nonlocal exact
+        exact = not bf16
+        system.step(Moment(0, settings.lr, batch, lambda number: batch))
 
     def plain(x: Any, weight: Any, bias: Any = None) -> Any:
         return F.conv3d(x, weight, bias, padding=weight.shape[-1] // 2)

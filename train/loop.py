@@ -1,4 +1,4 @@
-"""The training loop: Algorithm 1 around any task, resumable to the bit."""
+"""The training loop around any task and any system, resumable to the bit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,18 +22,11 @@ from mckd.files.checkpoint import CheckpointError
 from mckd.files.faults import in_words
 from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import MODEL, RunError, RunFolder
-from mckd.method import (
-    Batch,
-    MissingModalityNetwork,
-    fill_distance,
-    importance,
-    meta_step,
-    sample_presence,
-    training_step,
-)
+from mckd.method import Batch, fill_distance, sample_presence
 from mckd.precision import in_bfloat16
+from mckd.systems import Moment, System, Trainer, system_class
 from train.settings import TrainSettings
-from train.state import TrainingState
+from train.state import TrainingState, make_optimizer
 from train.task import Task, generator
 from train.workers import Workers
 
@@ -68,7 +62,7 @@ def train(
             "task": name,
             "preset": preset,
             "command": command,
-            "modalities": list(task.network().modalities),
+            "modalities": list(task.parts.modalities),
             "config": dataclasses.asdict(settings),
             "processes": workers.world,
             "versions": _versions(),
@@ -122,7 +116,7 @@ class _Session:
         self.name, self.say, self.observers = name, say, observers
         self.steps = settings.epochs * task.steps_per_epoch
         torch.manual_seed(settings.seed)
-        self.state = TrainingState(_network(task, settings), settings, workers.device)
+        self.state = TrainingState(self._system(), settings.ema)
         if task.start is not None:
             self.state.start_from(task.start)
         self.since_record = _Means()
@@ -158,44 +152,9 @@ class _Session:
         while state.step < self.steps:
             step = state.step
             lr = settings.lr * lr_factor(settings, step, self.steps, task.steps_per_epoch)
-            for group in state.optimizer.param_groups:
-                group["lr"] = lr
-
+            state.system.set_lr(lr)
             batch = self._training_batch(step)
-            losses = training_step(
-                state.network,
-                state.v,
-                state.optimizer,
-                batch,
-                task.loss,
-                settings.method,
-                step=step,
-                accumulate=settings.accumulate,
-                autocast=self._autocast(),
-                synchronise=self._finish_gradients,
-            )
-            self.workers.average(state.running_statistics)
-            since_record.add(
-                loss=losses.total, task_loss=losses.task, distillation_loss=losses.distillation
-            )
-            if settings.meta_every and (step + 1) % settings.meta_every == 0:
-                meta_batch = task.meta_batch(
-                    step // settings.meta_every, self.workers.rank, self.workers.world
-                ).to(self.workers.device)
-                meta_loss = meta_step(
-                    state.network,
-                    state.v,
-                    state.iwv_optimizer,
-                    meta_batch,
-                    task.loss,
-                    settings.method,
-                    step=step,
-                    inner_batch=batch,
-                    inner_lr=lr,
-                    autocast=self._autocast(),
-                    synchronise=self.workers.average,
-                )
-                since_record.add(meta_loss=meta_loss)
+            since_record.add(**state.system.step(Moment(step, lr, batch, self._meta_batch)))
             state.step += 1
             state.update_average(settings.ema)
 
@@ -248,12 +207,31 @@ class _Session:
         settings, rank = self.settings, self.workers.rank
         torch.manual_seed(generator(settings.seed, _NETWORK_STREAM, step, rank).initial_seed())
         batch = self.batches.get(step)
-        drop = settings.method.drop
-        if drop != "never" and step >= settings.method.warmup_steps:
+        dropping = self.state.system.drops and settings.drop != "never"
+        if dropping and step >= settings.warmup_steps:
             drawn = generator(settings.seed, _DROP_STREAM, step, rank)
-            present = sample_presence(batch.present, drawn, drop)
+            present = sample_presence(batch.present, drawn, settings.drop)
             batch = dataclasses.replace(batch, present=present)
         return batch.to(self.workers.device)
+
+    def _meta_batch(self, number: int) -> Batch:
+        """One of the meta-validation part."""
+        workers = self.workers
+        return self.task.meta_batch(number, workers.rank, workers.world).to(workers.device)
+
+    def _system(self) -> System:
+        """The run's system, built from the task's parts."""
+        settings, kind = self.settings, system_class(self.settings.system)
+        trainer = Trainer(
+            task_loss=partial(self.task.loss, twice=kind.twice(settings.method)),
+            optimizer=partial(make_optimizer, settings=settings),
+            device=self.workers.device,
+            accumulate=settings.accumulate,
+            autocast=self._autocast,
+            synchronise=self._finish_gradients,
+            average=self.workers.average,
+        )
+        return kind(self.task.parts, settings.method, trainer)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return in_bfloat16(self.workers.device, self.settings.bf16)
@@ -277,9 +255,8 @@ class _Session:
             "epoch": round(state.step / self.task.steps_per_epoch, 3),
             "time_s": round(self.seconds_before + elapsed, 3),
             **means,
-            "iwv": self._weights(),
+            **({"iwv": weights} if (weights := state.system.weights()) else {}),
             "lr": lr,
-            "iwv_lr": self.settings.iwv_lr,
             "samples_per_s": round(samples / max(1e-6, elapsed - self.last_record_s), 1),
         }
         if validating:
@@ -314,16 +291,13 @@ class _Session:
         left = self._seconds_left() or 0.0
         shown = list(row["validation"].items())[:SCORES_SHOWN]
         scores = "  ".join(f"{k} {v:.4f}" for k, v in shown)
-        weights = "  ".join(f"{k} {v:.3f}" for k, v in row["iwv"].items())
+        weights = "  ".join(f"{k} {v:.3f}" for k, v in row.get("iwv", {}).items())
+        told = f"  IWV: {weights}" if weights else ""
         return (
             f"epoch {row['epoch']:g}/{self.settings.epochs}  loss {row['loss']:.4f}  "
-            f"validation: {scores}  IWV: {weights}  "
+            f"validation: {scores}{told}  "
             f"{row['samples_per_s']:.0f} samples/s  {clock(left)} left"
         )
-
-    def _weights(self) -> dict[str, float]:
-        w = importance(self.state.v.detach(), self.settings.method.normalisation)
-        return dict(zip(self.state.network.modalities, w.tolist(), strict=True))
 
     def _save(self) -> None:
         if self.workers.is_first:
@@ -401,7 +375,8 @@ class _Session:
             "task": self.name,
             **self.task.header,
             "modalities": list(self.state.network.modalities),
-            "normalisation": self.settings.method.normalisation,
+            "system": self.settings.system,
+            "weights": self.state.system.weights(),
             "settings": dataclasses.asdict(self.settings),
             "metrics": metrics,
             "provenance": self.task.provenance,
@@ -414,12 +389,6 @@ class _Session:
 
     def _ask_stop(self, *_: object) -> None:
         self.stop_asked = True
-
-
-def _network(task: Task, settings: TrainSettings) -> MissingModalityNetwork:
-    network = task.network()
-    network.fill = settings.method.fill
-    return network
 
 
 class _Means:

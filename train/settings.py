@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from mckd.method import MethodOptions
+from mckd.systems import SYSTEMS, system_class
 
 SettingsT = TypeVar("SettingsT", bound="TrainSettings")
 
@@ -25,6 +26,10 @@ class SettingsError(ValueError):
 class TrainSettings:
     """What every task shares. What is said of a field here is what `--help` says of its flag.
 
+    system: what is trained, a file in mckd/systems; with another one `--help` tells its options.
+    only: the one modality that a lower bound is trained on.
+    drop: modalities dropped per sample, per batch (the released code) or never.
+    warmup_steps: steps with everything that is available, before dropping starts.
     seed: of everything random: initial weights, order, dropout, dropped modalities.
     epochs: the run's length; one epoch is what the task says it is.
     batch_size: samples per step, over all processes.
@@ -35,9 +40,6 @@ class TrainSettings:
     lr_warmup: share of the run over which the learning rate rises from 0.
     clip_norm: longest gradient allowed; 0 is no limit.
     ema: decay of the moving average of the weights that is evaluated and kept; 0 is none.
-    meta_every: training steps between two meta steps; 0 leaves the IWV as it starts.
-    iwv_lr: learning rate of the IWV's Adam.
-    iwv_weight_decay: weight decay of the IWV's Adam.
     accumulate: parts that a batch is worked off in, for less memory.
     loaders: threads that make batches ahead, for a GPU to find them ready.
     bf16: bfloat16 autocast, on GPUs and CPUs that have it.
@@ -45,10 +47,16 @@ class TrainSettings:
     """
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "system": tuple(SYSTEMS),
+        "drop": ("sample", "batch", "never"),
         "optimizer": ("adam", "adamw", "sgd"),
         "schedule": ("constant", "step", "cosine", "poly"),
     }
 
+    system: str = "mckd"
+    only: str = ""
+    drop: str = "sample"
+    warmup_steps: int = 0
     seed: int = 0
     epochs: int = 60
     batch_size: int = 32
@@ -59,14 +67,12 @@ class TrainSettings:
     lr_warmup: float = 0.0
     clip_norm: float = 0.0
     ema: float = 0.0
-    meta_every: int = 6
-    iwv_lr: float = 1e-2
-    iwv_weight_decay: float = 5e-4
     accumulate: int = 1
     loaders: int = 0
     bf16: bool = False
     validate_every: int = 1
-    method: MethodOptions = field(default_factory=MethodOptions)
+    method: Any = field(default_factory=MethodOptions)
+    """The options of the system."""
 
     def __post_init__(self) -> None:
         for name, choices in self.CHOICES.items():
@@ -77,12 +83,11 @@ class TrainSettings:
         for name in ("epochs", "batch_size", "validate_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{flag(name)} must be at least 1, not {getattr(self, name)}.")
-        for name in ("weight_decay", "clip_norm", "meta_every", "iwv_weight_decay", "loaders"):
+        for name in ("weight_decay", "clip_norm", "loaders", "warmup_steps"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"{flag(name)} must be 0 or more, not {getattr(self, name)}.")
-        for name in ("lr", "iwv_lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingsError(f"{flag(name)} must be above 0, not {getattr(self, name)}.")
+        if not 0 < self.lr < math.inf:
+            raise SettingsError(f"--lr must be above 0, not {self.lr}.")
         for name in ("lr_warmup", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{flag(name)} is a share from 0 to below 1.")
@@ -97,7 +102,7 @@ def flag(name: str) -> str:
 def add_flags(
     parser: argparse.ArgumentParser, kind: type, presets: Mapping[str, Any] | None = None
 ) -> None:
-    """One flag per field, nested dataclasses included. Absent flags stay out of the namespace.
+    """One flag per field, the system's options included. Absent flags stay out of the namespace.
 
     presets: settings by name, whose values the help gives as the defaults; those of `kind` itself
         if there are none.
@@ -106,8 +111,9 @@ def add_flags(
     hints, about = get_type_hints(kind), meanings(kind)
     for f in dataclasses.fields(kind):
         t, values = hints[f.name], {name: getattr(p, f.name) for name, p in defaults.items()}
-        if dataclasses.is_dataclass(t):
-            add_flags(parser, t, values)  # type: ignore[arg-type]
+        first = next(iter(values.values()))
+        if dataclasses.is_dataclass(first):
+            add_flags(parser, type(first), values)
             continue
         how: dict[str, Any] = {
             "help": f"{about[f.name]} ({_defaults(values)})".replace("%", "%%"),
@@ -115,8 +121,8 @@ def add_flags(
         }
         if t is bool:
             how["action"] = argparse.BooleanOptionalAction
-        elif f.name in kind.CHOICES:  # type: ignore[attr-defined]
-            how |= {"type": t, "choices": kind.CHOICES[f.name]}  # type: ignore[attr-defined]
+        elif choices := getattr(kind, "CHOICES", {}).get(f.name):
+            how |= {"type": t, "choices": choices}
         else:
             how |= {"type": t, "metavar": t.__name__.upper()}
         parser.add_argument(flag(f.name), **how)
@@ -154,22 +160,35 @@ def _word(value: Any) -> str:
     return "none" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def names_of(settings: TrainSettings) -> set[str]:
+    """What can be set: the fields of the settings and of the system's options."""
+    both = (settings, settings.method)
+    return {field.name for part in both for field in dataclasses.fields(part)} - {"method"}
+
+
+def with_system(settings: SettingsT, system: str) -> SettingsT:
+    """The settings for another system, with its options as they are by default."""
+    if system == settings.system:
+        return settings
+    return dataclasses.replace(settings, system=system, method=system_class(system).Options())
+
+
 def override(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:
-    """`settings` with `changes` by field name, nested dataclasses included.
+    """`settings` with `changes` by field name, the options of the system included.
 
     Raises:
         SettingsError: an unknown name; the message names the nearest valid one.
     """
-    own = {f.name for f in dataclasses.fields(settings)}
-    method = {f.name for f in dataclasses.fields(MethodOptions)}
-    for name in changes:
-        if name not in own | method:
-            near = difflib.get_close_matches(name, sorted(own | method), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise SettingsError(f"There is no setting {name!r}.{hint}")
-    of_method = {k: v for k, v in changes.items() if k in method}
-    of_run = {k: v for k, v in changes.items() if k in own}
     try:
+        settings = with_system(settings, changes.get("system", settings.system))
+        known, method = names_of(settings), {f.name for f in dataclasses.fields(settings.method)}
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise SettingsError(f"There is no setting {name!r}.{hint}")
+        of_method = {k: v for k, v in changes.items() if k in method}
+        of_run = {k: v for k, v in changes.items() if k not in method}
         if of_method:
             of_run["method"] = dataclasses.replace(settings.method, **of_method)
         return dataclasses.replace(settings, **of_run)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint
 from mckd.method import Batch, MissingModalityNetwork
+from mckd.systems import Parts
 
 Row = TypeVar("Row")
 
 
 class Task(Protocol):
-    """Data, network, loss and scores of one run.
+    """Data, parts of networks, loss and scores of one run.
 
     Batches are functions of the step alone (and of the seed), so that a resumed run sees what an
     uninterrupted one would have seen. `present` in them says what the data has; the loop drops
@@ -25,13 +26,13 @@ class Task(Protocol):
     steps_per_epoch: int
     provenance: dict[str, Any]
     start: Checkpoint | None
-    """A checkpoint whose weights and IWV the run begins with, else None."""
+    """A checkpoint whose weights the run begins with, else None."""
     header: dict[str, Any]
-    """What a checkpoint needs to rebuild the network: its name and options."""
+    """What a checkpoint needs to name its parts again."""
     keeps: dict[str, Tensor]
     """What else lies in a checkpoint, by name: what tells whether it saw a case."""
-
-    def network(self) -> MissingModalityNetwork: ...
+    parts: Parts
+    """What a system builds its network from."""
 
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         """This process's share of the batch at `step`."""
@@ -41,7 +42,9 @@ class Task(Protocol):
         """This process's share of a meta-validation batch; never from the test part."""
         ...
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor: ...
+    def loss(self, output: Tensor, target: Tensor, twice: bool = False) -> Tensor:
+        """l_task. twice: it will be differentiated twice."""
+        ...
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
         """Score per subset on the validation part."""

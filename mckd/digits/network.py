@@ -77,13 +77,12 @@ class PaperNetwork(DigitNetwork):
     Inputs: image (B, 1, 28, 28) in 0..1, MFCC (B, 1, 20, 20). Output: logits (B, 10).
     """
 
-    def __init__(self, width: int = 160) -> None:
+    width = 160
+
+    def __init__(self) -> None:
         super().__init__(
-            {
-                "visual": nn.Sequential(LeNetEncoder(), nn.Linear(IMAGE_FEATURES, width)),
-                "audio": nn.Sequential(SoundNetEncoder(), nn.Linear(SOUND_FEATURES, width)),
-            },
-            head=_head([2 * width, 64], dropout=[0.5]),
+            {name: encoder(self.width) for name, encoder in PAPER_ENCODERS.items()},
+            head=_head([2 * self.width, 64], dropout=[0.5]),
         )
 
 
@@ -113,7 +112,7 @@ class StudioNetwork(DigitNetwork):
 
     def __init__(self) -> None:
         super().__init__(
-            {"visual": PictureEncoder(self.width), "audio": VoiceEncoder(self.width)},
+            {name: encoder(self.width) for name, encoder in STUDIO_ENCODERS.items()},
             head=_head([2 * self.width, self.width], dropout=[0.3]),
         )
         # On CPUs with bfloat16 this layout makes training several times faster.
@@ -178,12 +177,14 @@ class ResidualBlock(nn.Module):
         return torch.relu(maps + self.body(maps))
 
 
-# A checkpoint names its network by one of these words.
-NETWORKS: dict[str, Callable[[], MissingModalityNetwork]] = {
-    "paper": PaperNetwork,
-    "studio": StudioNetwork,
-    "visual-only": lambda: UnimodalNetwork("visual"),
-    "audio-only": lambda: UnimodalNetwork("audio"),
+# By modality: an encoder to a feature of this width.
+PAPER_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
+    "visual": lambda width: nn.Sequential(LeNetEncoder(), nn.Linear(IMAGE_FEATURES, width)),
+    "audio": lambda width: nn.Sequential(SoundNetEncoder(), nn.Linear(SOUND_FEATURES, width)),
+}
+STUDIO_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
+    "visual": PictureEncoder,
+    "audio": VoiceEncoder,
 }
 
 

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from mckd.digits.data import MODALITIES
 from mckd.digits.drawing import prepare_picture
-from mckd.digits.network import NETWORKS
+from mckd.digits.parts import parts
 from mckd.digits.sound import find_voice, log_mel, mfcc
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
-from mckd.method import MethodOptions, MissingModalityNetwork, importance
+from mckd.method import MissingModalityNetwork
+from mckd.systems import rebuild
 
 Floats = npt.NDArray[np.floating[Any]]
 Sound = tuple[npt.NDArray[Any], int]
@@ -63,10 +64,16 @@ class Prediction:
 class DigitClassifier:
     """The app's model. Safe to share between threads: nothing is kept between calls."""
 
-    def __init__(self, network: MissingModalityNetwork, iwv: Tensor, about: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        network: MissingModalityNetwork,
+        importance: dict[str, float] | None,
+        about: dict[str, Any],
+    ) -> None:
+        """importance: of each modality, the IWV; nothing of a system that learns none."""
         self._network = network.eval()
         self.about = about
-        self.importance = dict(zip(network.modalities, iwv.tolist(), strict=True))
+        self.importance = importance or {}
 
     @classmethod
     def load(cls, path: Path | str) -> DigitClassifier:
@@ -80,15 +87,8 @@ class DigitClassifier:
         header = checkpoint.header
         if header.get("network") != "studio" or tuple(header["modalities"]) != MODALITIES:
             raise CheckpointError(f"{path.name} does not hold a network that the app can use.")
-        network = NETWORKS["studio"]()
-        try:
-            options = MethodOptions.of(header)
-            network.load_state_dict(checkpoint.part("network"))
-        except (RuntimeError, ValueError) as error:
-            raise CheckpointError(f"{path.name} does not fit this version's network.") from error
-        network.fill = options.fill
-        iwv = importance(checkpoint.tensors["iwv"], options.normalisation)
-        return cls(network, iwv, header | {"sha256": checkpoint.sha256})
+        network, weights = rebuild(checkpoint, parts("studio"))
+        return cls(network, weights, header | {"sha256": checkpoint.sha256})
 
     def see(self, image: npt.NDArray[Any]) -> Seen:
         """Encode a picture: uint8 (H, W), (H, W, 3) or (H, W, 4), dark on light or light on dark.
@@ -151,8 +151,6 @@ class DigitClassifier:
 
     @torch.inference_mode()
     def _encode(self, modality: str, x: Tensor) -> Tensor:
-        """The feature (1, C) of one input; the other modality's slot is never read."""
-        names = self._network.modalities
-        present = torch.tensor([[name == modality for name in names]])
-        (features,) = self._network.encode([x] * len(names), present)
-        return features[:, names.index(modality)]
+        """The feature (1, C) of one input."""
+        (features,) = self._network.encode_one(x, self._network.modalities.index(modality))
+        return features

@@ -1,8 +1,8 @@
 """The method of arXiv 2405.07155, without any knowledge of a task.
 
-`equations` holds one pure function per equation, `presence` says which modalities are there,
-`options` what can be chosen, `steps` the two updates of Algorithm 1. What needs PyTorch is
-imported when it is first asked for.
+`equations` holds one pure function per equation, `algorithm` the two updates of Algorithm 1,
+`contract` what a network and a batch are, `presence` which modalities are there, `options` what
+can be chosen. What needs PyTorch is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,23 @@ from typing import TYPE_CHECKING, Any
 from mckd.method.options import MethodOptions
 
 if TYPE_CHECKING:
+    from mckd.method.algorithm import (
+        Learner,
+        Losses,
+        gradient,
+        inner_loss,
+        meta_step,
+        training_step,
+    )
+    from mckd.method.contract import (
+        Batch,
+        MissingModalityNetwork,
+        NonFiniteLossError,
+        TaskLoss,
+        evaluating,
+        predict,
+        stop_if_not_finite,
+    )
     from mckd.method.equations import (
         distillation,
         encode_available,
@@ -25,53 +42,52 @@ if TYPE_CHECKING:
         zero_missing,
     )
     from mckd.method.presence import presence_mask, sample_presence, subsets
-    from mckd.method.steps import (
-        Batch,
-        MissingModalityNetwork,
-        NonFiniteLossError,
-        TrainingLosses,
-        meta_step,
-        predict,
-        training_step,
-    )
 
 __all__ = [
     "Batch",
+    "Learner",
+    "Losses",
     "MethodOptions",
     "MissingModalityNetwork",
     "NonFiniteLossError",
-    "TrainingLosses",
+    "TaskLoss",
     "distillation",
     "encode_available",
+    "evaluating",
     "fill_distance",
     "fill_missing",
     "gate",
+    "gradient",
     "importance",
+    "inner_loss",
     "meta_step",
     "one_scale",
     "predict",
     "presence_mask",
     "sample_presence",
+    "stop_if_not_finite",
     "subsets",
     "training_step",
     "unbind_modalities",
     "zero_missing",
 ]
 
-_OF_PRESENCE = ("presence_mask", "sample_presence", "subsets")
-_OF_STEPS = (
+_OF_ALGORITHM = ("Learner", "Losses", "gradient", "inner_loss", "meta_step", "training_step")
+_OF_CONTRACT = (
     "Batch",
     "MissingModalityNetwork",
     "NonFiniteLossError",
-    "TrainingLosses",
-    "meta_step",
+    "TaskLoss",
+    "evaluating",
     "predict",
-    "training_step",
+    "stop_if_not_finite",
 )
+_OF_PRESENCE = ("presence_mask", "sample_presence", "subsets")
 _HOMES = {
     **dict.fromkeys(__all__, "equations"),
+    **dict.fromkeys(_OF_ALGORITHM, "algorithm"),
+    **dict.fromkeys(_OF_CONTRACT, "contract"),
     **dict.fromkeys(_OF_PRESENCE, "presence"),
-    **dict.fromkeys(_OF_STEPS, "steps"),
 }
 
 

@@ -19,8 +19,9 @@ class MethodOptions:
         one inner update as Eq. 3 and 4 are written.
     gating_scale: `one` (the code) or `modalities` (weights average 1); for `gating` only.
     fill: features of missing modalities: `mean` (Eq. 2) or `zero`, an ablation.
-    drop: modalities dropped per `sample`, per `batch` (the code) or `never` (upper bounds).
-    warmup_steps: steps with everything that is available, before dropping starts.
+    meta_every: training steps between two meta steps; 0 leaves the IWV as it starts.
+    iwv_lr: learning rate of the IWV's Adam.
+    iwv_weight_decay: weight decay of the IWV's Adam.
     """
 
     CHOICES: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -29,7 +30,6 @@ class MethodOptions:
         "meta_gradient": ("gating", "unrolled"),
         "gating_scale": ("one", "modalities"),
         "fill": ("mean", "zero"),
-        "drop": ("sample", "batch", "never"),
     }
 
     alpha: float = 0.1
@@ -39,27 +39,17 @@ class MethodOptions:
     meta_gradient: str = "gating"
     gating_scale: str = "one"
     fill: str = "mean"
-    drop: str = "sample"
-    warmup_steps: int = 0
+    meta_every: int = 6
+    iwv_lr: float = 1e-2
+    iwv_weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
         for name, allowed in self.CHOICES.items():
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(str, allowed))
                 raise ValueError(f"{name} must be one of {listed}, not {getattr(self, name)!r}.")
-
-    @classmethod
-    def of(cls, header: Mapping[str, Any]) -> MethodOptions:
-        """As a checkpoint's header has them; the defaults where it says nothing.
-
-        Raises:
-            ValueError: options that this version does not know.
-        """
-        settings = header.get("settings", {})
-        saved = dict(settings.get("method", {}))
-        if "normalisation" in header:
-            saved["normalisation"] = header["normalisation"]
-        try:
-            return cls(**saved)
-        except TypeError as error:
-            raise ValueError("It was trained with options that are not known here.") from error
+        for name in ("meta_every", "iwv_weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)!r}.")
+        if not self.iwv_lr > 0:
+            raise ValueError(f"iwv_lr must be above 0, not {self.iwv_lr!r}.")

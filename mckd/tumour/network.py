@@ -43,13 +43,12 @@ class TumourNetwork(MissingModalityNetwork):
     logits (B, 3, x, y, z) of ET, TC, WT.
     """
 
-    modalities = SEQUENCES
-
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, modalities: tuple[str, ...] = SEQUENCES) -> None:
         super().__init__()
+        self.modalities = modalities
         self.design = design
-        self.encoder = Encoder(design)
-        self.decoder = Decoder(design, len(self.modalities))
+        self.encoder = Encoder(design, len(modalities))
+        self.decoder = Decoder(design, len(modalities))
         for weights in self.parameters():  # the layout in which convolutions are fastest
             if weights.ndim == 5:
                 weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
@@ -62,39 +61,43 @@ class TumourNetwork(MissingModalityNetwork):
         logits: Tensor = self.decoder(features)
         return logits
 
+    def encode_one(self, x: Tensor, modality: int) -> tuple[Tensor, ...]:
+        features: tuple[Tensor, ...] = self.encoder(x, modality)
+        return features
+
     def answer(self, features: tuple[Tensor, ...], present: Tensor) -> Tensor:
         """As the method's, without filled copies where every sample has the same subset."""
         if not bool((present == present[0]).all()):
             return super().answer(features, present)
         columns = [unbind_modalities(f) for f in features]
         here = present[0].nonzero().flatten().tolist()
-        cells = self.decode_available({m: tuple(c[m] for c in columns) for m in here})
+        cells = self.decode_cells([{m: c[m] for m in here} for c in columns])
         return spread_cells(cells, self.design.patch)
 
-    def decode_available(self, features: Mapping[int, tuple[Tensor, ...]]) -> Tensor:
-        """`decode(complete(...))` without making the filled copies, for one subset.
+    def decode_cells(self, scales: Sequence[Mapping[int, Tensor]]) -> Tensor:
+        """`decode` of one subset's features as `of_subset` gives them, without filled copies.
 
         Where a modality is missing, Eq. 2 gives its part of a merge the mean of the others; so
         its weights can be spread over theirs. Equal up to rounding.
 
         Args:
-            features: by modality number, each per scale (B, C, ...), deepest first.
+            scales: {modality: (B, C, ...)} per scale, deepest first.
 
         Returns:
             Logits still in cells, (B, 3 patch^3, x/patch, y/patch, z/patch), regions innermost;
             `spread_cells` makes voxels of them. What is decided per voxel is decided faster here.
         """
-        logits: Tensor = self.decoder.of_available(features, self.fill)
+        logits: Tensor = self.decoder.of_available(scales, self.fill)
         return logits
 
 
 class Encoder(nn.Module):
     """One sequence (B, 1, x, y, z) to its features per scale, deepest first."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, modalities: int) -> None:
         super().__init__()
         self.patch = design.patch
-        kind = Kind(len(SEQUENCES) if design.told else 1, design.normalised)
+        kind = Kind(modalities if design.told else 1, design.normalised)
         first, *deeper = design.channels
         start = Start(design.patch**3, first, kind)
         self.scales = nn.ModuleList([Chain([start, *_blocks(first, design.blocks[0], kind)])])
@@ -136,14 +139,9 @@ class Decoder(nn.Module):
         merged = [merge(f) for merge, f in zip(self.merges, features, strict=True)]
         return spread_cells(self._join(merged), self.patch)
 
-    def of_available(self, features: Mapping[int, tuple[Tensor, ...]], fill: str) -> Tensor:
-        scales = zip(*features.values(), strict=True)
-        return self._join(
-            [
-                cast(Merge, merge).of_available(dict(zip(features, scale, strict=True)), fill)
-                for merge, scale in zip(self.merges, scales, strict=True)
-            ]
-        )
+    def of_available(self, scales: Sequence[Mapping[int, Tensor]], fill: str) -> Tensor:
+        pairs = zip(self.merges, scales, strict=True)
+        return self._join([cast(Merge, merge).of_available(f, fill) for merge, f in pairs])
 
     def _join(self, merged: list[Tensor]) -> Tensor:
         x = self.bottom(_activate(merged[0]))

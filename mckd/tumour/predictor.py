@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,8 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
-from mckd.method import MethodOptions, importance, subsets
+from mckd.method import MissingModalityNetwork, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
+from mckd.systems import rebuild
 from mckd.tumour.data import Case, standardise
 from mckd.tumour.designs import DESIGNS, Design
 from mckd.tumour.fingerprint import Known
@@ -39,6 +40,7 @@ from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.network import TumourNetwork, gather_cells, spread_cells
 from mckd.tumour.nifti import Floats
 from mckd.tumour.outline import WT, Credible, outline
+from mckd.tumour.parts import TumourParts
 
 BUDGET_BYTES = 2**30
 
@@ -120,8 +122,8 @@ class TumourSegmenter:
 
     def __init__(
         self,
-        network: TumourNetwork,
-        iwv: Tensor,
+        network: MissingModalityNetwork,
+        importance: dict[str, float] | None,
         about: dict[str, Any],
         *,
         budget: int = BUDGET_BYTES,
@@ -137,7 +139,7 @@ class TumourSegmenter:
         self._known = known or Known({}, whole=False)
         self._current: Encoded | None = None
         self.about = about
-        self.importance = dict(zip(SEQUENCES, iwv.tolist(), strict=True))
+        self.importance = importance or {}
 
     @classmethod
     def load(
@@ -164,19 +166,12 @@ class TumourSegmenter:
         checkpoint = load_checkpoint(path)
         header = checkpoint.header
         named = header.get("network"), tuple(header.get("modalities", ()))
-        if named[0] not in DESIGNS or named[1] != SEQUENCES or "iwv" not in checkpoint.tensors:
+        if named[0] not in DESIGNS or named[1] != SEQUENCES:
             raise CheckpointError(f"{path.name} does not hold a network that finds brain tumours.")
-        network = TumourNetwork(DESIGNS[named[0]])
-        try:
-            options = MethodOptions.of(header)
-            network.load_state_dict(checkpoint.part("network"))
-        except (RuntimeError, ValueError) as error:
-            raise CheckpointError(f"{path.name} does not fit this version's network.") from error
-        network.fill = options.fill
-        iwv = importance(checkpoint.tensors["iwv"], options.normalisation)
+        network, weights = rebuild(checkpoint, TumourParts(DESIGNS[named[0]]))
         about = header | {"sha256": checkpoint.sha256}
         known = Known.of(checkpoint)
-        return cls(network, iwv, about, budget=budget, device=device, bf16=bf16, known=known)
+        return cls(network, weights, about, budget=budget, device=device, bf16=bf16, known=known)
 
     def saw(self, case: Case) -> str:
         """Where it saw a case before, by its voxels; see `mckd.tumour.fingerprint.SAID`."""
@@ -186,6 +181,10 @@ class TumourSegmenter:
     def dtype(self) -> torch.dtype:
         """Of the features: bfloat16 or float32."""
         return torch.bfloat16 if self._bf16 and has_bfloat16(self._device) else torch.float32
+
+    @property
+    def _trunk(self) -> TumourNetwork:
+        return cast(TumourNetwork, self._network.trunk)
 
     def on(self, device: torch.device | str) -> TumourSegmenter:
         """A copy on another device. It keeps features of its own."""
@@ -204,8 +203,8 @@ class TumourSegmenter:
             progress: told the share that is done, 0..1, rising. What it raises ends the work;
                 no feature of the case is kept then.
         """
-        windows = lay_windows(case.brain.shape, self._network.design)
-        size = windows.feature_bytes(self._network.design, self.dtype) * len(case.volumes)
+        windows = lay_windows(case.brain.shape, self._trunk.design)
+        size = windows.feature_bytes(self._trunk.design, self.dtype) * len(case.volumes)
         kept = size <= self._kept.budget
         keys: dict[str, str] = {}
         try:
@@ -262,10 +261,10 @@ class TumourSegmenter:
                 if s in names
             }
 
-        size = self._network.design.patch
+        size = self._trunk.design.patch
         with in_bfloat16(self._device, self._bf16):
             cells = [
-                self._network.decode_available(features(index)).float()
+                self._trunk.decode_cells(self._network.of_subset(features(index))).float()
                 for index in range(len(windows.boxes))
             ]
 
@@ -323,7 +322,7 @@ class TumourSegmenter:
         if features is None:
             part = windows.cut(volume(), index)
             with in_bfloat16(self._device, self._bf16):
-                features = self._network.encoder(part, SEQUENCES.index(sequence))
+                features = self._network.encode_one(part, SEQUENCES.index(sequence))
             if keep:
                 self._kept.put((key, index), features)
         return features
@@ -421,7 +420,7 @@ def draw(
     """What `mckd.tumour.outline` draws of a volume that was seen in windows, (3, x, y, z) bool.
 
     Args:
-        cells: a window's logits in cells each, (1, 3 size^3, ...), as `decode_available` gives
+        cells: a window's logits in cells each, (1, 3 size^3, ...), as `decode_cells` gives
             them; those of a single window are changed.
         likely: the probabilities of the volume, (3, x, y, z), for several windows.
         size: voxels of a cell along an axis.

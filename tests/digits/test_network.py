@@ -1,15 +1,18 @@
 import pytest
 import torch
 
-from mckd.digits.network import (
-    NETWORKS,
-    LeNetEncoder,
-    SoundNetEncoder,
-    StudioNetwork,
-    UnimodalNetwork,
-)
+from mckd.digits.network import LeNetEncoder, SoundNetEncoder, StudioNetwork, UnimodalNetwork
+from mckd.digits.parts import parts
 
 SHAPES = {"paper": (20, 20), "studio": (40, 80), "audio-only": (20, 20)}
+
+
+NETWORKS = {
+    "paper": parts("paper").network,
+    "studio": parts("studio").network,
+    "visual-only": parts("paper", ("visual",)).network,
+    "audio-only": parts("paper", ("audio",)).network,
+}
 
 
 def inputs_of(name, network, batch=3):
@@ -49,3 +52,15 @@ def test_the_app_s_network_fits_in_two_megabytes():
 def test_unknown_modality():
     with pytest.raises(ValueError, match="Known: visual, audio"):
         UnimodalNetwork("smell")
+
+
+@pytest.mark.parametrize("name", ["paper", "studio"])
+def test_an_encoder_of_any_width_for_each_modality(name):
+    of = parts(name)
+    for m, x in enumerate(inputs_of(name, of.network())):
+        assert of.encoder(m, of.channels // 2).eval()(x).shape == (3, of.channels // 2)
+
+
+def test_no_such_parts():
+    with pytest.raises(ValueError, match="no parts 'large'"):
+        parts("large")

@@ -8,10 +8,10 @@ import torch
 
 from mckd.digits import DigitClassifier
 from mckd.digits.data import MODALITIES, read_pictures, read_recordings
-from mckd.digits.network import NETWORKS, StudioNetwork
+from mckd.digits.network import PaperNetwork, StudioNetwork
 from mckd.digits.wave import read_wave
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
-from mckd.method.steps import predict
+from mckd.method import predict
 from tests.conftest import ROOT
 from tests.sounds import written
 
@@ -160,11 +160,11 @@ class TestLoading:
         assert classifier.importance == {"visual": 0.5, "audio": 0.5}
 
     def test_another_kind_of_network(self, tmp_path):
-        path = self.save(tmp_path, NETWORKS["paper"](), HEADER | {"network": "paper"})
+        path = self.save(tmp_path, PaperNetwork(), HEADER | {"network": "paper"})
         with pytest.raises(CheckpointError, match="network that the app can use"):
             DigitClassifier.load(path)
 
     def test_weights_that_do_not_fit(self, tmp_path):
-        path = self.save(tmp_path, NETWORKS["paper"](), HEADER)
+        path = self.save(tmp_path, PaperNetwork(), HEADER)
         with pytest.raises(CheckpointError, match="does not fit"):
             DigitClassifier.load(path)

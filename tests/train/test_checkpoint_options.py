@@ -8,16 +8,18 @@ import torch
 
 from mckd.digits import DigitClassifier
 from mckd.digits.data import read_pictures, read_recordings
+from mckd.digits.network import StudioNetwork
 from mckd.digits.wave import read_wave
-from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.files.runs import MODEL, RunFolder
-from mckd.method import MethodOptions, importance, subsets
+from mckd.method import MethodOptions, subsets
 from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
 from tests.train.test_tumour_task import write_case
+from train import loop
 from train.digits import studio
 from train.digits.settings import PRESETS as DIGITS
-from train.loop import train
 from train.settings import override
+from train.state import TrainingState
 from train.tumour import task as tumours
 from train.tumour.settings import PRESETS as TUMOURS
 from train.workers import join_workers
@@ -30,8 +32,9 @@ OTHERWISE = {
     "meta_gradient": "unrolled",
     "gating_scale": "one",
     "fill": "zero",
-    "drop": "batch",
-    "warmup_steps": 7,
+    "meta_every": 2,
+    "iwv_lr": 0.5,
+    "iwv_weight_decay": 0.1,
 }
 SHAPING = {"network": "studio", "et_min_ml": 0.02, "least_part": 0.5}
 
@@ -51,19 +54,17 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def trained(task, settings, folder, name):
+def trained(task, settings, folder, name, monkeypatch):
     """Two steps: the checkpoint's path, and the network and w as they were in the trainer."""
     made = []
-    network_of = task.network
-    task.network = lambda: made.append(network_of()) or made[-1]
+    keep = lambda *given: made.append(TrainingState(*given)) or made[-1]  # noqa: E731
+    monkeypatch.setattr(loop, "TrainingState", keep)
     with join_workers() as workers:
-        train(
+        loop.train(
             task, settings, RunFolder(folder), workers,
             name=name, preset="", command="", say=lambda line: None,
         )  # fmt: skip
-    path = folder / "checkpoints" / MODEL
-    v = load_checkpoint(path).tensors["iwv"]
-    return path, made[-1], importance(v, settings.method.normalisation)
+    return folder / "checkpoints" / MODEL, made[-1].final, made[-1].system.weights()
 
 
 @pytest.mark.parametrize("option", OTHERWISE)
@@ -72,7 +73,7 @@ def test_digits(option, tmp_path, bundled, monkeypatch):
     changes = {"epochs": 1, "batch_size": 8, "ema": 0.0, "meta_every": 1, "bf16": False}
     settings = override(DIGITS["studio"](), changes | {option: OTHERWISE[option]})
     task = studio.StudioTask(settings, bundled, None)
-    path, network, w = trained(task, settings, tmp_path, "digits")
+    path, network, w = trained(task, settings, tmp_path, "digits", monkeypatch)
     loaded, ours = DigitClassifier.load(path), DigitClassifier(network, w, {})
     assert loaded.importance == ours.importance
     image = 255 - np.kron(read_pictures(bundled)[0].images[0], np.ones((10, 10), np.uint8))
@@ -95,7 +96,7 @@ def test_tumours(option, tmp_path, monkeypatch):
     changed = {option: (OTHERWISE | SHAPING)[option]}
     settings = override(TUMOURS["smoke"](), changes | changed)
     task = tumours.TumourTask(settings, tmp_path / "cases")
-    path, network, w = trained(task, settings, tmp_path / "run", "tumour")
+    path, network, w = trained(task, settings, tmp_path / "run", "tumour", monkeypatch)
     loaded = TumourSegmenter.load(path, bf16=False)
     about = {"et_min_ml": settings.et_min_ml, "least_part": settings.least_part}
     ours = TumourSegmenter(network, w, about, bf16=False)
@@ -115,7 +116,7 @@ def test_options_that_nobody_knows_are_refused(method, tmp_path, bundled):
     save_tumour(tmp_path / "a.safetensors", settings={"method": method})
     with pytest.raises(CheckpointError, match="does not fit"):
         TumourSegmenter.load(tmp_path / "a.safetensors")
-    network = studio.StudioNetwork()
+    network = StudioNetwork()
     tensors = {f"network/{name}": t for name, t in network.state_dict().items()}
     header = {"network": "studio", "modalities": ["visual", "audio"], "normalisation": "softmax"}
     save_checkpoint(

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from train.digits.protocol import PaperTask, accuracy
-from train.digits.settings import DigitSettings, as_system
+from train.digits.settings import DigitSettings
 from train.settings import override
 
 
 def task_of(folder, **changes):
-    return PaperTask(as_system(override(DigitSettings(), changes)), folder)
+    return PaperTask(override(DigitSettings(), changes), folder)
 
 
 def test_the_rate_hides_sound_in_training_only(avmnist):
@@ -19,10 +19,10 @@ def test_the_rate_hides_sound_in_training_only(avmnist):
 
 
 def test_the_lower_bounds_have_one_modality(avmnist):
-    visual, audio = task_of(avmnist, system="visual-only"), task_of(avmnist, system="audio-only")
+    visual, audio = task_of(avmnist, only="visual"), task_of(avmnist, only="audio")
     assert visual.training_batch(0, 0, 1).inputs[0].shape == (32, 1, 28, 28)
     assert audio.training_batch(0, 0, 1).inputs[0].shape == (32, 1, 20, 20)
-    assert (visual.network().modalities, audio.network().modalities) == (("visual",), ("audio",))
+    assert (visual.parts.modalities, audio.parts.modalities) == (("visual",), ("audio",))
 
 
 def test_an_epoch_deals_every_sample(bundled):

@@ -44,7 +44,7 @@ def test_a_speaker_left_out_is_tested_and_nothing_else():
     task = StudioTask(settings, BUNDLED, None)
     assert task.provenance["speakers"] == [SPEAKERS[1]]
     assert sum(task.provenance["recordings"].values()) == 100
-    assert set(task.test(task.network())) == {
+    assert set(task.test(task.parts.network())) == {
         "visual", "audio", "both", "audio_snr_10dB", "left_out",
     }  # fmt: skip
 

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from train.digits.settings import PRESETS, DigitSettings, as_system
+from train.digits.settings import PRESETS, DigitSettings
 from train.settings import SettingsError, TrainSettings, add_flags, override
 
 
@@ -45,6 +45,16 @@ def test_presets_are_valid_and_say_what_they_cost(preset):
 
 
 def test_bounds_take_the_method_out():
-    bound = as_system(override(DigitSettings(), {"system": "upper-bound"}))
-    assert (bound.method.alpha, bound.method.drop, bound.meta_every) == (0.0, "never", 0)
-    assert as_system(DigitSettings()) == DigitSettings()
+    bound = override(DigitSettings(), {"system": "upper-bound"})
+    with pytest.raises(SettingsError, match="no setting 'alpha'"):
+        override(bound, {"alpha": 0.1})
+
+
+def test_a_system_brings_its_own_options():
+    settings = override(DigitSettings(), {"system": "shaspec", "domain": 0.5, "lr": 1e-4})
+    assert (settings.method.domain, settings.lr) == (0.5, 1e-4)
+    assert override(settings, {"domain": 0.6}).method.domain == 0.6
+    with pytest.raises(SettingsError, match="no setting 'alpha'"):
+        override(settings, {"alpha": 0.1})
+    with pytest.raises(SettingsError, match="Did you mean 'shaspec'"):
+        override(settings, {"system": "shapespec"})

@@ -113,9 +113,9 @@ def test_decoding_the_available_is_decoding_the_filled(network, subset, fill, mo
     with torch.inference_mode():
         features = network.encode(volumes(), present)
         filled = network.decode(network.complete(features, present))
-        available = network.decode_available(
-            {m: tuple(f[:, m] for f in features) for m in present[0].nonzero().flatten().tolist()}
-        )
+        here = present[0].nonzero().flatten().tolist()
+        alone = {m: tuple(f[:, m] for f in features) for m in here}
+        available = network.decode_cells(network.of_subset(alone))
     in_voxels = spread_cells(available, network.design.patch)
     assert torch.allclose(filled, in_voxels, atol=1e-5)
 

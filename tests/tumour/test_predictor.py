@@ -16,8 +16,7 @@ from scipy import ndimage
 
 from mckd import precision
 from mckd.files.checkpoint import CheckpointError, save_checkpoint
-from mckd.method import presence_mask, subsets
-from mckd.method.steps import predict
+from mckd.method import predict, presence_mask, subsets
 from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.outline import most_overlap

@@ -22,7 +22,7 @@ from mckd.digits.data import (
     split_pairs,
     whole_clip_mfcc,
 )
-from mckd.digits.network import NETWORKS
+from mckd.digits.parts import parts
 from mckd.digits.wave import read_wave
 from mckd.method import Batch, MissingModalityNetwork, predict, subsets
 from mckd.method.presence import presence_mask
@@ -54,20 +54,18 @@ class PaperTask:
 
     def __init__(self, settings: DigitSettings, folder: Path, alone: str = "") -> None:
         self.settings = settings
-        self._name = "paper" if settings.system in ("mckd", "upper-bound") else settings.system
+        modalities = (settings.only,) if settings.only else MODALITIES
+        self.parts = parts("paper", modalities)
         split, tensors = _load(Path(folder), settings.features)
-        columns = [MODALITIES.index(m) for m in self.network().modalities]
+        columns = [MODALITIES.index(m) for m in modalities]
         train, self._validation, self._test = (_columns(part, columns) for part in tensors)
         self._train = _keep_rates(train, split.train, columns, settings)
         if alone:
-            self._train.present[:] = torch.tensor([m == alone for m in self.network().modalities])
+            self._train.present[:] = torch.tensor([m == alone for m in modalities])
         self.steps_per_epoch = -(-len(self._train.labels) // settings.batch_size)
-        self.header: dict[str, Any] = {"network": self._name, "features": settings.features}
+        self.header: dict[str, Any] = {"network": "paper", "features": settings.features}
         self.keeps: dict[str, Tensor] = {}
         self.provenance = _provenance(split)
-
-    def network(self) -> MissingModalityNetwork:
-        return NETWORKS[self._name]()
 
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         return self._batch(self._train, step, rank, world, _TRAIN)
@@ -75,7 +73,7 @@ class PaperTask:
     def meta_batch(self, step: int, rank: int, world: int) -> Batch:
         return self._batch(self._validation, step, rank, world, _META)
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+    def loss(self, output: Tensor, target: Tensor, twice: bool = False) -> Tensor:
         return F.cross_entropy(output, target)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:

@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train.digits.settings import PRESETS, DigitSettings, as_system
+from train.digits.settings import PRESETS, DigitSettings
 from train.flags import DEFAULT, folder
-from train.settings import SettingsError
 
 if TYPE_CHECKING:
     from train.task import Task
@@ -51,9 +50,7 @@ def add_data_commands(commands: Any) -> None:
 
 
 def resolve(settings: DigitSettings) -> DigitSettings:
-    if settings.network == "studio" and settings.system != "mckd":
-        raise SettingsError("--system other than mckd goes with --network paper.")
-    return as_system(settings)
+    return settings
 
 
 def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:

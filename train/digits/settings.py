@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mckd.method import MethodOptions
-from train.settings import SettingsError, TrainSettings, flag, override
+from train.settings import SettingsError, TrainSettings, flag
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,6 @@ class DigitSettings(TrainSettings):
     """What the digits task adds.
 
     network: `paper` (SMIL's encoders on the paper's protocol) or `studio` (the app's).
-    system: mckd; visual-only and audio-only (the lower bounds: own head, one modality);
-        upper-bound (the paper's network, all pairs, no dropping, no distillation).
     features: MFCC variant of the paper's protocol: `paper` (every third sample) or `mfcc`.
     audio_rate: share of the training pairs that keep their sound, above 0, at most 1.
     visual_rate: share of the training pairs that keep their picture, above 0, at most 1.
@@ -26,12 +24,11 @@ class DigitSettings(TrainSettings):
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **TrainSettings.CHOICES,
         "network": ("paper", "studio"),
-        "system": ("mckd", "visual-only", "audio-only", "upper-bound"),
+        "only": ("", "visual", "audio"),
         "features": ("paper", "mfcc"),
     }
 
     network: str = "paper"
-    system: str = "mckd"
     features: str = "paper"
     audio_rate: float = 1.0
     visual_rate: float = 1.0
@@ -42,6 +39,8 @@ class DigitSettings(TrainSettings):
         for name in ("audio_rate", "visual_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingsError(f"{flag(name)} is a share above 0, at most 1 (0.10 is 10 %).")
+        if self.only and self.network != "paper":
+            raise SettingsError("--only goes with --network paper.")
         if self.audio_rate < 1 and self.visual_rate < 1:
             raise SettingsError("Only one of --audio-rate and --visual-rate can be below 1.")
 
@@ -72,10 +71,8 @@ def studio() -> DigitSettings:
         lr_warmup=0.15,
         clip_norm=2.0,
         ema=0.997,
-        meta_every=10,
-        iwv_weight_decay=1e-2,
         validate_every=2,
-        method=MethodOptions(gating_scale="modalities"),
+        method=MethodOptions(gating_scale="modalities", meta_every=10, iwv_weight_decay=1e-2),
     )
 
 
@@ -86,13 +83,6 @@ def smoke() -> DigitSettings:
     the dozen voices that a rate of 10 % leaves of the bundled set.
     """
     return DigitSettings(epochs=30, batch_size=16, lr=3e-3, weight_decay=1e-4, features="mfcc")
-
-
-def as_system(settings: DigitSettings) -> DigitSettings:
-    """The bounds of the paper's tables: the same training with the method taken out."""
-    if settings.system == "mckd":
-        return settings
-    return override(settings, {"alpha": 0.0, "drop": "never", "meta_every": 0})
 
 
 PRESETS: dict[str, Callable[[], DigitSettings]] = {

@@ -20,7 +20,7 @@ from mckd.digits.data import (
     recording_parts,
 )
 from mckd.digits.drawing import prepare_picture
-from mckd.digits.network import StudioNetwork
+from mckd.digits.parts import parts
 from mckd.digits.sound import FRAMES, N_MELS, WINDOW_SAMPLES, find_voice, log_mel
 from mckd.digits.wave import read_wave
 from mckd.method import Batch, MissingModalityNetwork
@@ -50,6 +50,7 @@ class StudioTask:
 
     steps_per_epoch = STEPS_PER_EPOCH
     start = None
+    parts = parts("studio")
 
     def __init__(self, settings: DigitSettings, data: Path, voices: Path | None) -> None:
         self.settings = settings
@@ -95,9 +96,6 @@ class StudioTask:
             "synthesised_recordings": len(synthesised),
         }
 
-    def network(self) -> MissingModalityNetwork:
-        return StudioNetwork()
-
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         return self._batch(step, rank, world, part=0, stream=_TRAIN)
 
@@ -105,7 +103,7 @@ class StudioTask:
         """Validation samples, changed like training ones: unchanged they are too easy to weigh."""
         return self._batch(step, rank, world, part=1, stream=_META)
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+    def loss(self, output: Tensor, target: Tensor, twice: bool = False) -> Tensor:
         return F.cross_entropy(output, target, label_smoothing=LABEL_SMOOTHING)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:

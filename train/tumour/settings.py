@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from mckd.method import MethodOptions
 from mckd.tumour.designs import DESIGNS
+from mckd.tumour.naming import SEQUENCES
 from train.settings import SettingsError, TrainSettings
 
 
@@ -38,6 +39,7 @@ class TumourSettings(TrainSettings):
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **TrainSettings.CHOICES,
         "network": tuple(DESIGNS),
+        "only": ("", *SEQUENCES),
     }
 
     network: str = "studio"
@@ -92,8 +94,8 @@ def paper() -> TumourSettings:
         weight_decay=0.0,
         schedule="cosine",
         bf16=True,
-        meta_every=100,
         validate_every=100,
+        method=MethodOptions(meta_every=100),
     )
 
 
@@ -110,10 +112,8 @@ def studio() -> TumourSettings:
         clip_norm=2.0,
         ema=0.99,
         bf16=True,
-        meta_every=10,
-        iwv_lr=2e-2,
         validate_every=10,
-        method=MethodOptions(gating_scale="modalities"),
+        method=MethodOptions(gating_scale="modalities", meta_every=10, iwv_lr=2e-2),
     )
 
 
@@ -131,12 +131,10 @@ def smoke() -> TumourSettings:
         lr_warmup=0.05,
         clip_norm=2.0,
         ema=0.98,
-        meta_every=5,
-        iwv_lr=5e-2,
         validation=1,
         deform=0.0,
         validate_every=2,
-        method=MethodOptions(gating_scale="modalities"),
+        method=MethodOptions(gating_scale="modalities", meta_every=5, iwv_lr=5e-2),
     )
 
 

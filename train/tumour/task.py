@@ -19,6 +19,7 @@ from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import TRAINING_PRINTS, VALIDATION_PRINTS
 from mckd.tumour.network import TumourNetwork, spread_cells
 from mckd.tumour.outline import Credible
+from mckd.tumour.parts import TumourParts
 from mckd.tumour.predictor import Windows, draw, lay_windows
 from train.settings import SettingsError
 from train.task import epoch_order, generator
@@ -54,6 +55,7 @@ class TumourTask:
     ) -> None:
         self.settings = settings
         self.design = DESIGNS[settings.network]
+        self.parts = TumourParts(self.design, (settings.only,) if settings.only else SEQUENCES)
         self.start: Checkpoint | None = load_checkpoint(start) if start else None
         parts = deal(load_cases(data, cache), settings.folds)
         test = parts[settings.fold] if settings.fold >= 0 else []
@@ -93,9 +95,6 @@ class TumourTask:
             },
         }
 
-    def network(self) -> MissingModalityNetwork:
-        return TumourNetwork(self.design)
-
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         settings = self.settings
         per_process = max(1, settings.batch_size // world)
@@ -115,10 +114,9 @@ class TumourTask:
         g = generator(self.settings.seed, _META, step, rank)
         return self._batch([self._validation[(step * world + rank) % len(self._validation)]], g)
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        if self.settings.method.meta_gradient == "unrolled":
-            return plain_segmentation_loss(output, target)
-        return segmentation_loss(output, target)
+    def loss(self, output: Tensor, target: Tensor, twice: bool = False) -> Tensor:
+        loss = plain_segmentation_loss if twice else segmentation_loss
+        return loss(output, target)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
         return self._scores(network, self._validation)
@@ -129,16 +127,17 @@ class TumourTask:
     def _scores(
         self, network: MissingModalityNetwork, cases: list[TrainingCase]
     ) -> dict[str, float]:
-        return subset_scores(cast(TumourNetwork, network), cases, Credible.of(self.header))
+        return subset_scores(network, cases, Credible.of(self.header))
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
         size = self._size(g)
         samples = [self._sample(case, size, g) for case in cases]
         images = torch.stack([image for image, _ in samples])
         labels = torch.stack([label for _, label in samples])
+        columns = [SEQUENCES.index(s) for s in self.parts.modalities]
         return Batch(
-            tuple(images[:, m : m + 1] for m in range(len(SEQUENCES))),
-            torch.stack([case.present for case in cases]),
+            tuple(images[:, m : m + 1] for m in columns),
+            torch.stack([case.present for case in cases])[:, columns],
             region_targets(labels),
         )
 
@@ -191,35 +190,38 @@ def region_targets(labels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def subset_scores(
-    network: TumourNetwork, cases: list[TrainingCase], credible: Credible
+    network: MissingModalityNetwork, cases: list[TrainingCase], credible: Credible
 ) -> dict[str, float]:
     """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
 
     Of the outlines that prediction draws. A region that is empty in the reference counts only
     where something was found: as 0.
     """
-    was_training, size = network.training, network.design.patch
+    trunk, names = cast(TumourNetwork, network.trunk), network.modalities
+    was_training, size = network.training, trunk.design.patch
     network.eval()
-    dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(SEQUENCES)}
+    dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(names)}
     device = next(network.parameters()).device
     for case in cases:
         images = case.images.float().to(device)[:, None, None]
         target = region_targets(case.labels[None])[0]
-        windows = lay_windows(_shape(case), network.design)
-        has = {s for s, given in zip(SEQUENCES, case.present.tolist(), strict=True) if given}
+        windows = lay_windows(_shape(case), trunk.design)
+        given = dict(zip(SEQUENCES, case.present.tolist(), strict=True))
+        has = {s for s in names if given[s]}
         features = [
             {
-                m: network.encoder(windows.cut(images[m], i), m)
-                for m, given in enumerate(case.present.tolist())
-                if given
+                m: network.encode_one(windows.cut(images[SEQUENCES.index(s)], i), m)
+                for m, s in enumerate(names)
+                if given[s]
             }
             for i in range(len(windows.boxes))
         ]
         for subset in dice:
             if not subset <= has:
                 continue
+            here = [m for m, s in enumerate(names) if s in subset]
             cells = [
-                network.decode_available({m: f[m] for m in f if SEQUENCES[m] in subset}).float()
+                trunk.decode_cells(network.of_subset({m: f[m] for m in here})).float()
                 for f in features
             ]
             likely = partial(_join, windows, cells, size)
@@ -230,9 +232,11 @@ def subset_scores(
                 if total:
                     values.append(2 * int((a & b).sum()) / total)
     network.train(was_training)
-    everything = dice[frozenset(SEQUENCES)]
+    everything = dice[frozenset(names)]
     scores = {r: fmean(v) for r, v in zip(REGIONS, everything, strict=True) if v}
-    means = {_name(subset): [fmean(v) for v in regions if v] for subset, regions in dice.items()}
+    means = {
+        _name(subset, names): [fmean(v) for v in regions if v] for subset, regions in dice.items()
+    }
     of_subsets = {name: fmean(values) for name, values in means.items() if values}
     return scores | {"mean": fmean(of_subsets.values())} | of_subsets
 
@@ -241,9 +245,9 @@ def _join(windows: Windows, cells: list[Tensor], size: int) -> Tensor:
     return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
 
 
-def _name(subset: frozenset[str]) -> str:
-    """`flair+t1c`; `all` for every sequence."""
-    return "all" if len(subset) == len(SEQUENCES) else key_of(subset)
+def _name(subset: frozenset[str], names: tuple[str, ...]) -> str:
+    """`flair+t1c`; `all` for every one of several sequences."""
+    return "all" if 1 < len(subset) == len(names) else key_of(subset)
 
 
 def _shape(case: TrainingCase) -> Triple:

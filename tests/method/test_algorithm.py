@@ -9,17 +9,18 @@ from torch import nn
 
 from mckd.method import (
     Batch,
+    Learner,
     MethodOptions,
     MissingModalityNetwork,
     NonFiniteLossError,
     encode_available,
     importance,
+    inner_loss,
     meta_step,
     one_scale,
     predict,
     training_step,
 )
-from mckd.method.steps import inner_loss
 
 
 class Toy(MissingModalityNetwork):
@@ -61,10 +62,17 @@ def raw_vector() -> torch.Tensor:
     return torch.tensor([0.3, 0.1], requires_grad=True)
 
 
+def learner(network, v=None, *, optimizer=None, iwv_optimizer=None, **options) -> Learner:
+    v = raw_vector() if v is None else v
+    optimizer = optimizer or torch.optim.SGD(network.parameters(), lr=0.1)
+    iwv_optimizer = iwv_optimizer or torch.optim.Adam([v], lr=0.01)
+    options = MethodOptions(**options)
+    return Learner(network, v, optimizer, iwv_optimizer, F.cross_entropy, options)
+
+
 def test_training_step_changes_the_network_only(network):
     v, before = raw_vector(), state(network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    training_step(network, v, optimizer, batch(), F.cross_entropy, MethodOptions(), step=0)
+    training_step(learner(network, v), batch(), step=0)
     assert v.grad is None
     assert v.tolist() == pytest.approx([0.3, 0.1])
     for name, p in network.named_parameters():
@@ -77,30 +85,14 @@ def test_a_batch_worked_off_in_parts_gives_the_same_step(network, accumulate):
     whole, parts = copy.deepcopy(network), copy.deepcopy(network)
     losses = []
     for net, count in ((whole, 1), (parts, accumulate)):
-        optimizer = torch.optim.SGD(net.parameters(), 0.1)
-        losses.append(
-            training_step(
-                net,
-                raw_vector(),
-                optimizer,
-                batch(),
-                F.cross_entropy,
-                MethodOptions(),
-                step=0,
-                accumulate=count,
-            )
-        )
+        losses.append(training_step(learner(net), batch(), step=0, accumulate=count))
     assert losses[0].total == pytest.approx(losses[1].total, rel=1e-5)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6)
 
 
 def test_training_step_reports_the_terms_of_eq_4(network):
-    options = MethodOptions(alpha=0.5)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    losses = training_step(
-        network, raw_vector(), optimizer, batch(), F.cross_entropy, options, step=0
-    )
+    losses = training_step(learner(network, alpha=0.5), batch(), step=0)
     assert losses.total == pytest.approx(losses.task + 0.5 * losses.distillation)
     assert losses.distillation > 0
 
@@ -108,12 +100,8 @@ def test_training_step_reports_the_terms_of_eq_4(network):
 @pytest.mark.parametrize("meta_gradient", ["gating", "unrolled"])
 def test_meta_step_changes_v_only(network, meta_gradient):
     v, before = raw_vector(), state(network)
-    optimizer = torch.optim.Adam([v], lr=0.01)
-    options = MethodOptions(meta_gradient=meta_gradient)
-    meta_step(
-        network, v, optimizer, batch(), F.cross_entropy, options,
-        step=0, inner_batch=batch(2), inner_lr=0.1,
-    )  # fmt: skip
+    mine = learner(network, v, meta_gradient=meta_gradient)
+    meta_step(mine, batch(), step=0, inner_batch=batch(2), inner_lr=0.1)
     assert v.tolist() != pytest.approx([0.3, 0.1])
     for name, t in network.state_dict().items():  # running statistics included
         assert torch.equal(t, before[name]), name
@@ -126,14 +114,14 @@ def test_unrolled_gradient_equals_finite_differences(network):
     as_double = [Batch(tuple(x.double() for x in b.inputs), b.present, b.target)
                  for b in (batch(1), batch(2))]  # fmt: skip
     outer, inner = as_double
-    options, lr = MethodOptions(alpha=1.0, meta_gradient="unrolled", p=2), 0.3
+    options, lr = {"alpha": 1.0, "meta_gradient": "unrolled", "p": 2}, 0.3
 
     def outer_loss(v: torch.Tensor) -> float:
         """Eq. 3 by brute force: really take the inner step on a copy, then evaluate it."""
         copy = Toy().double()
         copy.load_state_dict(network.state_dict())
         copy.eval()
-        total, _, _ = inner_loss(copy, importance(v), inner, F.cross_entropy, options)
+        total, _, _ = inner_loss(learner(copy, **options), importance(v), inner)
         total.backward()
         with torch.no_grad():
             for p in copy.parameters():
@@ -141,11 +129,8 @@ def test_unrolled_gradient_equals_finite_differences(network):
         return F.cross_entropy(predict(copy, outer.inputs, outer.present), outer.target).item()
 
     v = torch.tensor([0.3, 0.1], dtype=torch.double, requires_grad=True)
-    optimizer = torch.optim.SGD([v], lr=1.0)
-    meta_step(
-        network, v, optimizer, outer, F.cross_entropy, options,
-        step=0, inner_batch=inner, inner_lr=lr,
-    )  # fmt: skip
+    mine = learner(network, v, iwv_optimizer=torch.optim.SGD([v], lr=1.0), **options)
+    meta_step(mine, outer, step=0, inner_batch=inner, inner_lr=lr)
     moved = torch.tensor([0.3, 0.1], dtype=torch.double) - v.detach()
     eps = 1e-5
     for m in range(2):
@@ -164,11 +149,15 @@ def test_gating_prefers_the_modality_that_carries_the_label(network):
     b = torch.randn(256, 2, generator=generator)
     data = Batch((a, b), torch.ones(256, 2, dtype=torch.bool), y)
     v = torch.zeros(2, requires_grad=True)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
-    iwv_optimizer = torch.optim.Adam([v], lr=0.05)
+    mine = learner(
+        network,
+        v,
+        optimizer=torch.optim.Adam(network.parameters(), lr=0.02),
+        iwv_optimizer=torch.optim.Adam([v], lr=0.05),
+    )
     for step in range(60):
-        training_step(network, v, optimizer, data, F.cross_entropy, MethodOptions(), step=step)
-        meta_step(network, v, iwv_optimizer, data, F.cross_entropy, MethodOptions(), step=step)
+        training_step(mine, data, step=step)
+        meta_step(mine, data, step=step, inner_batch=data, inner_lr=0.02)
     assert importance(v)[0].item() > 0.7
 
 
@@ -181,15 +170,10 @@ def test_nan_in_an_absent_slot_changes_no_bit(meta_gradient):
         network, v, data = Toy(), raw_vector(), batch(present=present)
         for m, x in enumerate(data.inputs):
             x[~present[:, m]] = filler
-        options = MethodOptions(meta_gradient=meta_gradient)
-        training_step(
-            network, v, torch.optim.Adam(network.parameters()), data, F.cross_entropy, options,
-            step=0,
-        )  # fmt: skip
-        meta_step(
-            network, v, torch.optim.Adam([v], lr=0.1), data, F.cross_entropy, options,
-            step=0, inner_batch=data, inner_lr=0.1,
-        )  # fmt: skip
+        adam = torch.optim.Adam(network.parameters())
+        mine = learner(network, v, optimizer=adam, meta_gradient=meta_gradient)
+        training_step(mine, data, step=0)
+        meta_step(mine, data, step=0, inner_batch=data, inner_lr=0.1)
         return {**state(network), "v": v.detach(), "y": predict(network, data.inputs, present)}
 
     clean, dirty = after(0.0), after(float("nan"))
@@ -200,41 +184,31 @@ def test_nan_in_an_absent_slot_changes_no_bit(meta_gradient):
 def test_a_modality_nobody_has_leaves_its_encoder_alone(network):
     before = state(network)
     only_a = torch.tensor([[True, False]] * 6)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    training_step(
-        network, raw_vector(), optimizer, batch(present=only_a), F.cross_entropy, MethodOptions(),
-        step=0,
-    )  # fmt: skip
+    training_step(learner(network), batch(present=only_a), step=0)
     for name, t in network.state_dict().items():
         assert torch.equal(t, before[name]) == name.startswith("encoders.1."), name
 
 
-@pytest.mark.parametrize("step_function", [training_step, meta_step])
-def test_non_finite_loss_stops_and_names_the_step(network, step_function):
+@pytest.mark.parametrize("step_name", ["training_step", "meta_step"])
+def test_non_finite_loss_stops_and_names_the_step(network, step_name):
     data, v, before = batch(), raw_vector(), state(network)
     data.inputs[0][0] = float("inf")
     network.eval()  # so that even running statistics could not move
-    parameters = [v] if step_function is meta_step else network.parameters()
-    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    mine = learner(network, v)
+    step = {
+        "training_step": lambda: training_step(mine, data, step=41),
+        "meta_step": lambda: meta_step(mine, data, step=41, inner_batch=data, inner_lr=0.1),
+    }[step_name]
     with pytest.raises(NonFiniteLossError, match="at step 41"):
-        step_function(network, v, optimizer, data, F.cross_entropy, MethodOptions(), step=41)
+        step()
     for name, t in network.state_dict().items():
         assert torch.equal(t, before[name]), name
     assert v.tolist() == pytest.approx([0.3, 0.1])
 
 
-def test_unrolled_needs_an_inner_batch(network):
-    v = raw_vector()
-    with pytest.raises(ValueError, match="inner_batch"):
-        meta_step(
-            network, v, torch.optim.Adam([v]), batch(), F.cross_entropy,
-            MethodOptions(meta_gradient="unrolled"), step=0,
-        )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "wrong", [{"p": 3}, {"normalisation": "x"}, {"meta_gradient": "x"}, {"gating_scale": "x"},
-              {"drop": "x"}],
+              {"fill": "x"}],
 )  # fmt: skip
 def test_options_name_their_choices(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be one of"):

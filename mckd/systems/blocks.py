@@ -1,0 +1,42 @@
+"""What several systems share: one update of a network by a sum of named losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from mckd.method import Batch, gradient, stop_if_not_finite
+from mckd.systems.system import Moment, System
+
+TASK = "task_loss"
+Losses = Callable[[Batch], Mapping[str, tuple[float, Tensor]]]
+"""Of a batch: {name: (weight, loss)}."""
+
+
+def descend(system: System, now: Moment, losses_of: Losses) -> dict[str, float]:
+    """One update by the weighted sum of `losses_of(batch)`, worked off in parts.
+
+    Returns:
+        The means of the losses by name, and their weighted sum as `loss`.
+
+    Raises:
+        NonFiniteLossError: before anything is changed.
+    """
+    trainer, optimizer = system.trainer, system.optimizers["optimizer"]
+    optimizer.zero_grad(set_to_none=True)
+    found: dict[str, float] = {}
+    for piece in now.batch.split(trainer.accumulate):
+        share = len(piece.target) / len(now.batch.target)
+        with trainer.autocast():
+            losses = losses_of(piece)
+            total = sum(weight * loss for weight, loss in losses.values())
+        assert isinstance(total, Tensor)
+        stop_if_not_finite(total, "training loss", now.step)
+        (total * share).backward()
+        for name, loss in {"loss": total, **{n: x for n, (_, x) in losses.items()}}.items():
+            found[name] = found.get(name, 0.0) + share * loss.item()
+    trainer.synchronise([gradient(p) for p in system.network.parameters() if p.requires_grad])
+    optimizer.step()
+    system.average_statistics()
+    return found

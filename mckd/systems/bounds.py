@@ -1,0 +1,48 @@
+"""The bounds of the paper's tables: the same training with the method taken out.
+
+Upper bound: the task's own network with every modality, always. Lower bound: a network of its own
+for one modality and nothing else. What lies between them is what a method can win.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mckd.method import Batch, MissingModalityNetwork
+from mckd.systems.blocks import TASK, descend
+from mckd.systems.system import Moment, Parts, System
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """There is nothing to choose."""
+
+
+class UpperBound(System):
+    """The task loss alone, and nothing is dropped."""
+
+    Options = NoOptions
+    drops = False
+
+    @classmethod
+    def build(cls, parts: Parts, options: NoOptions) -> MissingModalityNetwork:
+        return parts.network()
+
+    def step(self, now: Moment) -> dict[str, float]:
+        def losses(batch: Batch) -> dict[str, tuple[float, Tensor]]:
+            output = self.network(batch.inputs, batch.present)
+            return {TASK: (1.0, self.trainer.task_loss(output, batch.target))}
+
+        return descend(self, now, losses)
+
+
+class LowerBound(UpperBound):
+    """One modality (`--only`), which the task's parts are then of."""
+
+    @classmethod
+    def build(cls, parts: Parts, options: NoOptions) -> MissingModalityNetwork:
+        if len(parts.modalities) != 1:
+            raise ValueError("A lower bound sees one modality. Say which: --only NAME.")
+        return parts.network()

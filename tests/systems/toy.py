@@ -1,0 +1,86 @@
+"""A task of its own for systems: two modalities whose features are small maps."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mckd.method import Batch, MissingModalityNetwork, encode_available
+from mckd.systems import Moment, Trainer
+
+MODALITIES = ("a", "b", "c")
+CHANNELS = 4
+
+
+class Encoder(nn.Module):
+    """(B, 2, 4, 4) to two scales, deepest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(2, 3, 3, padding=1)
+        self.deep = nn.Conv2d(3, CHANNELS, 2, stride=2)
+
+    def forward(self, x):
+        fine = torch.tanh(self.fine(x))
+        return self.deep(fine), fine
+
+
+class Network(MissingModalityNetwork):
+    def __init__(self, modalities) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.encoders = nn.ModuleList(Encoder() for _ in modalities)
+        self.head = nn.Linear(len(modalities) * (CHANNELS + 3), 2)
+
+    def encode(self, inputs, present):
+        return encode_available(list(self.encoders), inputs, present)
+
+    def decode(self, features):
+        return self.head(torch.cat([f.flatten(3).mean(3).flatten(1) for f in features], 1))
+
+
+@dataclass(frozen=True)
+class Parts:
+    modalities: tuple = MODALITIES
+    channels: int = CHANNELS
+
+    def network(self):
+        return Network(self.modalities)
+
+    def encoder(self, modality, channels):
+        return nn.Conv2d(2, channels, 2, stride=2)
+
+
+def trainer(**changes) -> Trainer:
+    return Trainer(
+        **{
+            "task_loss": F.cross_entropy,
+            "optimizer": lambda parameters: torch.optim.Adam(parameters, 0.01),
+            "device": torch.device("cpu"),
+            "accumulate": 1,
+            "autocast": nullcontext,
+            "synchronise": lambda gradients: None,
+            "average": lambda gradients: None,
+        }
+        | changes
+    )
+
+
+def batch(seed=0, count=6, present=None) -> Batch:
+    g = torch.Generator().manual_seed(seed)
+    inputs = tuple(torch.randn(count, 2, 4, 4, generator=g) for _ in MODALITIES)
+    everything = torch.ones(count, len(MODALITIES), dtype=torch.bool)
+    target = torch.randint(2, (count,), generator=g)
+    return Batch(inputs, everything if present is None else present, target)
+
+
+def moment(step=0, **changes) -> Moment:
+    return Moment(step, 0.01, batch(step, **changes), lambda n: batch(1000 + n))
+
+
+def mixed() -> torch.Tensor:
+    """Rows with every number of modalities."""
+    rows = [[1, 0, 0], [0, 1, 1], [1, 1, 1], [0, 0, 1], [1, 0, 1], [1, 1, 0]]
+    return torch.tensor(rows).bool()
