@@ -96,10 +96,10 @@ class Subject:
         """Which weights were used, and what they learned from."""
         known = {
             key: self.about.get(key)
-            for key in ("sha256", "network", "data", "et_min_ml", "least_part", "normalisation")
+            for key in ("sha256", "network", "data", "et_min_ml", "least_part", "system")
         }
         trained = self.about.get("versions", {})
-        weights = {s: round(float(self.importance[s]), 4) for s in SEQUENCES}
+        weights = {s: round(float(w), 4) for s, w in self.importance.items()}
         return {**known, "importance": weights, "trained_with": dict(trained)}
 
     @property

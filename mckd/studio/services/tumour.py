@@ -651,7 +651,7 @@ class TumourService:
             return {}
         weights, about = self._model.importance, dict(self._model.about)
         return {
-            "importance": {s: round(float(weights[s]), 4) for s in SEQUENCES},
+            "importance": {s: round(float(w), 4) for s, w in weights.items()},
             "model": f"{words.model_line(about)} {left_out(about)}".strip(),
         }
 
@@ -663,7 +663,7 @@ class TumourService:
 
     def model(self) -> tuple[dict[str, Any], dict[str, float]]:
         """The header of the model's checkpoint, and the importance of each sequence."""
-        return dict(self._model.about), {s: float(self._model.importance[s]) for s in SEQUENCES}
+        return dict(self._model.about), dict(self._model.importance)
 
     def scene(self, opened: Opened) -> dict[str, Any]:
         """What the viewer must know of a case; without its files, which the tab sends."""
