@@ -471,12 +471,15 @@ def _agreement(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable
 def _method(subject: Subject) -> list[Flowable]:
     model = subject.model
     weights = ", ".join(f"{SEQUENCE_NAMES[s]} {w:.2f}" for s, w in model["importance"].items())
+    learned = weights and (
+        "Learned weights (IWV, how strongly each sequence taught the others; together 1): "
+        f"{weights}. "
+    )
     digest = escape(str(model["sha256"] or NONE))
     facts = (
         (
             "Model",
-            f"{escape(subject.model_line)} Learned weights (IWV, how strongly each sequence taught"
-            f" the others; together 1): {weights}. {left_out(model)} Its model card has the scores"
+            f"{escape(subject.model_line)} {learned}{left_out(model)} Its model card has the scores"
             " on unseen cases, and its limits.",
         ),
         ("Checkpoint", f"SHA-256 <font name='Courier'>{digest}</font>"),
