@@ -205,8 +205,8 @@ def test_two_processes_train_one_model(tmp_path):
 
 def test_a_non_finite_loss_ends_the_run_as_failed(tmp_path):
     class Broken(PaperTask):
-        def loss(self, output, target):
-            return super().loss(output, target) * float("nan")
+        def loss(self, output, target, twice=False):
+            return super().loss(output, target, twice) * float("nan")
 
     settings = override(PRESETS["smoke"](), {"epochs": 2, "audio_rate": 0.5})
     with pytest.raises(NonFiniteLossError, match="at step 0"):
