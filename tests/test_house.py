@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from mckd.systems import SYSTEMS
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
 UI_ROOMS = ("mckd/studio/page.py", "mckd/studio/tabs/", "mckd/studio/widgets/")
@@ -44,6 +46,11 @@ class TestImports:
         if name.startswith("mckd/method/"):
             for room in ("mckd.digits", "mckd.tumour", "mckd.files", "mckd.studio"):
                 assert not uses(path, room)
+        if name.startswith("mckd/systems/"):
+            for room in ("mckd.digits", "mckd.tumour", "mckd.studio"):
+                assert not uses(path, room)
+            of_systems = {f"mckd.systems.{entry.module}" for entry in SYSTEMS.values()}
+            assert not of_systems & imports(path)  # what several share lies in blocks
         if name.startswith(("mckd/digits/", "mckd/tumour/", "mckd/files/")):
             assert not uses(path, "mckd.studio")
         if name.startswith("mckd/tumour/"):

@@ -10,6 +10,7 @@ What needs PyTorch is imported when it is first asked for.
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,27 @@ if TYPE_CHECKING:
     from mckd.systems.restore import rebuild
     from mckd.systems.system import Moment, Parts, System, Trainer
 
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a system is, and what a form says of it. of_one: it is trained on one modality."""
+
+    module: str
+    name: str
+    label: str
+    note: str
+    of_one: bool = False
+
+
 # A system is one more line here and one more file beside.
 SYSTEMS = {
-    "mckd": "mckd.systems.mckd:MCKD",
-    "lower-bound": "mckd.systems.bounds:LowerBound",
-    "upper-bound": "mckd.systems.bounds:UpperBound",
-    "shaspec": "mckd.systems.shaspec:ShaSpec",
+    "mckd": Entry("mckd", "MCKD", "MCKD", "This project's method: learned weights, distillation."),
+    "shaspec": Entry("shaspec", "ShaSpec", "ShaSpec", "Shared and specific features (CVPR 2023)."),
+    "upper-bound": Entry("bounds", "UpperBound", "Upper bound", "Nothing is missing in training."),
+    "lower-bound": Entry("bounds", "LowerBound", "Lower bound", "One modality alone.", of_one=True),
 }
 
-__all__ = ["SYSTEMS", "Moment", "Parts", "System", "Trainer", "rebuild", "system_class"]
+__all__ = ["SYSTEMS", "Entry", "Moment", "Parts", "System", "Trainer", "rebuild", "system_class"]
 
 
 def system_class(name: str) -> type[System]:
@@ -38,8 +51,8 @@ def system_class(name: str) -> type[System]:
         near = difflib.get_close_matches(name, SYSTEMS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(SYSTEMS)}."
         raise ValueError(f"There is no system {name!r}.{hint}")
-    module, attribute = SYSTEMS[name].split(":")
-    found: type[System] = getattr(import_module(module), attribute)
+    entry = SYSTEMS[name]
+    found: type[System] = getattr(import_module(f"{__name__}.{entry.module}"), entry.name)
     return found
 
 

@@ -149,6 +149,19 @@ def test_two_epochs_are_trained_and_drawn(tab: Tab) -> None:
     expect(tab.stop).to_be_disabled()
 
 
+def test_a_system_without_weights_shows_its_own_losses(tab: Tab) -> None:
+    page = tab.page
+    page.locator("#training-system").get_by_text("ShaSpec", exact=True).click()
+    expect(tab.command).to_contain_text("--system shaspec")
+    tab.begin("2")
+    tab.until_state("finished")
+    for loss in ("task_loss", "domain_loss", "alignment_loss"):
+        assert tab.value(loss) > 0
+    expect(page.locator(".panel[data-panel=iwv]")).to_be_hidden()
+    choose(tab, "a-finished-run")
+    expect(page.locator(".panel[data-panel=iwv]")).to_be_visible()
+
+
 def test_a_live_run_survives_zoom_reload_a_second_browser_stop_and_resume(
     tab: Tab, browser: Any, studio: Studio
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import string
 import subprocess
 import sys
 import threading
@@ -103,6 +104,12 @@ def test_a_task_whose_modalities_drop_by_themselves_has_no_rate(project: Path) -
     assert command == "python -m train tumour --preset smoke --seed 0 --out runs/some-run"
 
 
+def test_another_system_is_named_in_the_command(project: Path) -> None:
+    command = Training(project).command(Choices(system="shaspec"), "some-run")
+    assert command.startswith("python -m train digits --preset smoke --system shaspec --audio-rate")
+    assert "--system" not in Training(project).command(Choices(), "some-run")
+
+
 def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> None:
     folder = project / "my data"
     command = Training(project, data=folder).command(Choices(data="given"), "some-run")
@@ -132,6 +139,8 @@ def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> 
         ({"epochs": -3}, "whole number"),
         ({"epochs": 10**9}, "whole number"),
         ({"data": "/etc"}, "data sources"),
+        ({"system": "lower-bound"}, "systems in the list"),
+        ({"system": ["mckd"]}, "systems in the list"),
     ],
 )
 def test_a_choice_that_is_not_in_the_form_is_refused(
@@ -271,6 +280,14 @@ def test_broken_lines_and_odd_numbers_are_tolerated(project: Path) -> None:
         {"step": 4, "validation": {"visual": None, "both": 0.12346}},
     ]
     json.dumps(reply, allow_nan=False)
+
+
+def test_a_row_has_the_losses_of_its_system_and_no_others() -> None:
+    losses = {"task_loss": 1.0, "domain_loss": 0.5, "alignment_loss": None}
+    other = {"loss": 2.0, "x" * 99 + "_loss": 3.0, "<b>_loss": 4.0}
+    assert tidy_row({"step": 1, **losses, **other}) == {"step": 1, **losses}
+    many = {f"{a}{b}_loss": 0.0 for a in string.ascii_lowercase for b in string.ascii_lowercase}
+    assert len(tidy_row({"step": 1, **many}) or {}) <= service.MAX_SERIES + 1
 
 
 def test_a_row_names_a_bounded_number_of_series() -> None:

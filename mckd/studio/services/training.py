@@ -32,6 +32,7 @@ from typing import Any
 
 from mckd.files.atomic import write_atomically
 from mckd.files.runs import LARGEST_NUMBER, RunFolder, open_plain
+from mckd.systems import SYSTEMS
 
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
 MAX_SERIES = 32  # names read from one record's "iwv" or "validation"
@@ -143,6 +144,11 @@ TASKS: dict[str, Task] = {
         ),
     )
 }
+MCKD = "mckd"
+OFFERED = tuple(
+    Choice(key, entry.label, entry.note) for key, entry in SYSTEMS.items() if not entry.of_one
+)
+"""The systems of the form; that of one modality is trained from a shell, which says which."""
 COMPLETE = "none"  # the choice "nothing is missing"
 SMALL_SET, GIVEN_FOLDER = "bundled", "given"
 
@@ -158,6 +164,7 @@ class Choices:
     seed: int | float | None = 0
     epochs: int | float | None = 0
     data: str = SMALL_SET
+    system: str = MCKD
 
 
 @dataclass(frozen=True)
@@ -278,6 +285,10 @@ class Training:
             presets = ", ".join(preset.key for preset in task.presets)
             raise ValueError(f"There is no such preset. Choose one of: {presets}.")
         words = ["-m", "train", task.key, "--preset", choices.preset]
+        if choices.system not in [system.key for system in OFFERED]:
+            raise ValueError("Choose one of the systems in the list.")
+        if choices.system != MCKD:
+            words += ["--system", choices.system]
         if task.scarce and choices.scarce != COMPLETE:
             if choices.scarce not in [modality.key for modality in task.scarce]:
                 raise ValueError("Choose which modality is rare, or that none is.")
@@ -554,8 +565,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FLAG = re.compile(r"--[a-z][a-z0-9-]*")
 _FLAG_IN_PROSE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 _CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
-_LOSSES = ("task_loss", "distillation_loss", "meta_loss")
-_PLAIN = ("epoch", "time_s", "samples_per_s", *_LOSSES)
+_LOSS = re.compile(r"[a-z][a-z_]{0,38}_loss")
+_PLAIN = ("epoch", "time_s", "samples_per_s")
 
 
 def new_name(choices: Choices, now: datetime | None = None) -> str:
@@ -576,6 +587,8 @@ def tidy_row(record: object) -> dict[str, Any] | None:
         return None
     row: dict[str, Any] = {"step": int(step)}
     row |= {key: _number(record[key]) for key in _PLAIN if key in record}
+    losses = [key for key in record if isinstance(key, str) and _LOSS.fullmatch(key)]
+    row |= {key: _number(record[key]) for key in losses[:MAX_SERIES]}
     for part in ("iwv", "validation"):
         values = record.get(part)
         if isinstance(values, dict) and values:

@@ -16,6 +16,7 @@ from mckd.studio.services.training import (
     COMPLETE,
     GIVEN_FOLDER,
     MAX_POINTS,
+    OFFERED,
     SMALL_SET,
     TASKS,
     Choices,
@@ -34,6 +35,11 @@ def explain_preset(task_key: str, preset: str) -> Any:
     """Put the sentence on what the preset costs under its name."""
     task = TASKS.get(task_key, FIRST)
     return gr.Radio(info=next((c.note for c in task.presets if c.key == preset), ""))
+
+
+def explain_system(system: str) -> Any:
+    """Put the sentence on what the system is under its name."""
+    return gr.Radio(info=next((c.note for c in OFFERED if c.key == system), ""))
 
 
 def show_command(training: Training, *form: Any) -> str:
@@ -164,6 +170,14 @@ def build(services: Any) -> None:
                 interactive=open_here,
                 elem_id="training-preset",
             )
+            system = gr.Radio(
+                _pairs(OFFERED),
+                value=OFFERED[0].key,
+                label="System",
+                info=OFFERED[0].note,
+                interactive=open_here,
+                elem_id="training-system",
+            )
             scarce = gr.Radio(
                 _scarce(FIRST),
                 value=FIRST.scarce[0].key,
@@ -204,7 +218,7 @@ def build(services: Any) -> None:
                 interactive=open_here,
                 elem_id="training-data",
             )
-            form: list[Any] = [task, preset, scarce, rate, seed, epochs, data]
+            form: list[Any] = [task, preset, scarce, rate, seed, epochs, data, system]
             with gr.Row(elem_id="training-buttons"):
                 start = gr.Button(
                     "Start",
@@ -253,6 +267,7 @@ def build(services: Any) -> None:
 
     task.input(partial(choose_task, training), task, [preset, scarce, rate, data], **light)
     gr.on([task.change, preset.change], explain_preset, [task, preset], preset, **light)
+    system.change(explain_system, system, system, **light)
     scarce.change(choose_scarce, scarce, rate, **light)
     # One listener for opening and changing: a slow first answer cannot overwrite a later one.
     gr.on(

@@ -12,6 +12,7 @@ const MAX_ROWS = props.max_rows || 1500;
 const NAMES = props.names || {};
 const SPARE = ["--spare-1", "--spare-2", "--spare-3", "--spare-4"];
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+const KNOWN = new Set(["task_loss", "distillation_loss", "meta_loss"]);   // losses with a colour
 const LIVE = new Set(["starting", "running"]);
 const WORDS = {
   none: "No run yet", gone: "Run removed", starting: "Starting", running: "Training",
@@ -63,7 +64,7 @@ function findSeries() {
     if (row.iwv) Object.keys(row.iwv).forEach((k) => weights.add(k));
     // Of a task with many subsets only the named ones are drawn; the records hold them all.
     if (row.validation) Object.keys(row.validation).forEach((k) => NAMES[k] && subsets.add(k));
-    for (const k of ["task_loss", "distillation_loss", "meta_loss"]) if (k in row) losses.add(k);
+    Object.keys(row).forEach((k) => k.endsWith("_loss") && losses.add(k));
   }
   const order = Object.keys(NAMES);
   const sorted = (set) => [...set].sort((a, b) =>
@@ -73,7 +74,8 @@ function findSeries() {
       id: "iwv." + k, name: label(k), colour: colourOf(k, i), dash: [],
       get: (r) => (r.iwv && k in r.iwv ? r.iwv[k] : undefined) })),
     loss: [...losses].map((k, i) => ({
-      id: k, name: label(k), colour: "--series-" + k.replace("_loss", ""), dash: DASHES[i],
+      id: k, name: label(k), colour: KNOWN.has(k) ? "--series-" + k.replace("_loss", "") : SPARE[i % 4],
+      dash: DASHES[i % 4],
       get: (r) => (k in r ? r[k] : undefined) })),
     validation: sorted(subsets).map((k, i) => ({
       id: "validation." + k, name: label(k), colour: colourOf(k, i), dash: [], dots: true,
@@ -81,6 +83,7 @@ function findSeries() {
   };
   for (const panel of panels) {
     const found = of[panel.kind], signature = found.map((s) => s.id).join();
+    panel.figure.hidden = panel.kind === "iwv" && rows.length > 0 && !found.length;  // learns none
     if (signature === panel.signature) continue;
     panel.signature = signature;
     panel.series = found;
