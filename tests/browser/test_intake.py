@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import zipfile
@@ -101,6 +102,25 @@ def test_an_archive_is_unpacked_in_the_browser(
     sent = [path.read_bytes() for path in here if "given" in path.parts]
     wanted = [(study / "P1" / name / "image.nii.gz").read_bytes() for name in WORDS]
     assert sorted(sent) == sorted(wanted)  # the very bytes of four files, and no more
+
+
+def test_a_file_that_was_mended_is_dropped_once_more_under_its_name(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    page, file = visit(), tmp_path / "head_flair.nii.gz"
+    small_heads.save(file, small_heads.volume("flair"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    drag(page, file)()
+    expect(intake(page, ".files li")).to_have_count(1)
+    intake(page, ".go").click()
+    expect(page.locator("#tumour-viewer .veil")).to_contain_text("head_flair.nii.gz")
+    file.write_bytes(whole)
+    intake(page, ".own").click()
+    drag(page, file)()
+    expect(intake(page, ".files .state")).to_have_text(re.compile(f"{-(-len(whole) // 1000)} kB"))
+    intake(page, ".go").click()
+    page.wait_for_selector(ANSWER)
 
 
 def test_a_folder_is_chosen_by_a_button(visit: Callable[..., Any], study: Path) -> None:

@@ -63,12 +63,12 @@ $('.own').addEventListener('click', () => openDrawer($('.drawer').hidden));
 
 // ---- what was given, sorted into cases
 
-// given: {files: what `gather` found, left}. Loose files join those that are here; a folder or an
-// archive takes their place.
+// given: {files: what `gather` found, left}. Loose files join those that are here, or take the place
+// of one of the same name, which may have changed; a folder or an archive takes the place of all.
 async function add(given) {
   const loose = given.files.every(({ path }) => !path.includes('/')) && pool.every(({ path }) => !path.includes('/'));
   const before = loose ? pool : [], known = loose ? heads.flatMap(({ files }) => files) : [];
-  pool = [...before, ...given.files.filter(({ path }) => !before.some((old) => old.path === path))];
+  pool = [...before.filter(({ path }) => !given.files.some((one) => one.path === path)), ...given.files];
   left = given.left;
   failed = '';
   const listed = listable(pool);
