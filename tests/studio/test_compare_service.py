@@ -16,6 +16,7 @@ import pytest
 
 from mckd.method import subsets
 from mckd.studio.services.compare import CompareService, Update
+from mckd.studio.services.folders import DISK_FULL
 from mckd.studio.services.tumour import Desk, TumourService
 from mckd.studio.services.volumes import unpack_bits
 from mckd.studio.tabs import compare as tab
@@ -189,6 +190,17 @@ class TestRun:
         assert "patient" not in caplog.text
         model.broken = False
         assert last(compare.run(desk)).state == "complete"
+
+    def test_a_full_disk_is_said_and_comparing_again_goes_on(
+        self, compare: CompareService, tumour: TumourService, full_disk: Any
+    ) -> None:
+        desk = opened(tumour)
+        with full_disk():
+            *_, (_, table, _) = tab.run(tumour, compare, desk)
+        assert (table["state"], table["problem"]) == ("problem", DISK_FULL)
+        *_, (_, table, _) = tab.run(tumour, compare, desk)
+        assert table["state"] == "complete"
+        assert "problem" not in table
 
     def test_without_a_model_it_says_why(self, cases: Path) -> None:
         def load() -> Any:

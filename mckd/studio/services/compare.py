@@ -89,6 +89,7 @@ class Update:
     state: "empty" without a case; "waiting" for the model; "unavailable" without one; "asks" where
     the visitor has not accepted yet that the images are unlike those of the training; "running";
     "complete"; "problem". left_s: seconds that the missing subsets may take, once one was timed.
+    problem: its sentence.
     """
 
     turn: int
@@ -96,6 +97,7 @@ class Update:
     opened: Opened | None = None
     compared: Compared | None = None
     left_s: float | None = None
+    problem: str = ""
     stamp: int = field(default_factory=now)
 
 
@@ -130,7 +132,7 @@ class CompareService:
             return
         except Exception as error:
             faults.record(log, "A comparison failed.", error)
-            yield update("problem")
+            yield update("problem", problem=FAILED)
             return
         yield update("complete")
 
@@ -216,7 +218,7 @@ class CompareService:
         if update.state == "unavailable":
             shown["problem"] = self._tumour.reason
         if update.state == "problem":
-            shown["problem"] = FAILED
+            shown["problem"] = update.problem
         if opened is None:
             return shown
         case = opened.case

@@ -31,8 +31,8 @@ def run(tumour: TumourService, compare: CompareService, desk: Desk) -> Iterator[
     for update in compare.run(desk):
         try:
             pictures = scene(tumour, compare, desk, update)
-        except DiskFull:
-            update = Update(update.turn, "problem")
+        except DiskFull as full:
+            update = Update(update.turn, "problem", problem=str(full))
             pictures = scene(tumour, compare, desk, update)
         yield pictures, compare.table(update), compare.contributions(update)
 
