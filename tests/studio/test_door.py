@@ -641,9 +641,12 @@ def test_the_app_gets_no_query_but_that_of_the_stream(browser: TestClient, insid
 
 
 def test_one_browser_and_one_address_leave_room_for_others(inside: Inside, tmp_path: Path) -> None:
-    door = Door(inside, Visitors(lambda _: None), lambda: (True, {}), Folders(tmp_path))
-    greedy = arrive(door)
-    beats = [greedy.get(f"/gradio_api/heartbeat/greedy{n}").status_code for n in range(40)]
+    visitors = Visitors(lambda _: None)
+    door = Door(inside, visitors, lambda: (True, {}), Folders(tmp_path))
+    greedy, beats = arrive(door), []
+    for n in range(40):
+        beats.append(greedy.get(f"/gradio_api/heartbeat/greedy{n}").status_code)
+        visitors.connect(f"greedy{n}", +1)  # it stays
     assert beats == [200] * rules.OF_BROWSER + [429] * (40 - rules.OF_BROWSER)
     fresh = [arrive(door).get(f"/gradio_api/heartbeat/fresh{n}").status_code for n in range(40)]
     left = rules.OF_ADDRESS - rules.OF_BROWSER  # fresh cookies cost nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -100,6 +100,7 @@ def test_nobody_takes_all_pages(clock: Clock) -> None:
     visitors = Visitors(lambda _: None, clock=clock)
     for n in range(module.OF_BROWSER):
         visitors.admit(f"tab{n}", "firefox", address="10.0.0.1")
+        visitors.connect(f"tab{n}", +1)
     with pytest.raises(Refused) as caught:
         visitors.admit("one-more", "firefox", address="10.0.0.9")
     assert caught.value.status == 429
@@ -111,6 +112,35 @@ def test_nobody_takes_all_pages(clock: Clock) -> None:
     for n in range(module.MOST - module.OF_ADDRESS):
         visitors.admit(f"guest{n}", f"guest{n}", address="10.0.0.2")
     assert visitors.full
+
+
+def test_a_page_may_be_loaded_anew_again_and_again(clock: Clock, gone: list[str]) -> None:
+    visitors = Visitors(gone.append, clock=clock)
+    visitors.admit("another-tab", "firefox")
+    visitors.connect("another-tab", +1)
+    loads = [f"load{n}" for n in range(4 * module.OF_BROWSER)]  # far within LEAVE_S
+    for load in loads:
+        clock.now += 0.1
+        visitors.admit(load, "firefox")
+        visitors.connect(load, +1)
+        visitors.connect(load, -1)
+        visitors.sweep()
+    here = loads[-module.OF_BROWSER + 1 :]
+    assert visitors.sessions("") == ["another-tab", *here]
+    assert gone == loads[: -len(here)]  # once each: their files go too
+
+
+def test_pages_that_change_all_the_time_get_no_more_than_others(
+    visitors: Visitors, gone: list[str]
+) -> None:
+    asked = 0
+    for n in range(module.OF_BROWSER * 4):
+        with suppress(Refused):
+            while True:
+                visitors.admit(f"load{n}", "firefox", works=True)
+                asked += 1
+    assert asked == 3 * module.AT_ONCE  # of three pages, as many as fit
+    assert gone == []  # before the next sweep few places change hands
 
 
 def test_places_are_shared_and_given_back() -> None:

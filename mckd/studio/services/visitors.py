@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST = 32  # open pages; each may hold a case
 OF_BROWSER, OF_ADDRESS = 8, 24  # pages of one browser, and of one address
@@ -94,6 +94,7 @@ class Visitors:
         self._leave_s, self._idle_s = leave_s, idle_s
         self._visits: dict[str, Visit] = {}
         self._connections: Counter[str] = Counter()  # that a page keeps to say that it is there
+        self._left: list[str] = []  # pages whose place was taken; the next sweep lets them go
         self._lock = threading.Lock()
 
     @property
@@ -122,8 +123,8 @@ class Visitors:
             now = self._clock()
             visit = self._visits.get(session)
             if visit is None:
-                self._find_room(browser, address)
-                visit = self._visits[session] = Visit(browser, address, now, counted=now)
+                visit = self._room(browser, address) or Visit(browser, address, now, counted=now)
+                self._visits[session] = visit
             if visit.browser != browser:
                 raise Refused(403, NOT_YOURS)
             visit.heard = now
@@ -135,13 +136,33 @@ class Visitors:
                     raise Refused(429, TOO_MANY)
                 visit.allowance -= 1
 
-    def _find_room(self, browser: str, address: str) -> None:
+    def _room(self, browser: str, address: str) -> Visit | None:
+        """Find room for a new page; the one whose place it takes, if there is one.
+
+        Raises:
+            Refused: there is none.
+        """
+        own = [session for session, visit in self._visits.items() if visit.browser == browser]
+        if len(own) >= OF_BROWSER:
+            return self._left_behind(own, address)
         if len(self._visits) >= self._most:
             raise Refused(503, FULL)
-        if sum(visit.browser == browser for visit in self._visits.values()) >= OF_BROWSER:
-            raise Refused(429, TOO_MANY_PAGES)
         if sum(visit.address == address for visit in self._visits.values()) >= OF_ADDRESS:
             raise Refused(429, TOO_MANY_HERE)
+        return None
+
+    def _left_behind(self, sessions: list[str], address: str) -> Visit:
+        """Let go of the one without a connection that was heard of longest ago.
+
+        Each time a page is loaded anew it is another to the app, and leaves one behind. What that
+        one may still ask for passes on.
+        """
+        unconnected = [session for session in sessions if session not in self._connections]
+        if not unconnected or len(self._left) >= OF_BROWSER:
+            raise Refused(429, TOO_MANY_PAGES)
+        oldest = min(unconnected, key=lambda session: self._visits[session].heard)
+        self._left.append(oldest)
+        return replace(self._visits.pop(oldest), address=address)
 
     def connect(self, session: str, change: int) -> None:
         """A page opened (+1) or lost (-1) a connection that says it is there."""
@@ -163,5 +184,7 @@ class Visitors:
             ]
             for session in gone:
                 del self._visits[session]
+            gone += [session for session in self._left if session not in self._visits]
+            self._left.clear()
         for session in gone:
             self._gone(session)
