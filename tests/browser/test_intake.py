@@ -20,6 +20,7 @@ from tests import small_heads
 from tests.browser.conftest import EXAMPLES, Studio, arrivals, drag, reach
 
 ANSWER = "#tumour-findings .findings[data-status=answer]"
+SCORED = "#tumour-findings .findings[data-scored=true]"
 WORDS = {"FLAIR": "flair", "T1": "t1", "T1c": "t1ce", "T2": "t2"}
 
 
@@ -268,9 +269,9 @@ def test_a_reload_keeps_a_bundled_case_and_another_tab_knows_nothing_of_it(
 ) -> None:
     page = visit()
     intake(page, "[data-case=small_head]").click()
-    answered(page)
+    reach(page, SCORED)  # else the reload breaks a stream off, of which Gradio complains
     page.reload()
-    answered(page)
+    reach(page, SCORED)
     expect(page.locator("#tumour-findings .case")).to_contain_text("Small Head")
     other = page.context.new_page()
     other.goto(page.url)
