@@ -578,6 +578,21 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
     assert not Path(f"/proc/{child.pid}").exists()  # reaped, not a zombie
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc how far the trainer is")
+def test_a_run_stopped_while_it_starts_was_stopped(real: Training) -> None:
+    """Neither failed nor lost, though it wrote no status yet: its process heard and ended."""
+    run_id = real.start(Choices(epochs=400))
+    child = real._children[run_id]
+    maps = Path(f"/proc/{child.pid}/maps")
+    until(lambda: "libtorch" in maps.read_text())
+    real.stop(run_id)
+    until(lambda: real.state(run_id)["state"] not in ("starting", "running"))
+    state = real.state(run_id)
+    assert child.returncode == service.STOPPED_CODE
+    assert (state["state"], state["message"]) == ("stopped", "Stopped before the first step.")
+    assert real.live() is None
+
+
 def test_another_app_finds_the_run_stops_it_and_resumes_it(real: Training) -> None:
     run_id = real.start(Choices(epochs=400))
     reach(real, run_id, lambda: len(real.since(run_id)["rows"]) >= 3, "three rows")

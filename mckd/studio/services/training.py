@@ -627,7 +627,7 @@ def _judge(
         return "failed", ""  # it ended before it could say so in status.json
     if said in ("finished", "stopped", "failed"):
         return str(said), message
-    if code in (-signal.SIGTERM, -signal.SIGINT):
+    if code in (STOPPED_CODE, -signal.SIGTERM, -signal.SIGINT):
         return "stopped", "Stopped before the first step."
     return "failed", message
 
