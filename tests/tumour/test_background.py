@@ -34,6 +34,11 @@ def noise(shape: tuple[int, ...], size: float) -> np.ndarray:
     return np.random.default_rng(7).uniform(-size, size, shape)
 
 
+def magnitude(shape: tuple[int, ...]) -> np.ndarray:
+    """As it is in the air of a scan, 0.3 % of a head; its tail is longer than that of `noise`."""
+    return np.random.default_rng(7).rayleigh(1.5, shape)
+
+
 CHANGED = {
     "shifted": lambda v: v - 1000,
     "scaled and shifted": lambda v: v * 0.37 + 12.5,
@@ -43,6 +48,7 @@ CHANGED = {
     "integers with an offset": lambda v: np.rint(v).astype(np.int16) - 1024,
     "noise in the air": lambda v: v + (v == 0) * noise(v.shape, 1e-3),
     "noise, values up to 1": lambda v: v / v.max() + (v == 0) * noise(v.shape, 1e-3),
+    "the faint noise of a magnitude": lambda v: v + (v == 0) * magnitude(v.shape),
     "noise around -1000": lambda v: v - 1000 + (v == 0) * noise(v.shape, 1),
     "z-score over the head": lambda v: (v - v[v != 0].mean()) / v[v != 0].std() * (v != 0),
     "cropped to the head": lambda v: v[8:-8, 9:-9, 8:-8] - 1000,
@@ -61,6 +67,15 @@ def test_the_network_sees_the_same_whatever_the_air_is(plain, change):
 
 def shifted(order: int, by: float):
     return lambda v: ndimage.shift(v, (by,) * 3, order=order)
+
+
+def turned(volume: np.ndarray, order: int) -> np.ndarray:
+    return ndimage.rotate(volume, 7, (0, 1), reshape=False, order=order)
+
+
+def there_and_back(volume: np.ndarray, order: int) -> np.ndarray:
+    coarse = ndimage.zoom(volume, 0.5, order=order)
+    return ndimage.zoom(coarse, np.divide(volume.shape, coarse.shape), order=order)
 
 
 RESAMPLED = {
@@ -90,6 +105,23 @@ def test_a_resampled_head_ends_where_most_of_a_voxel_is_head(plain, change):
     assert dice(found, covered >= 0.5) > 0.985
     assert np.count_nonzero(found[covered == 0]) < 0.001 * np.count_nonzero(found)
     assert found[covered == 1].mean() > 0.998
+
+
+@pytest.mark.parametrize("change", [turned, there_and_back], ids=["turned", "there and back"])
+def test_ringing_is_found_where_some_edges_stay_sharp(plain, change):
+    """Turned about one axis, or of half as many voxels for a while: only a part is blurred."""
+    found = without_background(change(plain, 3)) != 0
+    covered = change((plain != 0).astype(np.float32), 1) >= 0.5
+    assert dice(found, covered) > 0.985
+
+
+def test_what_is_faint_up_to_the_border_is_no_ringing(plain):
+    """A scan with its skull, cut to 0 at the sides: its noise is what says that it is one."""
+    rng = np.random.default_rng(0)
+    scan = plain + (plain == 0) * np.rint(rng.rayleigh(4, SHAPE))
+    scan[:6] = scan[-6:] = 0
+    scan = scan.astype(np.float32)
+    assert without_background(scan) is scan
 
 
 @pytest.mark.parametrize(
