@@ -352,6 +352,7 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
                 place += 1
             elif word.text == "post":
                 dated = following is Kind.WHO and _DATED.fullmatch(words[place + 1].text)
+                dated = dated or (place > 0 and words[place - 1].text in _TIMES)
                 says_with |= not dated
                 unclear |= bool(dated)
             elif word.text == "w" and place and kinds[place - 1] is Kind.T1:
@@ -474,9 +475,7 @@ def _words_of_chunk(chunk: str, cased: str, own: frozenset[str], first: bool) ->
     known = _cut(chunk, own)
     if known is not None:
         return known
-    humps = (
-        re.findall(r"[A-Z]?[a-z]+|[A-Z]+\d*[a-z]?(?![a-z])|\d+", cased) if cased.isascii() else []
-    )
+    humps = _HUMPS.findall(cased) if cased.isascii() else []
     if len(humps) > 1 and "".join(humps) == cased and any(map(_tells, humps)):
         words: list[Word] = []
         for hump in humps:
@@ -548,14 +547,18 @@ def _known(
 
 
 def _shared(stems: Sequence[str], folder: str) -> frozenset[str]:
-    """Words that are not known and stand in the names of all images, or in their folder's."""
+    """Words that are not known and stand in the names of all images, or in their folder's.
+
+    Labels may have a name of their own; they are asked only where there is one image.
+    """
     telling = SEQUENCE_KINDS | {Kind.SEG, Kind.T1_LIKE}
-    images = [
+    said = [words for words in map(words_of, stems) if telling & _kinds(words)]
+    images = [words for words in said if Kind.SEG not in _kinds(words)]
+    unknown = [
         {word.text for word in words if word.kind is Kind.UNKNOWN}
-        for words in map(words_of, stems)
-        if any(word.kind in telling for word in words)
+        for words in (images if len(images) > 1 else said)
     ]
-    own = set.intersection(*images) if len(images) > 1 else set()
+    own = set.intersection(*unknown) if len(unknown) > 1 else set()
     about = words_of(folder) if folder else []
     if not any(word.kind in telling for word in about):
         own |= {word.text for word in about if word.kind is Kind.UNKNOWN}

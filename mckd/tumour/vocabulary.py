@@ -67,6 +67,7 @@ _WORDS = {
         gadodiamide gadodiamid optimark gadoversetamide primovist eovist gadoxetate
         vueway elucirem gadopiclenol dotagraf cyclolux 增强 增強 强化 強化 造影 造影後 造影剂 造影剤
         조영 조영증강 조영제 контраст контрастом контрастный zengqiang zengqiangshaomiao zaoying
+        poscontraste
     """,
     Kind.C: "c",
     Kind.PLAIN: """
@@ -82,7 +83,7 @@ _WORDS = {
         無 без
     """,
     Kind.WITH: "with w mit avec con com met med plus s",
-    Kind.AFTER: "post nach apres despues dopo apos after po na pos poscontraste",
+    Kind.AFTER: "post nach apres despues dopo apos after po na pos",
     Kind.BEFORE: "pre vor avant antes prima voor before przed",
     Kind.EVENT: """
         op ops operation operative operatively surgery surg surgical resection resected
@@ -154,8 +155,8 @@ _WORDS = {
     Kind.WHO: """
         case cases casus patient patients pat pt pts subject subj sbj id pid uid mrn
         study exam session ses visit vis timepoint tp time followup fup fu control run
-        hospital centre center site ser phantom sample example test demo train val brats
-        brats17 brats18 brats19 brats20 brats2017 brats2018 brats2019 brats2020
+        hospital centre center site ser phantom sample example test demo train training
+        val validation brats brats17 brats18 brats19 brats20 brats2017 brats2018 brats2019 brats2020
         brats2021 brats2023 brats2024 bratsgli tcga tcia upenn ucsf pdgm lumiere
         rembrandt ivygap egd msd cptac utsw rhuh mu patientid acrin qin hf cbica fu1 fu2
         x y z ms

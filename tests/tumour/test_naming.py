@@ -146,6 +146,13 @@ TOGETHER = {
     "nor glued": {"MuellerT1": "t1", "MuellerT1Gd": "t1c", "MuellerT2": "t2"},
     "nor in capitals without an underscore": {"annaT1": "t1", "annaT2": "t2", "annaFLAIR": "flair"},
     "nor beside a mask": {"anna_T1": "t1", "anna_FLAIR": "flair", "brain_mask": NONE},
+    "nor beside labels that somebody else named": {
+        "anna_T1": "t1",
+        "anna_T1_KM": "t1c",
+        "anna_FLAIR": "flair",
+        "tumor_seg": "seg",
+    },
+    "but one image and labels share nothing": {"anna_T1": ASK, "tumor_seg": "seg"},
     "nor beside a stranger": {"anna_T1": "t1", "anna_FLAIR": "flair", "other": ASK},
     "a word that one has and others have not": {
         "anna_T1": "t1",
