@@ -10,6 +10,7 @@ head in any of the 48 axis orders give the same arrays to the bit.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -241,8 +242,7 @@ def _place(group: Group) -> str:
     paths = [PurePosixPath(path) for path in (*group.slots, *group.asks)]
     if paths[0].parent.name in IMAGE_FOLDERS and group.slots.get(str(paths[0])) == STACK:
         return str(paths[0])
-    folders = {path.parent for path in paths}
-    return str(folders.pop() if len(folders) == 1 else PurePosixPath(group.name))
+    return posixpath.commonpath([path.parent for path in paths])
 
 
 def regions(labels: Bytes) -> Bools:

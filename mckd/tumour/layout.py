@@ -2,6 +2,7 @@
 
     P1/week-000/x_flair.nii.gz ...          a folder for each case
     P1/FLAIR/image.nii.gz ...               a folder for each sequence: the case is the one above
+    P1/FLAIR/visit1/image.nii.gz ...        the same for each visit
     P1_flair.nii.gz P2_flair.nii.gz ...     cases side by side
     sub-01/anat/sub-01_T1w.nii.gz ...       BIDS: only `anat` is used
     imagesTr/BRATS_001 labelsTr/BRATS_001   MSD: 4-D
@@ -149,25 +150,50 @@ def _folder_of(path: str) -> PurePosixPath:
     return PurePosixPath(path).parent
 
 
-def _folders_of_sequences(paths: Sequence[str]) -> frozenset[str]:
-    """The folders that are named after a sequence and hold nothing of another one."""
+def _folders_of_sequences(paths: Sequence[str]) -> dict[str, str]:
+    """{folder: that of its sequence}, where it is named after one and holds nothing of another.
+
+    That is the folder itself or, where other sequences have folders of the same names within
+    theirs, one above: P1/FLAIR/visit1 and P1/T1/visit1. Beside folders of sequences there may be
+    some of other images: P1/ADC.
+    """
     held: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        held[str(_folder_of(path))].append(path)
-    found = set()
+        held[str(_folder_of(path))].append(PurePosixPath(path).name)
+    within: dict[tuple[PurePosixPath, str], dict[str, str]] = defaultdict(dict)
     for name, inside in held.items():
-        last = PurePosixPath(name).name
-        kinds = {word.kind for word in words_of(last)}
-        of_a_case = Kind.WHO in kinds or (Kind.TUMOUR in kinds and Kind.SEG not in kinds)
-        if last in (*IMAGE_FOLDERS, *LABEL_FOLDERS) or of_a_case or not kinds & _NAMING:
-            continue
-        own = verdicts(PurePosixPath(path).name for path in inside).values()
-        answers = {verdict.answer for verdict in own}
-        mute = all(verdict.answer == ASK and not verdict.may_be for verdict in own)
-        one = len(answers & {*SEQUENCES, SEG}) <= 1 and STACK not in answers
-        if mute or (one and Kind.UNKNOWN not in kinds):
-            found.add(name)
-    return frozenset(found)
+        folder = PurePosixPath(name)
+        for above in (folder, *folder.parents):
+            if _is_named_after(above.name, inside):
+                place = above.parent, str(folder.relative_to(above))
+                within[place][name] = str(above)
+                break
+    found = {}
+    for (_, rest), folders in within.items():
+        of_sequences = [f for f in folders if _kinds_of(folders[f]) & _NAMING]
+        if of_sequences and (rest == "." or len(of_sequences) > 1):
+            found |= folders
+    return found
+
+
+def _kinds_of(folder: str) -> set[Kind]:
+    return {word.kind for word in words_of(PurePosixPath(folder).name)}
+
+
+def _is_named_after(name: str, inside: Sequence[str]) -> bool:
+    """Whether a folder of this name tells what the files in it are, which say nothing else."""
+    words = words_of(name)
+    kinds = {word.kind for word in words}
+    whose = any(word.kind is Kind.WHO and not word.text.isdigit() for word in words)
+    of_a_case = whose or (Kind.TUMOUR in kinds and Kind.SEG not in kinds)
+    if name in (*IMAGE_FOLDERS, *LABEL_FOLDERS) or of_a_case or not kinds & {*_NAMING, Kind.OTHER}:
+        return False
+    own = verdicts(inside).values()
+    answers = {verdict.answer for verdict in own}
+    if all(verdict.answer == ASK and not verdict.may_be for verdict in own):
+        return True
+    one = len(answers & {*SEQUENCES, SEG}) <= 1 and STACK not in answers
+    return one and Kind.UNKNOWN not in kinds and bool(kinds & _NAMING)
 
 
 def _is_bids_kind(folder: PurePosixPath, path: str) -> bool:
@@ -186,10 +212,13 @@ def _no_anatomy(path: str, paths: Sequence[str]) -> str:
     return ""
 
 
-def _home(path: str, of_sequence: frozenset[str]) -> str:
+def _home(path: str, of_sequence: Mapping[str, str]) -> str:
     """The folder of the case that a file belongs to; "" for the folder that was given."""
     folder = _folder_of(path)
-    if str(folder) in of_sequence or _is_bids_kind(folder, path):
+    if str(folder) in of_sequence:
+        sequence = PurePosixPath(of_sequence[str(folder)])
+        folder = sequence.parent / folder.relative_to(sequence)
+    elif _is_bids_kind(folder, path):
         folder = folder.parent
     return "" if folder == PurePosixPath() else str(folder)
 
@@ -203,7 +232,7 @@ def _of_folder(
     paths: Sequence[str],
     rules: Rules,
     channels: Mapping[str, Sequence[str]],
-    of_sequence: frozenset[str],
+    of_sequence: Mapping[str, str],
     left: dict[str, str],
 ) -> list[Group]:
     """The case of a folder, or the cases that lie side by side in it."""
@@ -221,13 +250,14 @@ def _of_folder(
     return cases
 
 
-def _shown(path: str, of_sequence: Collection[str]) -> str:
+def _shown(path: str, of_sequence: Mapping[str, str]) -> str:
     """The name to be judged: of a file in the folder of a sequence with that behind it."""
     name, folder = PurePosixPath(path).name, _folder_of(path)
     if str(folder) not in of_sequence:
         return name
     stem = stem_of(name) or name
-    return f"{stem}_{folder.name}{name[len(stem) :]}"
+    told = folder.relative_to(PurePosixPath(of_sequence[str(folder)]).parent)
+    return f"{stem}_{'_'.join(told.parts)}{name[len(stem) :]}"
 
 
 def _judged(

@@ -82,6 +82,33 @@ class TestOneCase:
             dict(zip(sorted(names), ("flair", "t1", "t1c", "t2"), strict=True))
         ]
 
+    def test_folders_of_series_with_their_numbers(self):
+        """As archives and dcm2niix name them; other images lie beside."""
+        names = ("3.000-T1 AXIAL-12/a", "4.000-T1post AXIAL-22/a", "5.000-FLAIRaxial-32/a")
+        found = laid(*(f"P1/1992-07-11-NA/{name}" for name in (*names, "6.000-ADC-11/a")))
+        (case,) = found.cases
+        assert (case.name, case.question) == ("P1/1992-07-11-NA", "")
+        assert [*case.slots.values()] == ["t1", "t1c", "flair"]
+        assert [*found.left] == ["P1/1992-07-11-NA/6.000-ADC-11/a.nii.gz"]
+
+    def test_folders_within_those_of_the_sequences(self):
+        folders = ("1_T1", "2_T1GD", "3_T2", "4_FLAIR", "SEGMENTATION")
+        (case,) = slots(*(f"EGD-0001/{folder}/NIFTI/image" for folder in folders)).values()
+        assert [*case.values()] == ["t1", "t1c", "t2", "flair", "seg"]
+
+    def test_visits_within_the_folders_of_the_sequences(self):
+        found = slots(*(f"P1/{s}/visit{v}/image" for s in ("FLAIR", "T1") for v in (1, 2)))
+        assert found == {
+            f"P1/visit{v}": {f"P1/FLAIR/visit{v}/image": "flair", f"P1/T1/visit{v}/image": "t1"}
+            for v in (1, 2)
+        }
+
+    def test_what_may_be_contrast_within_the_folder_of_a_sequence_is_asked(self):
+        alone = laid("P1/T1/pre/image", "P1/T1/later/image", "P1/FLAIR/image")
+        assert {case.name for case in alone.cases if case.question} == {"P1/T1/pre", "P1/T1/later"}
+        both = asked("P1/T1/post/image", "P1/FLAIR/post/image")
+        assert set(both.asks) == {"P1/T1/post/image.nii.gz"}
+
     def test_an_unclear_folder_of_a_sequence_holds_its_case_up(self):
         case = asked("P1/T1_XYZ/image", "P1/FLAIR/image")
         assert set(case.asks) == {"P1/T1_XYZ/image.nii.gz"}
