@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import urllib.request
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Studio, blank
-from tests.patience import PATIENCE_S, until
+from tests.load.visitors import Browser
+from tests.patience import until
 
 LONG = "400"  # epochs that no test waits for
 
@@ -326,24 +327,19 @@ def test_it_fits_a_phone(tab: Tab, finished_run: str, width: int) -> None:
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def ask(studio: Studio, function: str, data: Any) -> Any:
-    """Call a server function of the curves directly, as any client can."""
-    with urllib.request.urlopen(studio.url + "config", timeout=PATIENCE_S) as reply:
-        components = json.load(reply)["components"]
+@pytest.fixture(scope="module")
+def ask(studio: Studio) -> Callable[[str, Any], Any]:
+    """Calls a server function of the curves directly, as any client with a cookie can."""
+    browser, session = Browser(studio.port), f"direct{secrets.token_hex(8)}"
+    browser.request("GET", "/")
+    components = json.loads(browser.request("GET", "/config")[1])["components"]
     curves = next(c for c in components if c["props"].get("elem_id") == "training-curves")
-    body = {
-        "data": data,
-        "component_id": curves["id"],
-        "fn_name": function,
-        "session_hash": "a-direct-call",
-    }
-    request = urllib.request.Request(
-        studio.url + "gradio_api/component_server/",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
-        return json.load(reply)
+
+    def call(function: str, data: Any) -> Any:
+        named = {"component_id": curves["id"], "fn_name": function, "session_hash": session}
+        return browser.call("component_server/", {**named, "data": data})
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -355,18 +351,18 @@ def ask(studio: Studio, function: str, data: Any) -> Any:
         {"run": "../../../../etc"},
         {"run": "/etc"},
         {"run": {"a": [1]}},
-        {"run": "a" * 100_000, "cursor": {}},
+        {"run": "a" * 10_000, "cursor": {}},
         {"run": "bundled:../x", "cursor": "0:0"},
     ],
 )
-def test_direct_calls_reach_only_listed_runs(studio: Studio, data: Any) -> None:
-    reply = ask(studio, "since", data)
+def test_direct_calls_reach_only_listed_runs(ask: Callable[[str, Any], Any], data: Any) -> None:
+    reply = ask("since", data)
     assert reply["rows"] == []
     assert reply["status"]["state"] in ("none", "gone")
-    assert set(ask(studio, "live", data)) == {"live"}
+    assert set(ask("live", data)) == {"live"}
 
 
-def test_an_odd_cursor_does_no_harm(studio: Studio, finished_run: str) -> None:
+def test_an_odd_cursor_does_no_harm(ask: Callable[[str, Any], Any], finished_run: str) -> None:
     for cursor in (None, -1, "1:1", "9" * 30 + ":0", {"a": 1}):
-        reply = ask(studio, "since", {"run": finished_run, "cursor": cursor})
+        reply = ask("since", {"run": finished_run, "cursor": cursor})
         assert len(reply["rows"]) == 200
