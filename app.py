@@ -42,6 +42,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--listen",
+        type=address,
         metavar="ADDRESS",
         default=os.environ.pop("GRADIO_SERVER_NAME", "") or ADDRESS,
         help="of this computer, where the page is served; 0.0.0.0: on all its networks "
@@ -61,6 +62,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--host",
+        type=host,
         action="append",
         default=[],
         metavar="NAME[:PORT]",
@@ -93,6 +95,29 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; it is a number from 1 to 65535")
     return int(text)
+
+
+def address(text: str) -> str:
+    """An address as sockets take it; of IPv6, without the brackets of an address bar.
+
+    Raises:
+        ArgumentTypeError: it stands for all of IPv6, which Gradio cannot serve.
+    """
+    bare = text.removeprefix("[").removesuffix("]")
+    if bare == "::":
+        raise argparse.ArgumentTypeError("'::' is no single address; for all networks: 0.0.0.0")
+    return bare
+
+
+def host(text: str) -> str:
+    """A name for `--host`.
+
+    Raises:
+        ArgumentTypeError: it is a whole web address.
+    """
+    if "/" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; leave out http:// and any path")
+    return text
 
 
 def main() -> int:
@@ -137,12 +162,13 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
     visitors = Visitors(gone=partial(page.forget, studio))
     folders = services.tumour.folders
-    hosts = [*chosen.host, chosen.listen, os.environ.get("SPACE_HOST", "")]
+    listen = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen  # as addresses say it
+    hosts = [*chosen.host, listen, os.environ.get("SPACE_HOST", "")]
     functions = page.functions(studio)
     door = Middleware(Door, visitors, services.health, folders, functions, hosts, ON_SPACE)
     try:
         studio.launch(
-            server_name=chosen.listen,
+            server_name=listen,
             server_port=chosen.port,
             app_kwargs={"middleware": [door]},
             share=False,
@@ -178,9 +204,10 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
 
 def refusal(address: str, number: int) -> str:
     """Why nothing can be served at that address and port, and what to do; "" if it can."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for tried, sentence in ((0, ELSEWHERE), (number, TAKEN)):  # 0: any that is free
         try:
-            socket.create_server((address, tried)).close()
+            socket.create_server((address, tried), family=family).close()
         except OSError:
             return sentence.format(number, number + 1, address)
     return ""

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -107,6 +109,14 @@ def answers(app: App) -> bool:
         return False
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -134,6 +144,8 @@ def every(folder: Path) -> list[Path]:
         (["--prot", "1"], 2, "unrecognized arguments: --prot 1"),
         (["--port", "x"], 2, "'x' is no port; it is a number from 1 to 65535"),
         (["--port", "70000"], 2, "'70000' is no port"),
+        (["--listen", "[::]"], 2, "'::' is no single address; for all networks: 0.0.0.0"),
+        (["--host", "https://lab.example"], 2, "is no name; leave out http:// and any path"),
     ],
 )
 def test_the_command_line_is_answered_before_anything_is_imported_or_made(
@@ -188,6 +200,24 @@ def test_the_environment_says_where_and_flags_win(tmp_path: Path) -> None:
         until(lambda: app.output.read_text() == f"MCKD Studio is at {app.url}\n")
     with running(tmp_path / "b", "--port", "--listen", "127.0.0.1", **there) as app:
         assert there["GRADIO_SERVER_PORT"] not in app.url
+        until(lambda: app.output.read_text() == f"MCKD Studio is at {app.url}\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers at all of 127.0.0.0/8")
+def test_on_all_networks_it_answers_to_the_address_that_was_asked(tmp_path: Path) -> None:
+    with running(tmp_path, "--listen", "0.0.0.0") as app:
+        here = app.url.replace("127.0.0.1", "127.0.0.3")
+        with urllib.request.urlopen(here, timeout=PATIENCE_S) as page:
+            assert page.status == 200
+        another = urlsplit(here).netloc.replace("127.0.0.3", "127.0.0.4")
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(urllib.request.Request(here, headers={"Host": another}))
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this computer has no IPv6")
+def test_an_address_of_ipv6(tmp_path: Path) -> None:
+    with running(tmp_path, "--listen", "::1", address="[::1]") as app:
+        assert app.ask("")[0] == 200
         until(lambda: app.output.read_text() == f"MCKD Studio is at {app.url}\n")
 
 

@@ -17,6 +17,8 @@ from urllib.parse import quote, unquote_to_bytes
 from mckd.studio.services.visitors import Refused
 
 Scope = dict[str, Any]
+Here = tuple[str, int | None]
+"""Where a connection came in: address of this computer, and port."""
 
 ODD = "This request makes no sense here."
 LONGEST_ADDRESS = 4096  # bytes of path and query
@@ -157,7 +159,8 @@ class Hosts:
     """The names by which this app may be asked for, so that no other website can pose as it.
 
     A page of somebody else may let its own name point at this computer (DNS rebinding): a browser
-    then takes what is here for that page's own. The name in the request gives it away.
+    then takes what is here for that page's own. The name in the request gives it away. A bare
+    address points nowhere else, so the one at which the request came in needs no allowance.
     """
 
     LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -169,24 +172,24 @@ class Hosts:
         own questions come by a bare address."""
         self._names, self._on_space = {name.lower() for name in names} - {*self.ANY}, on_space
 
-    def knows(self, host: str, port: int | None) -> bool:
-        """Whether a `Host` header names this app, which listens on that port."""
+    def knows(self, host: str, here: Here) -> bool:
+        """Whether a `Host` header names this app."""
         found = self.HOST.fullmatch(host.lower())
         if not found:
             return False
-        name, said = found[1], int(found[2] or 80)
-        if name in self.LOCAL and said == port:
+        name, said, is_address = found[1], int(found[2] or 80), _is_address(found[1])
+        if said == here[1] and (name in self.LOCAL or (is_address and name.strip("[]") == here[0])):
             return True
-        if self._on_space and _is_address(name):
+        if self._on_space and is_address:
             return True
         return name in self._names or f"{name}:{said}" in self._names
 
-    def sent(self, origin: str, port: int | None) -> bool:
+    def sent(self, origin: str, here: Here) -> bool:
         """Whether an `Origin` header names a page of this app."""
         scheme, _, host = origin.partition("://")
         if scheme == "https" and ":" not in host.rpartition("]")[2]:
             host += ":443"
-        return scheme in ("http", "https") and self.knows(host, port)
+        return scheme in ("http", "https") and self.knows(host, here)
 
 
 def _is_address(name: str) -> bool:

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
-from mckd.studio.asked import ODD, Asked, Hosts, Scope, understood
+from mckd.studio.asked import ODD, Asked, Here, Hosts, Scope, understood
 from mckd.studio.calls import (
     LARGEST_BODY,
     LARGEST_CALL,
@@ -134,8 +134,8 @@ class Door:
             return None
 
     async def _serve(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
-        port = (scope.get("server") or ("", None))[1]
-        self._judge(asked, port)
+        address, port = scope.get("server") or ("", None)
+        self._judge(asked, (address, port))
         method, path = asked.method, asked.path
         looks, calls = method in ("GET", "HEAD"), method == "POST"
         browser = self._cookies.browser(asked, port)
@@ -164,16 +164,16 @@ class Door:
         else:
             raise Refused(404, NOT_HERE)
 
-    def _judge(self, asked: Asked, port: int | None) -> None:
+    def _judge(self, asked: Asked, here: Here) -> None:
         """Whether it comes from a page of this app, or from nobody's page.
 
         Raises:
             Refused: another name than this app's, or a page of another website.
         """
-        if not self._hosts.knows(asked.headers.get("host", ""), port):
+        if not self._hosts.knows(asked.headers.get("host", ""), here):
             raise Refused(421, UNKNOWN_HOST)
         origin = asked.headers.get("origin")
-        if origin is not None and not self._hosts.sent(origin, port):
+        if origin is not None and not self._hosts.sent(origin, here):
             raise Refused(403, FOREIGN)
         site = asked.headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none") and not PAGE.fullmatch(asked.path):

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from mckd.studio import calls, cookies
 from mckd.studio import door as module
+from mckd.studio.asked import Hosts
 from mckd.studio.calls import Functions
 from mckd.studio.door import Door
 from mckd.studio.services import visitors as rules
@@ -515,6 +516,26 @@ def test_only_known_names_are_answered(
     assert ask(door, host=host) == status
     assert ask(door, "/health", host=host) == status
     assert ask(door, host="localhost", origin=f"http://{host}") == (200 if status == 200 else 403)
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "known"),
+    [
+        ("192.168.1.5:7860", "192.168.1.5", True),
+        ("[2001:db8::5]:7860", "2001:db8::5", True),
+        ("192.168.1.6:7860", "192.168.1.5", False),
+        ("192.168.1.5:7861", "192.168.1.5", False),
+        ("192.168.1.5", "192.168.1.5", False),
+        ("lab.example:7860", "lab.example", False),  # a name may point anywhere
+        ("localhost:7860", "192.168.1.5", True),
+        ("", "", False),
+    ],
+)
+def test_the_address_at_which_it_came_in_is_answered(host: str, address: str, known: bool) -> None:
+    here, hosts = (address, 7860), Hosts()
+    assert hosts.knows(host, here) is known
+    assert hosts.sent(f"http://{host}", here) is known
+    assert hosts.sent(f"http://evil.example/{host}", here) is False
 
 
 def test_a_foreign_page_can_do_nothing(door: Door, inside: Inside) -> None:
