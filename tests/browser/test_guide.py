@@ -18,6 +18,7 @@ from tests import small_heads
 from tests.browser.conftest import (
     Studio,
     arrivals,
+    blank,
     lay_out_clinic,
     reach,
     start_studio,
@@ -287,6 +288,21 @@ def test_the_files_name_is_taken_only_if_somebody_says_so_and_for_this_case(page
     reach(page, "#tumour-findings .findings[data-status=answer]")
     for place in ("#tumour-findings", "#compare-exports"):
         expect(page.locator(f"{place} .alias input[type=checkbox]")).not_to_be_checked()
+
+
+def test_a_file_that_does_not_arrive_is_not_called_downloaded(browser: Any, clinic: Studio) -> None:
+    page = blank(browser)
+    page.goto(clinic.url)
+    page.click("#tumour-intake .case")
+    page.get_by_role("tab", name="Compare").click()
+    reach(page, "#compare-subsets [data-state=complete]")
+    page.route(re.compile(r"/file=.*\.csv$"), lambda route: route.abort(), times=1)
+    state = page.locator("#compare-exports .state")
+    page.click("#compare-exports button[data-kind=csv]")
+    expect(state).to_have_text("The file did not arrive. Please ask for it again.")
+    assert take(page, "csv")[0] == "case_mckd.csv"
+    expect(state).to_have_text("case_mckd.csv is in your downloads.")
+    page.context.close()
 
 
 def test_exports_wait_for_their_table_and_say_so(page: Any) -> None:

@@ -61,18 +61,21 @@ render();
 watch('value', () => {
   const value = props.value;
   if (!value || value.kind) return;
-  show(value);
-  if (!value.file || value.file.url === fetched) return;
-  fetched = value.file.url;
-  download(value.file);
+  if (value.file && value.file.url !== fetched) download(value);
+  else show(value);
 });
 
 // Where it lies it has no name, and the server tells that one: so the page gives it its own.
-async function download({ url, orig_name: name }) {
-  const href = URL.createObjectURL(await (await fetch(url)).blob());
-  const link = Object.assign(document.createElement('a'), { href, download: name });
+async function download(value) {
+  const { url, orig_name: name } = value.file;
+  fetched = url;
+  show({ stage: 'Downloading…' });
+  const reply = await fetch(url).catch(() => null), content = reply && reply.ok ? await reply.blob().catch(() => null) : null;
+  if (!content) return show({ problem: 'The file did not arrive. Please ask for it again.' });
+  const href = URL.createObjectURL(content), link = Object.assign(document.createElement('a'), { href, download: name });
   document.body.append(link);
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(href), 60000);
+  show(value);
 }
