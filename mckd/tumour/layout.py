@@ -168,7 +168,7 @@ def _folders_of_sequences(paths: Sequence[str]) -> dict[str, str]:
                 place = above.parent, str(folder.relative_to(above))
                 within[place][name] = str(above)
                 break
-    found = {}
+    found: dict[str, str] = {}
     for (_, rest), folders in within.items():
         of_sequences = [f for f in folders if _kinds_of(folders[f]) & _NAMING]
         if of_sequences and (rest == "." or len(of_sequences) > 1):

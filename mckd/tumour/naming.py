@@ -351,10 +351,10 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
                 says_with = True
                 place += 1
             elif word.text == "post":
-                dated = following is Kind.WHO and _DATED.fullmatch(words[place + 1].text)
-                dated = dated or (place > 0 and words[place - 1].text in _TIMES)
+                visit = following is Kind.WHO and _DATED.fullmatch(words[place + 1].text)
+                dated = bool(visit) or (place > 0 and words[place - 1].text in _TIMES)
                 says_with |= not dated
-                unclear |= bool(dated)
+                unclear |= dated
             elif word.text == "w" and place and kinds[place - 1] is Kind.T1:
                 pass  # weighted
             elif following is Kind.NOT:
