@@ -160,8 +160,8 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     root = Path(__file__).resolve().parent
     services = Services.open(root, chosen.data, chosen.runs, private, chosen.public)
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
-    visitors = Visitors(gone=partial(page.forget, studio))
     folders = services.tumour.folders
+    visitors = Visitors(gone=partial(page.forget, studio), left=folders.forget_sender)
     listen = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen  # as addresses say it
     hosts = [*chosen.host, listen, os.environ.get("SPACE_HOST", "")]
     functions = page.functions(studio)

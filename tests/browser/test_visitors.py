@@ -425,6 +425,7 @@ def test_closing_the_page_deletes_what_was_opened(
     ann = Visitor(browser, clinic.url, Watch())
     ann.open_own(*own)
     ann.answered()
+    assert ann.page.evaluate(SEND_ONLY) == 200  # and what was sent but never opened
     assert kept(clinic)
     ann.context.close()
     until(lambda: not kept(clinic))

@@ -53,6 +53,23 @@ def test_no_more_pages_than_fit(visitors: Visitors, clock: Clock, gone: list[str
     visitors.admit("d", "chrome")
 
 
+def test_a_browser_has_left_when_its_last_page_has(clock: Clock) -> None:
+    left: list[str] = []
+    visitors = Visitors(lambda _: None, left.append, clock=clock)
+    visitors.admit("a", "firefox")
+    visitors.admit("b", "firefox")
+    visitors.admit("c", "chrome")
+    clock.now = module.LEAVE_S
+    visitors.admit("b", "firefox")
+    clock.now = module.LEAVE_S + 1
+    visitors.sweep()
+    assert left == ["chrome"]
+    clock.now = 2 * module.LEAVE_S + 2
+    visitors.sweep()
+    visitors.sweep()
+    assert left == ["chrome", "firefox"]
+
+
 def test_work_is_counted_and_looking_is_not(visitors: Visitors, clock: Clock) -> None:
     for _ in range(int(module.AT_ONCE)):
         visitors.admit("tab", "firefox", works=True)

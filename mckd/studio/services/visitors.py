@@ -84,13 +84,18 @@ class Visitors:
     def __init__(
         self,
         gone: Callable[[str], None],
+        left: Callable[[str], None] = lambda browser: None,
         most: int = MOST,
         leave_s: float = LEAVE_S,
         idle_s: float = IDLE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """gone: called with the session of a page that has left."""
-        self._gone, self._most, self._clock = gone, most, clock
+        """gone: called with the session of a page that has left.
+
+        left: called with a browser when the last of its pages has.
+        """
+        self._gone, self._browser_left = gone, left
+        self._most, self._clock = most, clock
         self._leave_s, self._idle_s = leave_s, idle_s
         self._visits: dict[str, Visit] = {}
         self._connections: Counter[str] = Counter()  # that a page keeps to say that it is there
@@ -182,9 +187,11 @@ class Visitors:
                 if now - visit.heard
                 > (self._idle_s if session in self._connections else self._leave_s)
             ]
-            for session in gone:
-                del self._visits[session]
+            browsers = {self._visits.pop(session).browser for session in gone}
+            browsers -= {visit.browser for visit in self._visits.values()}
             gone += [session for session in self._left if session not in self._visits]
             self._left.clear()
         for session in gone:
             self._gone(session)
+        for browser in browsers:
+            self._browser_left(browser)
