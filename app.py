@@ -21,6 +21,7 @@ os.environ["FORWARDED_ALLOW_IPS"] = ""  # what a proxy says is for mckd/studio/d
 ON_SPACE = bool(os.environ.get("SPACE_ID"))
 PORT, ADDRESS = 7860, "0.0.0.0" if ON_SPACE else "127.0.0.1"
 TAKEN = "Port {0} is taken. Try: python app.py --port {1}"
+NOT_YOURS = "This system gives port {0} to administrators only. Try: python app.py --port {1}"
 ELSEWHERE = "{2} is no address of this computer. Try: python app.py --listen 127.0.0.1"
 
 
@@ -208,6 +209,8 @@ def refusal(address: str, number: int) -> str:
     for tried, sentence in ((0, ELSEWHERE), (number, TAKEN)):  # 0: any that is free
         try:
             socket.create_server((address, tried), family=family).close()
+        except PermissionError:
+            return NOT_YOURS.format(number, PORT)
         except OSError:
             return sentence.format(number, number + 1, address)
     return ""

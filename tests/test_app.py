@@ -117,6 +117,17 @@ def has_ipv6() -> bool:
     return True
 
 
+def forbids_port_80() -> bool:
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+        return (
+            first > 80
+            and subprocess.run(["unshare", "--user", "true"], check=False).returncode == 0
+        )
+    except OSError:
+        return False
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -187,6 +198,20 @@ def test_an_address_of_another_computer_is_one_sentence() -> None:
     done = run("app.py", "--listen", "192.0.2.1", "--port", str(free_port()))
     assert done.returncode == 1
     assert done.stdout.startswith("192.0.2.1 is no address of this computer.")
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not forbids_port_80(), reason="this system gives every port to everybody")
+def test_a_port_of_administrators_is_not_called_taken() -> None:
+    """As a user who may not have it, whoever runs this."""
+    start = ["unshare", "--user", sys.executable, "app.py", "--port", "80"]
+    done = subprocess.run(
+        start, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == (
+        "This system gives port 80 to administrators only. Try: python app.py --port 7860\n"
+    )
     assert done.stderr == ""
 
 
