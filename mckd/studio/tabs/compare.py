@@ -45,11 +45,7 @@ def scene(
     shown: dict[str, Any] = {"turn": update.turn, "stamp": update.stamp, "case": None}
     if opened is None:
         return shown
-    files = send_case(tumour, desk, opened)
-    case = tumour.scene(opened)
-    for name, facts in case["sequences"].items():
-        facts["file"] = files[name]
-    case["reference"] = files.get("reference")
+    case = send_case(tumour, desk, opened)
     maps = {
         kind: {key: send(tumour, desk, kind, data) for key, data in known.items()}
         for kind, known in compare.maps(update).items()

@@ -23,6 +23,7 @@ from mckd.studio.services.training import (
     Task,
     Training,
 )
+from mckd.studio.tabs import click_on
 from mckd.studio.widgets.curves import curves, point_at
 
 FIRST = next(iter(TASKS.values()))
@@ -284,7 +285,7 @@ def build(services: Any) -> None:
     shown.appeared(partial(attach, training), None, view, **quiet)
     for button, file, kind in ((to_csv, csv_file, "csv"), (to_jsonl, jsonl_file, "jsonl")):
         button.click(partial(export, training, kind), runs, file, **quiet).success(
-            None, None, None, js=FETCH.replace("ID", str(file.elem_id))
+            None, None, None, js=click_on(str(file.elem_id))
         )
     page.load(partial(attach, training), None, view, **quiet)
 
@@ -328,9 +329,3 @@ LOOK_AT_CURVES = """() => {
   const curves = document.getElementById("training-curves");
   if (curves && window.innerWidth < 900) curves.scrollIntoView({ behavior: "smooth" });
 }"""
-
-FETCH = """() => setTimeout(() => {
-  const box = document.getElementById("ID");
-  const link = box && (box.matches("a, button") ? box : box.querySelector("a, button"));
-  if (link) link.click();
-}, 100)"""

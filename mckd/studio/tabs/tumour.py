@@ -21,6 +21,7 @@ from mckd.studio.services.tumour import (
     TumourService,
     Update,
 )
+from mckd.studio.tabs import click_on
 from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
@@ -129,11 +130,7 @@ def _shown(tumour: TumourService, desk: Desk, update: Update) -> Shown:
         "used": [s for s in SEQUENCES if s in update.used],
     }
     if opened is not None:
-        files = send_case(tumour, desk, opened)
-        case = tumour.scene(opened)
-        for name, facts in case["sequences"].items():
-            facts["file"] = files[name]
-        scene["case"] = {**case, "reference": files.get("reference")}
+        scene["case"] = send_case(tumour, desk, opened)
     if answer is not None:
         scene["labels"] = {
             "stamp": answer.stamp,
@@ -151,11 +148,14 @@ def _importance(tumour: TumourService) -> dict[str, Any]:
 
 
 def send_case(tumour: TumourService, desk: Desk, opened: Opened) -> dict[str, Any]:
-    """The files of a case: {sequence: file}, and "reference" if it has one."""
-    files = {s: send(tumour, desk, s, packed.data) for s, packed in opened.packed.items()}
+    """What a viewer must know of a case, with its files; "reference" is None if it has none."""
+    case = tumour.scene(opened)
+    for name, facts in case["sequences"].items():
+        facts["file"] = send(tumour, desk, name, opened.packed[name].data)
+    case["reference"] = None
     if opened.reference is not None:
-        files["reference"] = send(tumour, desk, "reference", opened.reference)
-    return files
+        case["reference"] = send(tumour, desk, "reference", opened.reference)
+    return case
 
 
 def send(tumour: TumourService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
@@ -205,13 +205,6 @@ def build(services: Services) -> gr.State:
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     result.download(partial(download, tumour), [desk, result], file, **QUIET).success(
-        None, None, None, js=FETCH
+        None, None, None, js=click_on("tumour-labels")
     )
     return desk
-
-
-FETCH = """() => setTimeout(() => {
-  const box = document.getElementById("tumour-labels");
-  const link = box && (box.matches("a, button") ? box : box.querySelector("a, button"));
-  if (link) link.click();
-}, 100)"""

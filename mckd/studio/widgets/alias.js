@@ -2,7 +2,10 @@
 // they say so, as its files are called. It belongs to the case (`turn`): with another one it is
 // gone. The page has one; every place that shows it, whenever it is built, shows the same.
 
+const ALIAS = `<label>Name in the files <input type="text" maxlength="60" placeholder="case" autocomplete="off" spellcheck="false"></label><label><input type="checkbox"> use the files' own name</label>`;
+
 function aliasOf(box) {
+  box.innerHTML = ALIAS;
   const chosen = (document.mckdAlias ||= { turn: 0, alias: '', own: false });
   const word = box.querySelector('input[type=text]'), own = box.querySelector('input[type=checkbox]');
   function show() {
