@@ -469,7 +469,7 @@ function drawPanel(panel, count, lowest) {
   }
   pen.textAlign = "center";
   pen.textBaseline = "top";
-  const wide = Math.max(2, Math.floor((box.right - box.left) / 90));
+  const wide = Math.max(3, Math.floor((box.right - box.left) / 90));
   for (const t of niceTicks(low, high, wide)) {
     const x = Math.round(X(t)) + 0.5;
     if (x < box.left - 1 || x > box.right + 1) continue;
