@@ -94,6 +94,35 @@ def test_what_the_killed_left_is_swept_and_the_living_keep_theirs(tmp_path: Path
             assert (kept / "given" / "a head").exists()
 
 
+def test_what_is_killed_while_it_cleans_up_leaves_no_file_for_good(tmp_path: Path) -> None:
+    cut_short = textwrap.dedent("""
+        import os
+        from mckd.studio.services.private import private_folder
+        deleted, unlink = [], os.unlink
+        def killed(*given, **more):
+            deleted.append(unlink(*given, **more))
+            if len(deleted) == 19:
+                os.kill(os.getpid(), 9)
+        with private_folder() as folder:
+            for number in range(20):
+                (folder / f"head{number}").write_bytes(b"x")
+            os.unlink = killed
+    """)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", cut_short],
+        cwd=ROOT,
+        env=environment,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [*tmp_path.rglob("head*")]
+    with owner(tmp_path) as new:
+        own = folder_of(new)
+        assert list(tmp_path.iterdir()) == [own]
+
+
 def test_a_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()

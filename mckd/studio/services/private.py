@@ -14,7 +14,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -43,7 +43,8 @@ def private_folder() -> Iterator[Path]:
         yield folder
     finally:
         if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                _clear(folder)
             lock.release()
 
 
@@ -54,7 +55,7 @@ def sweep() -> None:
             if not _is_ours(folder) or not (folder / LOCK).is_file():
                 continue
             with FileLock(folder / LOCK, timeout=0):
-                shutil.rmtree(folder, ignore_errors=True)
+                _clear(folder)
         except (OSError, Timeout):  # in use, or another app is deleting it
             continue
 
@@ -79,6 +80,18 @@ def _end(number: int, _: FrameType | None) -> None:
 def _numbers(names: str) -> set[int]:
     """The signals of these names that this system has."""
     return {getattr(signal, name) for name in names.split() if hasattr(signal, name)}
+
+
+def _clear(folder: Path) -> None:
+    """Delete a folder, its lock last: what is left where this is killed midway, or where a file
+    comes meanwhile, the next app finds by it."""
+    for path in [*folder.iterdir()]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
+    if [path.name for path in folder.iterdir()] == [LOCK]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:
