@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from mckd.tumour.geometry import Bools, bounding_box
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BRAIN_MM = ((95.0, 175.0), (110.0, 215.0), (85.0, 190.0))  # (133-145, 158-182, 126-146)
 BRAIN_ML = (600.0, 2300.0)  # (1250-1731)
 FULLEST_BOX = 0.75  # how much of its bounding box a brain fills (0.42-0.47)
+MOST_BESIDE = 0.01  # of what is not 0, in the largest piece apart from the brain (0-2e-6)
 LEAST_COVER = 0.8  # how much of the brain each sequence shows (0.998-1)
 THICKEST_MM = 3.0
 """Whole tumour of six cases with their slices averaged, mean Dice: .86 at 2 mm, .71 at 3 (a small
@@ -66,8 +68,8 @@ def judge(case: Case, brain: Bools) -> Judged:
 
 def _unlike_training(case: Case, brain: Bools) -> list[str]:
     """Why the networks, trained on whole brains without a skull, may be wrong about the images."""
-    outside = [*_doubts_on_extent(case, brain), *_doubts_on_cover(case, brain)]
-    outside += _doubts_on_greys(case)
+    outside = [*_doubts_on_extent(case, brain), *_doubts_on_pieces(case, brain)]
+    outside += [*_doubts_on_cover(case, brain), *_doubts_on_greys(case)]
     if max(case.spacing_mm) > THICKEST_MM:
         outside.append(
             f"slices of {max(case.spacing_mm):.3g} mm are too thick: most of a tumour may be "
@@ -120,6 +122,18 @@ def _doubts_on_extent(case: Case, brain: Bools) -> list[str]:
             "whole brain."
         )
     return doubts
+
+
+def _doubts_on_pieces(case: Case, brain: Bools) -> list[str]:
+    """Whether there is anything beside the brain, such as bone with air of 0 in between."""
+    pieces, _ = ndimage.label(bounding_box(brain).crop(brain))
+    sizes = np.sort(np.bincount(pieces.ravel())[1:])
+    if len(sizes) < 2 or sizes[-2] <= MOST_BESIDE * sizes.sum():
+        return []
+    return [
+        f"beside its largest part the image shows another of {sizes[-2] * case.voxel_ml:.0f} mL, "
+        "so the skull, the eyes or the neck may not have been removed."
+    ]
 
 
 def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:

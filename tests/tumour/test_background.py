@@ -192,6 +192,30 @@ def test_a_skull_in_noise_stays_doubtful(case_with):
     assert any("the skull or the background may not have been removed" in w for w in case.warnings)
 
 
+@pytest.mark.parametrize("slices", [slice(None), slice(24)], ids=["all around", "at the bottom"])
+def test_a_skull_in_air_of_0_is_doubtful(case_with, slices):
+    """With the air between it and the brain at 0 too, so that neither fills the image."""
+
+    def with_skull(volume):
+        far = ndimage.distance_transform_edt(volume == 0)
+        part = np.zeros(volume.shape, bool)
+        part[..., slices] = True
+        return np.where(part & (far > 2) & (far < 5), 900, volume)
+
+    case = case_with(with_skull)
+    assert case.unlike_training
+    assert any("beside its largest part the image shows another" in w for w in case.warnings)
+
+
+def test_a_speck_beside_the_brain_raises_no_doubt(case_with):
+    def with_speck(volume):
+        volume[2:5, 2:5, 2:5] = 300
+        return volume
+
+    case = case_with(with_speck, of=("t1",))
+    assert not any("beside its largest part" in w for w in case.warnings)
+
+
 def test_a_head_darker_than_its_air_is_doubtful(case_with):
     case = case_with(lambda v: v.max() - v, of=("flair", "t1"))
     assert case.unlike_training
