@@ -80,6 +80,8 @@ def predict(arguments: argparse.Namespace) -> int:
         results = Results(arguments.out)
     except OSError as error:
         raise UsageError(f"{arguments.out} cannot be made ({error.strerror}).") from error
+    except OccupiedError as error:
+        raise UsageError(f"In {arguments.out}, {error}") from error
     progress = Progress(len(works))
     states: Counter[str] = Counter()
     try:

@@ -47,11 +47,13 @@ class Results:
 
     Raises:
         OSError: it cannot be made.
+        OccupiedError: one of the tables there is another program's.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._require_own_tables()
         self._lock = FileLock(folder / _LOCK, timeout=_PATIENCE_S)
         self._sweep()
 
@@ -177,6 +179,26 @@ class Results:
                 shutil.rmtree(part, ignore_errors=True)
 
     # ---- tables
+
+    def _require_own_tables(self) -> None:
+        """Refuse to write over tables that only have the same names."""
+        mine = {INDEX: INDEX_COLUMNS, FILES: FILE_COLUMNS}
+        foreign = [name for name, columns in mine.items() if self._is_foreign(name, columns)]
+        if not (self.folder / INDEX).exists() and (self.folder / FIGURES).exists():
+            foreign.append(FIGURES)
+        if foreign:
+            raise OccupiedError(
+                f"{' and '.join(foreign)} there cannot be written: something else has written or "
+                "changed it. Give another --out."
+            )
+
+    def _is_foreign(self, name: str, columns: Iterable[str]) -> bool:
+        path = self.folder / name
+        if not path.exists():
+            return False
+        wanted = ",".join(columns).encode()
+        with path.open("rb") as file:
+            return file.readline(len(wanted) + 2).rstrip() != wanted
 
     def _rows(self, name: str) -> list[dict[str, str]]:
         path = self.folder / name

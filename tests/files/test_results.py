@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mckd.files.results import DONE, OccupiedError, Results
+from mckd.files.results import DONE, FIGURES, FILES, INDEX, OccupiedError, Results
 
 
 def filled(results: Results, case: str, source: str, text: str, replace: bool = False) -> str:
@@ -51,6 +51,14 @@ def test_what_nobody_listed_is_never_touched(tmp_path: Path) -> None:
         with pytest.raises(OccupiedError, match="Give another --out"):
             Results(tmp_path).place("anna", "a", replace)
     assert (tmp_path / "anna" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("table", [INDEX, FILES, FIGURES])
+def test_a_table_of_something_else_is_never_written_over(tmp_path: Path, table: str) -> None:
+    (tmp_path / table).write_text("name,age\nanna,3\n")
+    with pytest.raises(OccupiedError, match=rf"{table} there .* Give another --out"):
+        Results(tmp_path)
+    assert (tmp_path / table).read_text() == "name,age\nanna,3\n"
 
 
 def test_an_error_while_writing_leaves_the_old_results(tmp_path: Path, monkeypatch) -> None:
