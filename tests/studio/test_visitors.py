@@ -147,6 +147,21 @@ def test_a_page_may_be_loaded_anew_again_and_again(clock: Clock, gone: list[str]
     assert gone == loads[: -len(here)]  # once each: their files go too
 
 
+def test_who_is_in_may_load_the_page_anew_although_all_is_full(
+    visitors: Visitors, gone: list[str]
+) -> None:
+    for tab, browser in (("a", "firefox"), ("b", "firefox"), ("c", "chrome")):
+        visitors.admit(tab, browser, address=browser)
+        visitors.connect(tab, +1)
+    assert refused(visitors, "d", "firefox") == 503
+    visitors.connect("b", -1)
+    assert refused(visitors, "d", "chrome") == 503
+    visitors.admit("d", "firefox", address="firefox")
+    visitors.sweep()
+    assert gone == ["b"]
+    assert visitors.sessions("firefox") == ["a", "d"]
+
+
 def test_pages_that_change_all_the_time_get_no_more_than_others(
     visitors: Visitors, gone: list[str]
 ) -> None:

@@ -142,32 +142,40 @@ class Visitors:
                 visit.allowance -= 1
 
     def _room(self, browser: str, address: str) -> Visit | None:
-        """Find room for a new page; the one whose place it takes, if there is one.
+        """Find room for a new page; the one whose place it takes, if there is no other.
 
         Raises:
             Refused: there is none.
         """
-        own = [session for session, visit in self._visits.items() if visit.browser == browser]
-        if len(own) >= OF_BROWSER:
-            return self._left_behind(own, address)
-        if len(self._visits) >= self._most:
-            raise Refused(503, FULL)
-        if sum(visit.address == address for visit in self._visits.values()) >= OF_ADDRESS:
-            raise Refused(429, TOO_MANY_HERE)
-        return None
+        visits = self._visits.values()
+        if sum(visit.browser == browser for visit in visits) >= OF_BROWSER:
+            refused = Refused(429, TOO_MANY_PAGES)
+        elif len(visits) >= self._most:
+            refused = Refused(503, FULL)
+        elif sum(visit.address == address for visit in visits) >= OF_ADDRESS:
+            refused = Refused(429, TOO_MANY_HERE)
+        else:
+            return None
+        if left := self._left_behind(browser):
+            return replace(left, address=address)
+        raise refused
 
-    def _left_behind(self, sessions: list[str], address: str) -> Visit:
-        """Let go of the one without a connection that was heard of longest ago.
+    def _left_behind(self, browser: str) -> Visit | None:
+        """Let go of the browser's page without a connection that was heard of longest ago.
 
         Each time a page is loaded anew it is another to the app, and leaves one behind. What that
         one may still ask for passes on.
         """
-        unconnected = [session for session in sessions if session not in self._connections]
-        if not unconnected or len(self._left) >= OF_BROWSER:
-            raise Refused(429, TOO_MANY_PAGES)
-        oldest = min(unconnected, key=lambda session: self._visits[session].heard)
+        left = [
+            session
+            for session, visit in self._visits.items()
+            if visit.browser == browser and session not in self._connections
+        ]
+        if not left or len(self._left) >= OF_BROWSER:
+            return None
+        oldest = min(left, key=lambda session: self._visits[session].heard)
         self._left.append(oldest)
-        return replace(self._visits.pop(oldest), address=address)
+        return self._visits.pop(oldest)
 
     def connect(self, session: str, change: int) -> None:
         """A page opened (+1) or lost (-1) a connection that says it is there."""
