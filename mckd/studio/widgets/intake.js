@@ -197,7 +197,11 @@ async function take(entries) {
   $('.say').textContent = 'Looking through the files…';
   await add(await gather(entries));
 }
-document.addEventListener('mckd:drop', ({ detail }) => { if (!busy) take(detail.entries); });
+document.addEventListener('mckd:drop', ({ detail }) => {
+  if (!busy) return void take(detail.entries);
+  openDrawer(true);
+  $('.say').textContent = 'Files are on their way. Drop these again once that is done, or after Cancel.';
+});
 $('.pick input').addEventListener('change', ({ target }) => {
   const chosen = [...target.files];
   target.value = '';
