@@ -374,7 +374,8 @@ def _may_be_apart(key: Sequence[str], shared: Collection[str], said: Sequence[st
     """
     if len(said) > len(set(said)):
         return False
-    kinds = {word.kind for text in key if text not in shared for word in words_of(text)}
+    own = [text for text in key if text not in shared and not text.isdigit()]
+    kinds = {word.kind for text in own for word in words_of(text)}
     certain = Kind.UNKNOWN not in kinds and (Kind.WHO in kinds or is_of_data_set(key[0]))
     harmless = Kind.UNKNOWN in kinds and not {"t1", "t1c"}.intersection(said)
     return len(set(said) - {SEG}) > 1 or certain or harmless

@@ -72,7 +72,8 @@ _REWRITTEN = (
 )
 _WHO = re.compile(
     r"(?:s|se|ser|series|im|img|i|e|v|ver|rev|acq|scan|run|p|pat|patient|sub|subj|subject|case|id|tp"
-    r"|ses|session|visit|fu|day|week|month|year|y|m|d|brats|tcia|ixi|oas|phantom|sample)\d+[a-z]?"
+    r"|ses|session|visit|fu|day|week|month|year|y|m|d|brats|tcia|ixi|oas|phantom|sample"
+    r"|brain|head)\d+[a-z]?"
     r"|(?:case|patient|pat|phantom|subject)[a-z]"
 )
 _HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+\d*[a-z]?(?![a-z])|\d+")

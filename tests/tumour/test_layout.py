@@ -69,6 +69,9 @@ class TestCasesSideBySide:
             "": {"001_T1": "t1", "002_T1_Gd": "t1c", "003_FLAIR": "flair"}
         }
         assert "001_T1.nii.gz and 002_T1.nii.gz both" in asked("001_T1", "002_T1").question
+        assert "5_T1.nii.gz and 6_T1.nii.gz both" in asked("5_T1", "6_T1", "7_T2").question
+        behind = ("AX_FLAIR_20200101_5", "AX_T1_20200101_6", "AX_T2_20200101_3", "AX_T2_20200101_4")
+        assert "AX_T2_20200101_4.nii.gz both look like T2" in asked(*behind).question
 
     def test_a_word_that_may_mean_contrast_makes_no_case(self):
         assert set(asked("a_flair", "a_t1", "a_T1_xyz").asks) == {"a_T1_xyz.nii.gz"}
