@@ -63,7 +63,7 @@ _REWRITTEN = (
     (r"(?<![^\W_])w(?:[\W_]and)?[\W_]wo(?![^\W_])", " with without "),
     (r"(?<![^\W_])w[\W_]?o(?![^\W_])", " without "),
     (r"(?<=[_ ])-(c|gd|gad|km|ce|kontrast|contrast)(?![^\W_])", r" without \1 "),
-    (r"(?<![^\W_])(c|gd|gad|km)-(?=[_ ]|$)", r" without \1 "),
+    (r"(?:(?<![^\W_])|(?<=t1))(c|gd|gad|km)-(?=[_ ]|$)", r" without \1 "),
     (r"(?<![^\W_])o[\W_]?(?=km(?![^\W_]))", " ohne "),
     (r"(?<![^\W_])m[\W_]?(?=km(?![^\W_]))", " mit "),
     (r"(?<![^\W_])wo(?=(?:gd|gad|c|contrast)(?![^\W_]))", " without "),
@@ -354,8 +354,9 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
             elif word.text == "post":
                 visit = following is Kind.WHO and _DATED.fullmatch(words[place + 1].text)
                 dated = bool(visit) or (place > 0 and words[place - 1].text in _TIMES)
-                says_with |= not dated
-                unclear |= dated
+                done = following is Kind.IDLE and words[place + 1].text in _PROCESSES
+                says_with |= not (dated or done)
+                unclear |= dated or done
             elif word.text == "w" and place and kinds[place - 1] is Kind.T1:
                 pass  # weighted
             elif following is Kind.NOT:
@@ -382,6 +383,9 @@ def _contrast(words: Sequence[Word]) -> tuple[bool, bool, bool]:
 _DATED = re.compile(r"(?:day|week|month|year|[dmy])\d+[a-z]?")
 _TIMES = frozenset(
     "baseline basal day days week weeks wk month months mth year years".split()  # noqa: SIM905
+)
+_PROCESSES = frozenset(
+    "processed proc registration alignment stripping extraction".split()  # noqa: SIM905
 )
 
 
