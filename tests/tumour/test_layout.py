@@ -99,6 +99,13 @@ class TestOneCase:
         (case,) = slots(*(f"EGD-0001/{folder}/NIFTI/image" for folder in folders)).values()
         assert [*case.values()] == ["t1", "t1c", "t2", "flair", "seg"]
 
+    def test_the_folder_around_them_is_the_case(self, tmp_path):
+        for folder in ("1_T1", "4_FLAIR"):
+            path = tmp_path / "EGD-0001" / folder / "NIFTI" / "image.nii.gz"
+            path.parent.mkdir(parents=True)
+            path.touch()
+        assert find_cases(tmp_path) == [tmp_path / "EGD-0001"]
+
     def test_visits_within_the_folders_of_the_sequences(self):
         found = slots(*(f"P1/{s}/visit{v}/image" for s in ("FLAIR", "T1") for v in (1, 2)))
         assert found == {
