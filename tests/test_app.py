@@ -91,6 +91,8 @@ def running(
             env=around | environment,
             stdout=out,
             stderr=subprocess.STDOUT,
+            # Whoever runs the tests with nohup has hang-ups ignored, which children inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
     app = App(process, f"http://{address}:{port}/", output)
     try:
