@@ -43,8 +43,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of
 
 
 @contextmanager
-def owner(temporary: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds a private folder with a file in it."""
+def owner(temporary: Path, *arguments: str, ignores: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds a private folder with a file in it.
+
+    ignores: a signal, as nohup has it. No other is, whatever the shell that runs the tests ignores.
+    """
+
+    def hear() -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN if number == ignores else signal.SIG_DFL)
+
     process = subprocess.Popen(
         [sys.executable, "-c", OWNER, *arguments],
         cwd=ROOT,
@@ -52,6 +60,7 @@ def owner(temporary: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear,
     )
     try:
         yield process
@@ -134,17 +143,13 @@ def test_a_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_hangup_that_nohup_ignores_ends_nothing(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as from nohup
-    try:
-        with owner(tmp_path) as process:
-            folder = folder_of(process)
-            process.send_signal(signal.SIGHUP)
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE_S)
-            assert process.returncode == 0  # of the second
-            assert not folder.exists()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with owner(tmp_path, ignores=signal.SIGHUP) as process:
+        folder = folder_of(process)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0  # of the second
+        assert not folder.exists()
 
 
 def test_a_forked_child_deletes_nothing(tmp_path: Path) -> None:
