@@ -222,7 +222,7 @@ def test_replay_plays_pauses_and_can_be_scrubbed(tab: Tab, finished_run: str) ->
     page.clock.install()
     page.reload()
     choose(Tab(page), finished_run)
-    assert "step 200" in tab.where()
+    tab.until(lambda: "step 200" in tab.where(), "the last row")
     page.clock.pause_at(page.evaluate("Date.now()") + 2000)
     replay.click()
     page.clock.run_for(3000)  # of the ten seconds that a replay lasts
