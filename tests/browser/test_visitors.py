@@ -448,9 +448,9 @@ def test_no_name_no_path_and_no_header_text_in_the_log(
     ann = visit()
     ann.open_own(*own)
     ann.answered()
-    broken = tmp_path / f"{TELLING}_t1.nii.gz"
+    broken = tmp_path / f"{TELLING}_flair.nii.gz"
     broken.write_bytes(b"\x1f\x8b" + HEADER * 20)
-    cut = tmp_path / f"{TELLING}_t1ce.nii.gz"
+    cut = tmp_path / f"{TELLING}_t2.nii.gz"
     cut.write_bytes(own[0].read_bytes()[:3000])
     for file in (broken, cut):
         fresh = visit()
