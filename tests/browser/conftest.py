@@ -172,6 +172,9 @@ def browser(launch: Callable[..., Any]) -> Any:
     return launch()
 
 
+BROKEN_OFF = ("AbortError", "Connection errored out")
+
+
 @dataclass
 class Watch:
     """What a page must not do: complain in the console, or reach beyond this machine."""
@@ -183,6 +186,13 @@ class Watch:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("request", self._request)
+        page.on("framenavigated", self._left)
+
+    def _left(self, frame: Any) -> None:
+        """A page that is left breaks its streams off, of which Gradio complains."""
+        if frame.parent_frame is None:
+            said = self.complaints
+            said[:] = [word for word in said if not any(kind in word for kind in BROKEN_OFF)]
 
     def _console(self, message: Any) -> None:
         if message.type == "error":
