@@ -11,7 +11,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi import Request as FastRequest
@@ -23,6 +22,7 @@ from mckd.studio.calls import Functions
 from mckd.studio.door import Door
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.visitors import Visitors
+from tests import loops
 
 MINE, THEIRS = "my-session", "their-session"
 REQUESTS = 4000
@@ -234,7 +234,7 @@ def test_the_door_and_gradio_read_the_same_session(tmp_path: Path) -> None:
                 said = json.loads(body)
                 assert read[0]["body"].data == said["data"]
 
-    anyio.run(run)
+    loops.run(run)
     assert passed >= 300
     assert refused >= 300
     print(f"{REQUESTS} requests, {passed} read by both, {refused} refused, 0 differences")

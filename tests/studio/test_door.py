@@ -19,6 +19,7 @@ from mckd.studio.door import Door
 from mckd.studio.services import visitors as rules
 from mckd.studio.services.folders import DISK_FULL, Folders
 from mckd.studio.services.visitors import Visitors
+from tests.loops import run
 from tests.patience import PATIENCE_S
 
 CALL = "/gradio_api/run/predict"
@@ -632,7 +633,6 @@ def test_a_header_that_comes_twice_is_refused(door: Door, inside: Inside, name: 
     ],
 )
 def test_an_odd_address_is_refused(door: Door, inside: Inside, path: str) -> None:
-    import anyio
 
     raw, _, query = path.partition("?")
     scope = {
@@ -645,7 +645,7 @@ def test_an_odd_address_is_refused(door: Door, inside: Inside, path: str) -> Non
     async def send(message: Any) -> None:
         sent.append(message)
 
-    anyio.run(door, scope, None, send)
+    run(door, scope, None, send)
     assert sent[0]["status"] in (400, 404, 414)
     assert inside.seen == []
 
@@ -732,7 +732,7 @@ def test_of_many_switches_the_newest_is_handed_on(
 
     door._app = slow
     inside.seen.clear()
-    anyio.run(storm)
+    run(storm)
     assert [json.loads(body)["data"] for _, _, body in inside.seen] == [[0], [1], [19]]
 
 
@@ -778,6 +778,6 @@ def test_stalled_bodies_end_and_block_nobody(
 
             assert await anyio.to_thread.run_sync(others) == 200
 
-    anyio.run(storm)
+    run(storm)
     assert answers.count(408) == module.MOST_UPLOADS[2] + 1
     assert upload(browser) == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mckd.studio.newest import AT_ONCE, Newest
+from tests import loops
 
 
 def test_the_newest_waits_and_the_older_are_told_at_once() -> None:
@@ -39,4 +40,4 @@ def test_the_newest_waits_and_the_older_are_told_at_once() -> None:
         assert not newest._under_way
         assert not newest._waiting
 
-    asyncio.run(run())
+    loops.run(run)
