@@ -236,6 +236,7 @@ def test_the_result_follows_the_switches(page: Any) -> None:
     page.on("response", lambda reply: fetched.append(reply))
     switch(page, "flair")
     expect(page.locator("#tumour-viewer .mark.unused")).to_have_text("FLAIR: not used by the model")
+    expect(page.locator("#tumour-viewer .mark.unused")).to_be_visible()
     expect(page.locator("#tumour-viewer [data-sequence=flair]")).to_have_class(re.compile("unused"))
     page.wait_for_selector(f'{ANSWER}[data-used="T1,T1c,T2"]')
     expect(page.locator("#tumour-findings .from")).to_contain_text("without FLAIR")
