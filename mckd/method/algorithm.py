@@ -21,7 +21,7 @@ from mckd.method.contract import (
     evaluating,
     stop_if_not_finite,
 )
-from mckd.method.equations import distillation, gate, importance
+from mckd.method.equations import distillation, gate, importance, normalise_channels
 from mckd.method.options import MethodOptions
 
 
@@ -84,14 +84,7 @@ def inner_loss(learner: Learner, w: Tensor, batch: Batch) -> tuple[Tensor, Tenso
     network, options = learner.network, learner.options
     features = network.encode(batch.inputs, batch.present)
     task = learner.task_loss(network.answer(features, batch.present), batch.target)
-    deepest = features[0]
-    ckd = distillation(
-        deepest.to(torch.promote_types(deepest.dtype, torch.float32)),  # bf16 sums too coarsely
-        batch.present,
-        w,
-        p=options.p,
-        detach_teacher=options.detach_teacher,
-    )
+    ckd = _distillation(options, features, batch.present, w)
     return task + options.alpha * ckd, task, ckd
 
 
@@ -124,15 +117,41 @@ class Losses:
     distillation: float
 
 
+def _distillation(
+    options: MethodOptions, features: tuple[Tensor, ...], present: Tensor, w: Tensor
+) -> Tensor:
+    """Eq. 5 between the features that the options name: the mean over their scales."""
+    terms = []
+    for f in features if options.distil_scales == "all" else features[:1]:
+        f = f.to(torch.promote_types(f.dtype, torch.float32))  # bf16 sums too coarsely
+        if options.distil_norm == "instance":
+            f = normalise_channels(f)
+        terms.append(
+            distillation(
+                f,
+                present,
+                w,
+                p=options.p,
+                detach_teacher=options.detach_teacher,
+                clamp=options.clamp,
+            )
+        )
+    return torch.stack(terms).mean()
+
+
 def _gated_loss(learner: Learner, w: Tensor, batch: Batch) -> Tensor:
-    """l_task(G(w_1 f_1, ..., w_N f_N), y), the released code's validation pass."""
+    """l_task(G(w_1 f_1, ..., w_N f_N), y), the released code's validation pass.
+
+    The code gates the bottleneck alone; with `gate` all, the weights are those of the skips too.
+    """
     network = learner.network
     scale = 1.0 if learner.options.gating_scale == "one" else float(len(w))
     with evaluating(network):
         with torch.no_grad():  # v is reached through the decoder only
             encoded = network.encode(batch.inputs, batch.present)
             features = network.complete(encoded, batch.present)
-        output = network.decode(tuple(gate(f, w, scale) for f in features))
+        gated = len(features) if learner.options.gate == "all" else 1
+        output = network.decode((*(gate(f, w, scale) for f in features[:gated]), *features[gated:]))
     return learner.task_loss(output, batch.target)
 
 

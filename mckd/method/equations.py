@@ -14,6 +14,7 @@ from torch import Tensor
 
 Encoder = Callable[[Tensor], tuple[Tensor, ...]]
 NORMALISATIONS = ("softmax", "sigmoid", "relu")
+TINY = 1e-8  # variance of a channel that says nothing; far below that of a collapsed one (.05^2)
 
 
 def encode_available(
@@ -116,6 +117,7 @@ def distillation(
     *,
     p: int = 1,
     detach_teacher: bool = True,
+    clamp: float = 0.0,
 ) -> Tensor:
     """Eq. 5: l_ckd = sum_{i != j in A} (w_i / w_j) ||sg(f_i) - f_j||_p.
 
@@ -129,6 +131,7 @@ def distillation(
         present: (B, M) bool.
         w: (M,) positive importance weights (Eq. 6). Gradient flows into them unless detached.
         p: 1 (the paper's choice) or 2 (mean squared difference).
+        clamp: largest w_i / w_j, its inverse the smallest; 0 is no limit.
 
     Returns:
         Scalar >= 0.
@@ -141,8 +144,24 @@ def distillation(
     norm = difference.abs().mean(3) if p == 1 else difference.square().mean(3)
     pair = present[:, :, None] & present[:, None, :]
     ratio = w[:, None] / w[None, :]
+    if clamp:
+        ratio = ratio.clamp(1 / clamp, clamp)
     ratio = ratio * (1 - torch.eye(len(w), device=w.device, dtype=w.dtype))
     return (ratio * norm * pair).sum((1, 2)).mean()
+
+
+def normalise_channels(features: Tensor) -> Tensor:
+    """Each channel with mean 0 and deviation 1 over its space, as instance norm has it.
+
+    Between features as they are, Eq. 5 is lowest where they shrink to nothing; between these no
+    scale of theirs changes it. A feature without space is normalised over its channels.
+
+    Args:
+        features: (B, M, C, ...).
+    """
+    axes = tuple(range(3, features.ndim)) or (2,)
+    variance, mean = torch.var_mean(features, axes, correction=0, keepdim=True)
+    return (features - mean) * (variance + TINY).rsqrt()
 
 
 def importance(v: Tensor, normalisation: str = "softmax") -> Tensor:

@@ -7,6 +7,7 @@ differ, `mckd.method.options` names both. With `alpha` 0 it is the paper's Basel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -78,11 +79,20 @@ class MCKD(System):
         }
         every = self.options.meta_every
         if every and (now.step + 1) % every == 0:
-            found["meta_loss"] = meta_step(
+            found["meta_loss"] = self._meta_pass(now, now.step // every)
+        return found
+
+    def _meta_pass(self, now: Moment, number: int) -> float:
+        """The n-th pass over meta-validation batches, a step on each. Returns their mean loss."""
+        steps = self.options.meta_steps
+        losses = [
+            meta_step(
                 self.learner,
-                now.meta_batch(now.step // every),
+                now.meta_batch(k),
                 step=now.step,
                 inner_batch=now.batch,
                 inner_lr=now.lr,
             )
-        return found
+            for k in range(number * steps, (number + 1) * steps)
+        ]
+        return fmean(losses)

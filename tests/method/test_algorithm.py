@@ -1,6 +1,7 @@
 """Which numbers each step may change, and what the hypergradient is."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -38,6 +39,24 @@ class Toy(MissingModalityNetwork):
 
     def decode(self, features):
         return self.head(features[0].flatten(1))
+
+
+class TwoScales(MissingModalityNetwork):
+    """Scales x and 3 x of its inputs (B, 4); the decoder keeps what it is given."""
+
+    modalities = ("a", "b")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def encode(self, inputs, present):
+        encoder = lambda x: (x * self.scale, 3 * x * self.scale)  # noqa: E731
+        return encode_available([encoder] * 2, inputs, present)
+
+    def decode(self, features):
+        self.decoded = [f.detach() for f in features]
+        return features[0].sum(1) + features[1].sum(1)
 
 
 @pytest.fixture
@@ -95,6 +114,37 @@ def test_training_step_reports_the_terms_of_eq_4(network):
     losses = training_step(learner(network, alpha=0.5), batch(), step=0)
     assert losses.total == pytest.approx(losses.task + 0.5 * losses.distillation)
     assert losses.distillation > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # The mean of |a - b| is 4, at the second scale 12; two pairs with a ratio of 1.
+        ({}, 8.0),
+        ({"distil_scales": "all"}, (8 + 24) / 2),
+        # Normalised a is 1, -1, 1, -1 and b the opposite, at both scales.
+        ({"distil_norm": "instance"}, 4.0),
+        ({"distil_norm": "instance", "distil_scales": "all"}, 4.0),
+    ],
+    ids=str,
+)
+def test_features_that_are_distilled(options, expected):
+    a, b = torch.tensor([[7.0, 5, 7, 5]]), torch.tensor([[1.0, 3, 1, 3]])
+    data = Batch((a, b), torch.ones(1, 2, dtype=torch.bool), torch.tensor([0]))
+    mine = learner(TwoScales(), **options)
+    _, _, ckd = inner_loss(mine, torch.tensor([0.5, 0.5]), data)
+    assert ckd.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("gate", "skip"), [("all", [0.75, 0.25]), ("bottleneck", [1.0, 1.0])])
+def test_features_that_are_gated(gate, skip):
+    network, data = TwoScales(), batch()
+    v = torch.tensor([math.log(3.0), 0.0], requires_grad=True)  # w = .75, .25
+    meta_step(learner(network, v, gate=gate), data, step=0, inner_batch=data, inner_lr=0.1)
+    deepest, finest = network.decoded
+    for m, x in enumerate(data.inputs):
+        assert torch.allclose(deepest[:, m], [0.75, 0.25][m] * x)
+        assert torch.allclose(finest[:, m], skip[m] * 3 * x)
 
 
 @pytest.mark.parametrize("meta_gradient", ["gating", "unrolled"])
@@ -208,8 +258,14 @@ def test_non_finite_loss_stops_and_names_the_step(network, step_name):
 
 @pytest.mark.parametrize(
     "wrong", [{"p": 3}, {"normalisation": "x"}, {"meta_gradient": "x"}, {"gating_scale": "x"},
-              {"fill": "x"}],
+              {"fill": "x"}, {"gate": "x"}, {"distil_norm": "x"}, {"distil_scales": "x"}],
 )  # fmt: skip
 def test_options_name_their_choices(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be one of"):
+        MethodOptions(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"clamp": 0.5}, {"clamp": -1.0}, {"meta_steps": 0}], ids=str)
+def test_options_that_make_no_sense_say_what_would(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         MethodOptions(**wrong)

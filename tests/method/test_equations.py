@@ -13,6 +13,7 @@ from mckd.method import (
     fill_missing,
     gate,
     importance,
+    normalise_channels,
     one_scale,
     unbind_modalities,
     zero_missing,
@@ -172,6 +173,37 @@ class TestDistillation:
     def test_other_norms_are_refused(self):
         with pytest.raises(ValueError, match="must be 1 or 2"):
             distillation(torch.ones(1, 2, 1), mask("11"), self.w, p=3)
+
+    def test_clamped_ratios_by_hand(self):
+        # 0.8/0.2 = 4 and its inverse become 2 and 1/2: a norm of 2 times 2.5.
+        f = torch.tensor([[[1.0, 5.0], [2.0, 2.0]]])
+        assert distillation(f, mask("11"), self.w, clamp=2.0).item() == pytest.approx(5.0)
+
+    def test_a_clamp_beyond_every_ratio_changes_nothing(self):
+        f = torch.tensor([[[1.0, 5.0], [2.0, 2.0]]])
+        assert distillation(f, mask("11"), self.w, clamp=4.5).item() == pytest.approx(8.5)
+
+
+class TestNormaliseChannels:
+    def test_each_channel_over_its_space_by_hand(self):
+        f = torch.tensor([[[[1.0, 3.0], [-40.0, 40.0]]]])
+        for channel in normalise_channels(f)[0, 0].tolist():
+            assert channel == pytest.approx([-1.0, 1.0])
+
+    def test_a_vector_over_its_channels(self):
+        assert normalise_channels(torch.tensor([[[1.0, 3.0]]]))[0, 0].tolist() == [-1.0, 1.0]
+
+    def test_a_channel_that_says_nothing_becomes_zero(self):
+        assert normalise_channels(torch.full((1, 1, 1, 8), 7.0)).abs().max() == 0
+
+    def test_shrunken_features_are_as_far_apart(self):
+        """The way out that unnormalised features have: halved, they halve Eq. 5."""
+        f = torch.randn(2, 3, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+        there, w = mask("111", "110"), torch.tensor([0.5, 0.3, 0.2])
+        whole, small = (distillation(normalise_channels(x), there, w) for x in (f, f / 100))
+        assert small.item() == pytest.approx(whole.item(), rel=1e-3)
+        halved = distillation(f / 2, there, w)
+        assert halved.item() == pytest.approx(distillation(f, there, w).item() / 2)
 
 
 class TestImportance:

@@ -131,6 +131,10 @@ def other(field):
         "normalisation": "relu",
         "meta_gradient": "unrolled",
         "gating_scale": "modalities",
+        "gate": "bottleneck",
+        "distil_norm": "instance",
+        "distil_scales": "all",
+        "clamp": 3.0,
         "fill": "zero",
         "detach_teacher": False,
         "meta_every": 1,
@@ -186,6 +190,16 @@ def test_the_iwv_of_mckd_moves_at_meta_steps_only():
         assert ("meta_loss" in found) == moved[-1]
         before = system.weights()
     assert moved == [False, False, True, False, False, True]
+
+
+def test_a_meta_pass_of_several_steps_takes_a_batch_each():
+    options = system_class("mckd").Options(meta_every=3, meta_steps=2)
+    system, asked = make("mckd", options=options), []
+    for step in range(6):
+        now = moment(step)
+        taken = lambda n, now=now: asked.append((now.step, n)) or now.meta_batch(n)  # noqa: E731
+        system.step(dataclasses.replace(now, meta_batch=taken))
+    assert asked == [(2, 0), (2, 1), (5, 2), (5, 3)]
 
 
 def test_weights_that_do_not_fit_are_one_sentence():

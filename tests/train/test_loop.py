@@ -131,7 +131,9 @@ def test_batches_made_ahead_change_nothing(tmp_path):
     [
         {"meta_gradient": "unrolled"},
         {"gating_scale": "modalities"},
+        {"gate": "bottleneck", "meta_steps": 2},
         {"p": 2},
+        {"distil_norm": "instance", "distil_scales": "all", "clamp": 4.0},
         {"normalisation": "sigmoid"},
         {"normalisation": "relu"},
         {"detach_teacher": False},
