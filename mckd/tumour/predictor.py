@@ -12,35 +12,32 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from mckd.cache import Cache
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.systems import rebuild
 from mckd.tumour.data import Case, standardise
-from mckd.tumour.designs import DESIGNS, Design
+from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
-from mckd.tumour.geometry import Bools, Box, Triple
+from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.network import TumourNetwork, gather_cells, spread_cells
+from mckd.tumour.network import TumourNetwork, spread_cells
 from mckd.tumour.nifti import Floats
 from mckd.tumour.outline import WT, Credible, outline
 from mckd.tumour.parts import TumourParts
+from mckd.tumour.windows import Windows, sliding_windows
 
 BUDGET_BYTES = 2**30
 
@@ -134,7 +131,7 @@ class TumourSegmenter:
         self._network = network.eval().to(device)
         self._device = torch.device(device)
         self._bf16 = bf16
-        self._kept = FeatureStore(budget)
+        self._kept = Cache[Key, Scales](budget, _bytes)
         self._credible = Credible.of(about)
         self._known = known or Known({}, whole=False)
         self._current: Encoded | None = None
@@ -203,14 +200,14 @@ class TumourSegmenter:
             progress: told the share that is done, 0..1, rising. What it raises ends the work;
                 no feature of the case is kept then.
         """
-        windows = lay_windows(case.brain.shape, self._trunk.design)
+        windows = sliding_windows(case.brain.shape, self._trunk.design)
         size = windows.feature_bytes(self._trunk.design, self.dtype) * len(case.volumes)
         kept = size <= self._kept.budget
         keys: dict[str, str] = {}
         try:
             self._encode(case, windows, keys, kept, progress)
         except BaseException:
-            self._kept.forget({*keys.values()})
+            self._forget(keys)
             raise
         return Encoded(case, keys, windows, kept)
 
@@ -279,7 +276,11 @@ class TumourSegmenter:
 
     def forget(self, encoded: Encoded) -> None:
         """Let go of a case's features; whoever decides on it again computes them again."""
-        self._kept.forget({*encoded.keys.values()})
+        self._forget(encoded.keys)
+
+    def _forget(self, keys: Mapping[str, str]) -> None:
+        for key in {*keys.values()}:
+            self._kept.forget(key)
 
     def set_case(self, case: Case, progress: Progress | None = None) -> None:
         """Encode a case for `predict` and `sweep`. For one user; servers use `encode`, `decide`."""
@@ -318,95 +319,17 @@ class TumourSegmenter:
         keep: bool = True,
     ) -> Scales:
         """Of one sequence in one window, (1, C, ...): kept, or computed from its volume."""
-        features = self._kept.get((key, index))
+        features = self._kept.get((key, index), holder=key)
         if features is None:
             part = windows.cut(volume(), index)
             with in_bfloat16(self._device, self._bf16):
                 features = self._network.encode_one(part, SEQUENCES.index(sequence))
             if keep:
-                self._kept.put((key, index), features)
+                self._kept.put((key, index), key, features)
         return features
 
     def _tensor(self, volume: Floats) -> Tensor:
         return torch.from_numpy(volume)[None, None].to(self._device)
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Where a network looks at a volume (x, y, z), once that is padded by 0 on both sides.
-
-    patch: of the design. padded: shape. inner: the volume within it. boxes: the windows within
-    it, all of one shape, covering it.
-    """
-
-    patch: int
-    padded: Triple
-    inner: Box
-    boxes: tuple[Box, ...]
-
-    def cut(self, volume: Tensor, index: int) -> Tensor:
-        """One window of (1, 1, x, y, z)."""
-        before = self.inner.start
-        after = (a - b for a, b in zip(self.padded, self.inner.stop, strict=True))
-        sides = [side for pair in zip(before, after, strict=True) for side in pair]
-        pad = [*sides[4:], *sides[2:4], *sides[:2]]  # torch begins with the last axis
-        return F.pad(volume, pad)[(..., *self.boxes[index].slices)]
-
-    def join(self, parts: Sequence[Tensor]) -> Tensor:
-        """Per window (1, C, ...) to (1, C, x, y, z), the mean where windows overlap."""
-        if len(parts) == 1:
-            return parts[0][(..., *self.inner.slices)]
-        total = parts[0].new_zeros(*parts[0].shape[:2], *self.padded)
-        count = parts[0].new_zeros(self.padded)
-        for box, part in zip(self.boxes, parts, strict=True):
-            total[(..., *box.slices)] += part
-            count[box.slices] += 1
-        return (total / count)[(..., *self.inner.slices)]
-
-    @cached_property
-    def padding(self) -> Tensor:
-        """Where the padded volume is not the volume, in cells, (patch^3, x/patch, ...) bool."""
-        added = torch.ones(1, 1, *self.padded, dtype=torch.bool)
-        added[(..., *self.inner.slices)] = False
-        return gather_cells(added, self.patch)[0]
-
-    def feature_bytes(self, design: Design, dtype: torch.dtype) -> int:
-        """Of the features of one sequence in all windows."""
-        voxels = len(self.boxes) * math.prod(self.boxes[0].shape)
-        # Each scale has an eighth of the cells of the one before.
-        values = (c * voxels // design.patch**3 // 8**s for s, c in enumerate(design.channels))
-        return int(dtype.itemsize * sum(values))
-
-
-def lay_windows(shape: Triple, design: Design) -> Windows:
-    """The windows of a design over a volume (x, y, z), in as equal steps as whole voxels allow.
-
-    Without a window in the design it is one window, the volume padded to what the network takes.
-    Else neighbours overlap by a third or more; an axis shorter than the window is padded to it.
-
-    An axis of 200 with a window of 80 takes steps of at most 53: 4 windows at 0, 40, 80, 120.
-    """
-    whole = _triple(-(-n // design.multiple) * design.multiple for n in shape)
-    window: Triple = design.window or whole
-    padded = _triple(map(max, shape, window))
-    start = _triple((p - n) // 2 for p, n in zip(padded, shape, strict=True))
-    places = product(*map(_starts, padded, window))
-    boxes = tuple(_box(_triple(place), window) for place in places)
-    return Windows(design.patch, padded, _box(start, shape), boxes)
-
-
-def _starts(size: int, window: int) -> list[int]:
-    steps = -(-3 * (size - window) // (2 * window))
-    return [round(k * (size - window) / max(1, steps)) for k in range(steps + 1)]
-
-
-def _box(start: Triple, shape: Triple) -> Box:
-    return Box(start, _triple(map(sum, zip(start, shape, strict=True))))
-
-
-def _triple(values: Iterable[int]) -> Triple:
-    x, y, z = values
-    return x, y, z
 
 
 def draw(
@@ -430,44 +353,6 @@ def draw(
     logits = cells[0][0].cpu()
     logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
     return outline(logits, size, credible, voxel_ml)[(..., *windows.inner.slices)]
-
-
-class FeatureStore:
-    """Features by key, the most recently used within a budget in bytes. For many threads."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.used = 0
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[Key, Scales] = OrderedDict()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, in this process or another, begins empty."""
-        return FeatureStore, (self.budget,)
-
-    def get(self, key: Key) -> Scales | None:
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-            return self._entries.get(key)
-
-    def put(self, key: Key, features: Scales) -> None:
-        """Keep features, letting go of the longest unused; not if they alone exceed the budget."""
-        size = _bytes(features)
-        with self._lock:
-            if key in self._entries or size > self.budget:
-                return
-            self._entries[key] = features
-            self.used += size
-            while self.used > self.budget:
-                _, oldest = self._entries.popitem(last=False)
-                self.used -= _bytes(oldest)
-
-    def forget(self, hashes: set[str]) -> None:
-        """Let go of all features of these sequences."""
-        with self._lock:
-            for key in [key for key in self._entries if key[0] in hashes]:
-                self.used -= _bytes(self._entries.pop(key))
 
 
 def _bytes(features: Scales) -> int:

@@ -283,7 +283,7 @@ def test_a_bundled_case_stays_while_somebody_has_it_open(
 
 def test_a_case_put_away_is_read_again(service: TumourService, model: Stub) -> None:
     desk = opened(service, "phantom_a")
-    service.shelf._budget = 1
+    service.shelf.budget = 1
     opened(service, "phantom_b")
     assert "bundled:phantom_a" not in service.shelf
     update = service.switch(desk, ["t1"])

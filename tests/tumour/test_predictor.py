@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import threading
-from itertools import pairwise
 
 import nibabel
 import numpy as np
@@ -20,7 +19,6 @@ from mckd.method import predict, presence_mask, subsets
 from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.outline import most_overlap
-from mckd.tumour.predictor import FeatureStore, lay_windows
 
 TINY = Design(2, (4, 8), (0, 1), told=True)
 WINDOWED = Design(1, (4, 8), (0, 1), window=(8, 12, 4))
@@ -356,18 +354,6 @@ class TestKeptFeatures:
         assert 10 <= count.calls <= 12
         assert segmenter._kept.used == 6 * size
 
-    def test_the_longest_unused_goes_first(self):
-        store, feature = FeatureStore(8), (torch.zeros(1),)
-        store.put(("a", 0), feature)
-        store.put(("b", 0), feature)
-        store.get(("a", 0))
-        store.put(("c", 0), feature)
-        assert store.get(("b", 0)) is None
-        assert store.get(("a", 0)) is feature
-        store.put(("huge", 0), (torch.zeros(3),))
-        assert store.get(("huge", 0)) is None
-        assert store.used == 8
-
     def test_many_threads_at_once(self, load, case):
         segmenter, tight = load(), load(budget=1)
         wanted = subsets(SEQUENCES)
@@ -409,41 +395,6 @@ class TestProgress:
         assert count.calls == 1
         segmenter.encode(case)  # nothing of the first attempt was kept
         assert count.calls == 1 + 4
-
-
-class TestWindows:
-    def test_a_worked_example(self):
-        design = Design(1, (4,), (0,), window=(80, 80, 80))
-        windows = lay_windows((200, 80, 50), design)
-        assert windows.padded == (200, 80, 80)
-        assert windows.inner.start == (0, 0, 15)
-        assert [box.start for box in windows.boxes] == [(x, 0, 0) for x in (0, 40, 80, 120)]
-
-    @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 9, 10), (17, 40, 23), (9, 8, 3)])
-    @pytest.mark.parametrize("design", ROUTES.values(), ids=ROUTES)
-    def test_padding_and_windows_are_undone_exactly(self, shape, design):
-        windows = lay_windows(shape, design)
-        assert all(n % design.multiple == 0 for n in windows.boxes[0].shape)
-        volume = torch.arange(1.0, 1 + np.prod(shape)).reshape(1, 1, *shape)
-        parts = [windows.cut(volume, k) for k in range(len(windows.boxes))]
-        assert torch.equal(windows.join(parts), volume)
-        for a, n, padded in zip(windows.inner.start, shape, windows.padded, strict=True):
-            assert abs(padded - n - 2 * a) <= 1
-
-    def test_neighbours_share_a_third(self):
-        design = Design(1, (4,), (0,), window=(9, 9, 9))
-        for size in range(9, 40):
-            starts = sorted({box.start[0] for box in lay_windows((size, 9, 9), design).boxes})
-            assert starts[0] == 0
-            assert starts[-1] == size - 9
-            assert all(0 < b - a <= 6 for a, b in pairwise(starts))
-
-    def test_overlaps_are_averaged(self):
-        windows = lay_windows((12, 12, 4), WINDOWED)
-        assert [box.start[0] for box in windows.boxes] == [0, 4]
-        parts = [torch.full((1, 3, 8, 12, 4), v) for v in (1.0, 4.0)]
-        line = windows.join(parts)[0, 0, :, 0, 0]
-        assert line.tolist() == [1.0] * 4 + [2.5] * 4 + [4.0] * 4
 
 
 class TestLoading:

@@ -20,7 +20,8 @@ from mckd.tumour.fingerprint import TRAINING_PRINTS, VALIDATION_PRINTS
 from mckd.tumour.network import TumourNetwork, spread_cells
 from mckd.tumour.outline import Credible
 from mckd.tumour.parts import TumourParts
-from mckd.tumour.predictor import Windows, draw, lay_windows
+from mckd.tumour.predictor import draw
+from mckd.tumour.windows import Windows, sliding_windows
 from train.settings import SettingsError
 from train.task import epoch_order, generator
 from train.tumour import augment
@@ -205,7 +206,7 @@ def subset_scores(
     for case in cases:
         images = case.images.float().to(device)[:, None, None]
         target = region_targets(case.labels[None])[0]
-        windows = lay_windows(_shape(case), trunk.design)
+        windows = sliding_windows(_shape(case), trunk.design)
         given = dict(zip(SEQUENCES, case.present.tolist(), strict=True))
         has = {s for s in names if given[s]}
         features = [

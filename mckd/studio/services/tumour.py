@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckd.cache import Cache
 from mckd.memory import give_back
 from mckd.studio.services import faults, gpu, words
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.line import Before, Line, Superseded, outcome, told
-from mckd.studio.services.shelf import Shelf
 from mckd.studio.services.volumes import (
     Packed,
     describe,
@@ -223,7 +223,9 @@ class TumourService:
         self._line = Line()  # for reading and encoding: two cores, many visitors
         self._answers, self._scores = Line(), Line()
         self.folders = folders or Folders()
-        self.shelf = Shelf(SHELF_BYTES, IDLE_S, lambda opened: opened.size, self._let_go)
+        self.shelf = Cache[str, Opened](
+            SHELF_BYTES, lambda opened: opened.size, IDLE_S, self._let_go
+        )
         self._freed = False  # whether a case left since the system got its memory back
         self.status = "loading"
         self.reason = ""
