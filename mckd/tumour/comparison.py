@@ -18,12 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
-from math import factorial
 
 import numpy as np
 import numpy.typing as npt
 
+from mckd.shapley import shapley
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools, Grid
 from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
@@ -194,6 +193,10 @@ class Figures:
             raise ValueError("Contributions need every subset of the sequences.")
         return {region: self._contribution(region) for region in REGIONS}
 
+    @property
+    def _players(self) -> list[str]:
+        return [s for s in SEQUENCES if s in self.case.present]
+
     def _contribution(self, region: str) -> Contribution:
         rows = {subset: row[region] for subset, row in self._rows.items()}
         volumes = {subset: row.volume_ml for subset, row in rows.items()}
@@ -205,10 +208,10 @@ class Figures:
         return Contribution(
             region,
             volumes[present],
-            shapley(volumes),
+            shapley(volumes, self._players),
             {s: volumes.get(present - {s}, 0.0) for s in SEQUENCES if s in present},
             {s: rows[present - {s}].agreement for s in SEQUENCES if s in present and others},
-            shapley(known) if known else None,
+            shapley(known, self._players) if known else None,
         )
 
 
@@ -259,37 +262,6 @@ class Comparison(Figures):
             if reference is None or region not in self.case.reference_regions
             else score_region(region, found, reference[k], self._grid, self.distances),
         )
-
-
-def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
-    """Exact Shapley values of a game: {player: what it adds, averaged over all orders}.
-
-    Args:
-        values: of every non-empty subset of the players. The empty set is worth 0.
-
-    Returns:
-        In the order of SEQUENCES; players that are no sequence follow by name.
-
-    Raises:
-        ValueError: a subset is missing, or the empty set is given another value.
-    """
-    players = sorted(frozenset().union(*values), key=_place)
-    n = len(players)
-    worth = {frozenset(): 0.0, **values}
-    if worth[frozenset()] != 0:
-        raise ValueError("The empty set is worth 0.")
-    if not n or len(worth) != 2**n:
-        raise ValueError(f"{n} players have {2**n - 1} subsets; given are {len(worth) - 1}.")
-    result = {}
-    for player in players:
-        others = [p for p in players if p != player]
-        result[player] = sum(
-            factorial(size) * factorial(n - size - 1) / factorial(n)
-            * (worth[frozenset(before) | {player}] - worth[frozenset(before)])
-            for size in range(n)
-            for before in combinations(others, size)
-        )  # fmt: skip
-    return result
 
 
 def difference(a: Bools, b: Bools, grid: Grid) -> tuple[Difference, ...]:

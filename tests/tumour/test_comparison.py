@@ -1,14 +1,10 @@
-"""Subsets side by side; Shapley values by their axioms and by their definition over orders."""
+"""Subsets side by side, and what each sequence changes."""
 
 import dataclasses
-import math
 import re
-from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, read_case, regions
@@ -22,92 +18,10 @@ from mckd.tumour.comparison import (
     difference_map,
     key_of,
     listed,
-    shapley,
     title_of,
 )
 
-WORTH = st.floats(-1000, 1000)
 SETS = {n: subsets(SEQUENCES[:n]) for n in range(1, 5)}
-
-
-@st.composite
-def games(draw, count=1):
-    """So many games {subset: worth} of the same 1 to 4 players."""
-    sets = SETS[draw(st.integers(1, 4))]
-    drawn = [draw(st.lists(WORTH, min_size=len(sets), max_size=len(sets))) for _ in range(count)]
-    found = [dict(zip(sets, values, strict=True)) for values in drawn]
-    return found[0] if count == 1 else found
-
-
-def players_of(game):
-    return sorted(frozenset().union(*game))
-
-
-def close(value):
-    return pytest.approx(value, abs=1e-8)
-
-
-class TestShapley:
-    @given(games())
-    def test_is_the_mean_of_what_is_added_over_all_orders(self, game):
-        players = players_of(game)
-        added = dict.fromkeys(players, 0.0)
-        for order in permutations(players):
-            for place, player in enumerate(order):
-                before = frozenset(order[:place])
-                added[player] += game[before | {player}] - game.get(before, 0.0)
-        orders = math.factorial(len(players))
-        assert shapley(game) == close({p: total / orders for p, total in added.items()})
-
-    @given(games())
-    def test_the_shares_add_up_to_the_worth_of_all(self, game):
-        assert sum(shapley(game).values()) == close(game[frozenset(players_of(game))])
-
-    @given(games(), st.data())
-    def test_equal_players_get_equal_shares(self, game, data):
-        one = data.draw(st.sampled_from(players_of(game)))
-        other = data.draw(st.sampled_from(players_of(game)))
-        swap = {one: other, other: one}
-        fair = {
-            s: (worth + game[frozenset(swap.get(p, p) for p in s)]) / 2 for s, worth in game.items()
-        }
-        shares = shapley(fair)
-        assert shares[one] == close(shares[other])
-
-    @given(games(), st.data())
-    def test_who_changes_nothing_gets_nothing(self, game, data):
-        null = data.draw(st.sampled_from(players_of(game)))
-        without = {s: game.get(s - {null}, 0.0) for s in game}
-        assert shapley(without)[null] == close(0.0)
-
-    @given(games(count=2), st.floats(-5, 5))
-    def test_is_linear(self, both, factor):
-        one, other = both
-        added = shapley({s: one[s] + factor * other[s] for s in one})
-        a, b = shapley(one), shapley(other)
-        assert added == close({p: a[p] + factor * b[p] for p in a})
-
-    def test_a_game_worked_out_by_hand(self):
-        worth = {"t1": 1.0, "t2": 2.0, "t1+t2": 7.0}
-        game = {frozenset(key.split("+")): value for key, value in worth.items()}
-        assert shapley(game) == {"t1": 3.0, "t2": 4.0}  # (1 + 5) / 2 and (2 + 6) / 2
-
-    def test_the_players_come_in_the_order_of_the_sequences(self):
-        assert list(shapley(dict.fromkeys(SETS[4], 1.0))) == list(SEQUENCES)
-
-    @pytest.mark.parametrize("missing", SETS[3], ids=key_of)
-    def test_every_subset_is_needed(self, missing):
-        game = {s: 1.0 for s in SETS[3] if s != missing}
-        with pytest.raises(ValueError, match="players have"):
-            shapley(game)
-
-    def test_nothing_is_worth_nothing(self):
-        game = {frozenset({"t1"}): 1.0, frozenset(): 0.5}
-        with pytest.raises(ValueError, match="worth 0"):
-            shapley(game)
-        assert shapley(game | {frozenset(): 0.0}) == {"t1": 1.0}
-        with pytest.raises(ValueError, match="0 players"):
-            shapley({})
 
 
 @pytest.fixture
