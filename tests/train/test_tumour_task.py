@@ -8,8 +8,13 @@ import torch.nn.functional as F
 
 from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunFolder
-from mckd.tumour import CaseError, find_cases, read_case
+from mckd.method import predict, presence_mask
+from mckd.systems import rebuild
+from mckd.tumour import SEQUENCES, CaseError, TumourSegmenter, find_cases, read_case
+from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
+from mckd.tumour.parts import TumourParts
+from mckd.tumour.predictor import lay_windows
 from train.loop import train
 from train.settings import SettingsError, override
 from train.tumour import augment, task
@@ -19,6 +24,7 @@ from train.tumour.settings import PRESETS
 from train.workers import join_workers
 
 SHAPE = (30, 34, 28)
+COMPACT = TumourParts(DESIGNS["compact"])
 
 
 def write_case(folder, number, sequences=("flair", "t1", "t1ce", "t2"), with_labels=True):
@@ -358,6 +364,34 @@ class TestRun:
         assert rows[-1]["loss"] < rows[0]["loss"]
         assert set(rows[-1]["fill_l1"]) == {"flair", "t1", "t1c", "t2"}
         assert all(-1 <= c <= 1 for c in rows[-1]["fill_cosine"].values())
+
+    def test_the_compact_network_is_trained_on_what_it_is_applied_to(
+        self, folder, tmp_path, monkeypatch
+    ):
+        """Crops of the size of its windows; from its checkpoint comes the network's own answer."""
+        settings = override(PRESETS["compact"](), {"validation": 1, "fold": -1, "bf16": False})
+        shape = task.TumourTask(settings, folder).training_batch(0, 0, 1).target.shape[2:]
+        windows = lay_windows((140, 170, 140), DESIGNS["compact"])
+        assert {box.shape for box in windows.boxes} == {tuple(shape)} == {(96, 96, 96)}
+
+        monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 2)
+        out = tmp_path / "run"
+        same = {"network": "compact", "epochs": 1, "fold": -1, "ema": 0.0, "validate_every": 1}
+        run_here(folder, out, **same)
+        segmenter = TumourSegmenter.load(out / "checkpoints" / MODEL, bf16=False)
+        case = read_case(folder / "case_001")
+        found = segmenter.decide(segmenter.encode(case), {"flair", "t1c"})
+        (window,) = lay_windows(case.brain.shape, DESIGNS["compact"]).boxes
+        assert window.shape == (96, 96, 96)
+        prepared = case.prepared()
+        room = [96 - n for n in case.brain.shape]
+        pad = [side for r in room[::-1] for side in (r // 2, r - r // 2)]
+        inputs = [F.pad(torch.from_numpy(prepared[s])[None, None], pad) for s in SEQUENCES]
+        network, _ = rebuild(load_checkpoint(out / "checkpoints" / MODEL), COMPACT)
+        present = presence_mask({"flair", "t1c"}, SEQUENCES, 1, "cpu")
+        inside = [slice(r // 2, r // 2 + n) for r, n in zip(room, case.brain.shape, strict=True)]
+        expected = predict(network, inputs, present)[(0, slice(None), *inside)].sigmoid()
+        assert np.allclose(found.cropped_probabilities, expected, atol=1e-5)
 
     def test_can_begin_with_another_run_s_weights(self, folder, tmp_path):
         first = run_here(folder, tmp_path / "first")
