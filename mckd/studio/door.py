@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
+from mckd.studio import library
 from mckd.studio.asked import ODD, Asked, Here, Hosts, Scope, understood
 from mckd.studio.calls import (
     LARGEST_BODY,
@@ -151,6 +152,8 @@ class Door:
             await self._app(scope, receive, send)
         elif looks and LOOKS.fullmatch(path):
             await self._app(scope, receive, send)
+        elif looks and path == library.ADDRESS:
+            await library.serve(asked, send)
         elif method == "GET" and (beat := HEARTBEAT.fullmatch(path)):
             await self._stream(asked, scope, receive, send, beat[1])
         elif method == "GET" and path == EVENTS:

@@ -567,6 +567,7 @@ _FLAG_IN_PROSE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 _CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
 _LOSS = re.compile(r"[a-z][a-z_]{0,38}_loss")
 _PLAIN = ("epoch", "time_s", "samples_per_s")
+NAMED = ("iwv", "validation", "fill_l1", "fill_cosine")  # numbers by modality, or by subset
 
 
 def new_name(choices: Choices, now: datetime | None = None) -> str:
@@ -589,7 +590,7 @@ def tidy_row(record: object) -> dict[str, Any] | None:
     row |= {key: _number(record[key]) for key in _PLAIN if key in record}
     losses = [key for key in record if isinstance(key, str) and _LOSS.fullmatch(key)]
     row |= {key: _number(record[key]) for key in losses[:MAX_SERIES]}
-    for part in ("iwv", "validation"):
+    for part in NAMED:
         values = record.get(part)
         if isinstance(values, dict) and values:
             row[part] = {str(k)[:40]: _number(v) for k, v in list(values.items())[:MAX_SERIES]}
