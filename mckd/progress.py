@@ -54,7 +54,7 @@ class Progress:
             return
         part = self.done + share
         took = time.monotonic() - self.started
-        left = f", {_clock(took / part * (self.cases - part))} left" if part > 0 else ""
+        left = f", {clock(took / part * (self.cases - part))} left" if part > 0 else ""
         line = f"[{self.done + 1}/{self.cases}] {self.name}: {self.step}{left}"
         if screen:
             print(f"\r{line:<{self.shown}}", end="", file=self.stream, flush=True)
@@ -68,9 +68,9 @@ class Progress:
         self.shown = 0
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """`40 s`, `3 min`, `1 h 05 min`."""
     minutes = round(seconds / 60)
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{round(seconds)} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

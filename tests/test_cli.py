@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import subprocess
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mckd.__main__ import Progress, main
+from mckd.__main__ import main
 from mckd.files.checkpoint import load_checkpoint, save_checkpoint
 from mckd.tumour import SEQUENCES, read_case
 from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
@@ -481,35 +480,6 @@ def test_every_flag_has_a_meaning_and_a_default() -> None:
     told = {flag.split()[0].rstrip(","): " ".join(flag.split()) for flag in flags}
     for name in ("--map", "--order", "--anyway", "--names", "--replace", "--seg", "--threads"):
         assert "default" in told[name] or "(none)" in told[name], name
-
-
-class Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_stays_on_one_line_of_a_screen(capsys) -> None:
-    screen = Screen()
-    progress = Progress(2, stream=screen)
-    progress.begin("first")
-    progress.reach(1, 0.5, "the model reads the images")
-    progress.end("first: done")
-    progress.begin("second")
-    shown = screen.getvalue()
-    assert "\n" not in shown
-    assert "[1/2] first: the model reads the images, " in shown
-    assert " left" in shown
-    assert shown.endswith("left")
-    assert capsys.readouterr().out == "first: done\n"
-
-
-def test_progress_in_a_log_is_a_line_per_case() -> None:
-    log = io.StringIO()
-    progress = Progress(2, stream=log)
-    progress.begin("first")
-    progress.reach(2, 0.5, "subset 3 of 14")
-    progress.fail("first: it is damaged.")
-    assert log.getvalue().splitlines() == ["[1/2] first: reading", "first: it is damaged."]
 
 
 def test_a_case_seen_in_training_and_a_volume_to_doubt_are_said_on_the_line(

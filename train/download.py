@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.loop import clock
+from mckd.progress import clock
 
 _BLOCK = 1 << 16
 _PATIENCE_S = 30

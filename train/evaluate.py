@@ -28,12 +28,12 @@ import numpy as np
 from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
+from mckd.progress import clock
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
 from mckd.tumour.comparison import key_of
 from mckd.tumour.fingerprint import NO, Known
 from mckd.tumour.metrics import CORRECTLY_EMPTY, FOUND, INVENTED, MISSED, Mean, mean, score
 from mckd.tumour.naming import SEQUENCE_NAMES
-from train.loop import clock
 from train.settings import SettingsError
 
 CASES, SUBSETS, REPORT = "cases.csv", "subsets.csv", "subsets.md"

@@ -24,6 +24,7 @@ from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import Batch, fill_distance, sample_presence
 from mckd.precision import in_bfloat16
+from mckd.progress import clock
 from mckd.systems import Moment, System, Trainer, system_class
 from train.settings import TrainSettings
 from train.state import TrainingState, make_optimizer
@@ -425,13 +426,6 @@ class _Ahead:
             if ahead not in self._coming:
                 self._coming[ahead] = self._pool.submit(self._make, ahead)
         return self._coming.pop(step).result()
-
-
-def clock(seconds: float) -> str:
-    """75 -> 1:15."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _check(run: RunFolder, config: dict[str, Any], resume: bool) -> None:

@@ -88,11 +88,6 @@ class Voice:
     """How many words the recording seems to hold; the loudest one is in the window."""
 
 
-def prepare_voice(samples: npt.NDArray[np.generic], sample_rate: int) -> npt.NDArray[np.float32]:
-    """Return the loudest word of a recording as a float32 window of shape (WINDOW_SAMPLES,)."""
-    return find_voice(samples, sample_rate).window
-
-
 def find_voice(samples: npt.NDArray[np.generic], sample_rate: int) -> Voice:
     """Find the loudest word of a recording and centre it in a one-second window.
 

@@ -140,10 +140,6 @@ class RunFolder:
         names = [n for n in read_manifest(self.checkpoints) if n.startswith("step-")]
         return [self.checkpoints / name for name in sorted(names, reverse=True)]
 
-    def latest_checkpoint(self) -> Path | None:
-        """The newest resumable checkpoint that the manifest lists."""
-        return next(iter(self.resumable()), None)
-
     def written_checkpoints(self) -> list[Path]:
         """Files that look like checkpoints to resume from, newest first, listed or not."""
         return sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True)

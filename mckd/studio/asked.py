@@ -25,7 +25,6 @@ LONGEST_ADDRESS = 4096  # bytes of path and query
 
 PATH = re.compile(rb"/(?:[\w.~!$&'()*+,;=:@/|^\[\]-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 QUERY = re.compile(rb"(?:[\w.~!$'()*+,;:@/?|^\[\]{}-]|%[0-9A-Fa-f]{2})*", re.ASCII)
-NAMES = re.compile(r"[\x20-\x7e]+")
 
 LISTS = {"accept", "accept-charset", "accept-encoding", "accept-language", "via"}  # may come twice
 HANDED_ON = {

@@ -24,14 +24,13 @@ import numpy.typing as npt
 
 from mckd.shapley import shapley
 from mckd.tumour.data import Case, regions
-from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
 Bytes = npt.NDArray[np.uint8]
 Subset = frozenset[str]
 
-ONLY_A, ONLY_B, BOTH = 1, 2, 3
 ALIKE = 0.8  # of the largest contribution: a sentence that names one names the other too
 HARDLY = 0.985  # an agreement from which a result hardly changes
 NOTHING_TELLS = "Without a reference nothing here says which result is right."
@@ -151,16 +150,6 @@ class Contribution:
         )
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One region of two predictions A and B, in mL."""
-
-    region: str
-    only_a_ml: float
-    only_b_ml: float
-    both_ml: float
-
-
 class Figures:
     """What was measured of the subsets of one case's sequences, without a voxel of them.
 
@@ -262,20 +251,6 @@ class Comparison(Figures):
             if reference is None or region not in self.case.reference_regions
             else score_region(region, found, reference[k], self._grid, self.distances),
         )
-
-
-def difference(a: Bools, b: Bools, grid: Grid) -> tuple[Difference, ...]:
-    """ET, TC and WT of two predictions (3, X, Y, Z) on one grid."""
-    found = []
-    for k, region in enumerate(REGIONS):
-        counts = np.bincount(difference_map(a[k], b[k]).ravel(), minlength=4) * grid.voxel_ml
-        found.append(Difference(region, *(float(counts[c]) for c in (ONLY_A, ONLY_B, BOTH))))
-    return tuple(found)
-
-
-def difference_map(a: Bools, b: Bools) -> Bytes:
-    """(X, Y, Z) masks of one region to uint8: 0 neither, ONLY_A, ONLY_B, BOTH."""
-    return a.astype(np.uint8) * np.uint8(ONLY_A) + b.astype(np.uint8) * np.uint8(ONLY_B)
 
 
 def listed(words: Iterable[str]) -> str:

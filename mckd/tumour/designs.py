@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Triple = tuple[int, int, int]
+from mckd.tumour.geometry import Triple
 
 
 @dataclass(frozen=True)

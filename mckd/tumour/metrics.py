@@ -49,11 +49,6 @@ class RegionScore:
         """By the rule of the BraTS challenges: 1 if both masks are empty."""
         return 1.0 if self.dice is None else self.dice
 
-    @property
-    def brats_hd95_mm(self) -> float:
-        """By the rule of the BraTS challenges: 0 if both masks are empty."""
-        return 0.0 if self.hd95_mm is None else self.hd95_mm
-
     def __str__(self) -> str:
         name, ml = self.region.upper(), f"{self.volume_ml:.1f} of {self.reference_ml:.1f} mL"
         if self.dice is None or self.hd95_mm is None:

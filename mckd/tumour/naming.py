@@ -183,7 +183,7 @@ def match_sequences(filenames: Iterable[str]) -> dict[str, str]:
     """Which file is which: {slot: filename} for the slots found, in the order of SEQUENCES.
 
     Slots are the sequences, `seg` for reference labels and `stack` for a 4-D file of all four.
-    The order of the files plays no part. `unrecognised` lists the images that got no slot.
+    The order of the files plays no part. Files that are unclear get no slot.
 
     Raises:
         CaseError: two files for one slot, or a 4-D file beside single sequences.
@@ -209,12 +209,6 @@ def matched(slots: dict[str, str]) -> dict[str, str]:
             "single sequences beside it. Keep one or the other."
         )
     return {slot: found[slot] for slot in (*SEQUENCES, STACK, SEG) if slot in found}
-
-
-def unrecognised(filenames: Iterable[str]) -> list[str]:
-    """The NIfTI files whose names fit no slot, sorted."""
-    found = verdicts(filenames)
-    return sorted(f for f, v in found.items() if stem_of(f) is not None and v.answer in (NONE, ASK))
 
 
 _SPOKEN = {

@@ -160,11 +160,6 @@ class Image:
         return self.header.grid
 
 
-def open_image(path: Path, shown: str | None = None) -> Image:
-    """`read_header` and `read_image` in one call."""
-    return read_image(read_header(path, shown))
-
-
 def read_header(path: Path, shown: str | None = None) -> Header:
     """Judge the header of a .nii or .nii.gz file, whichever of the two it really is.
 

@@ -25,7 +25,7 @@ def spoken_word(rate: int = sound.SAMPLE_RATE_HZ) -> Wave:
 
 def features(samples: npt.NDArray[np.generic], rate: int = sound.SAMPLE_RATE_HZ) -> torch.Tensor:
     """Return the log-mel spectrogram of a recording, (N_MELS, FRAMES)."""
-    window = torch.from_numpy(sound.prepare_voice(samples, rate))
+    window = torch.from_numpy(sound.find_voice(samples, rate).window)
     return sound.log_mel(window[None])[0, 0]
 
 
@@ -49,7 +49,7 @@ def test_mel_filters_equal_librosa() -> None:
 
 
 def test_warp_of_one_changes_nothing_and_higher_warps_raise_the_spectrum() -> None:
-    wave = torch.from_numpy(sound.prepare_voice(spoken_word(), sound.SAMPLE_RATE_HZ))[None]
+    wave = torch.from_numpy(sound.find_voice(spoken_word(), sound.SAMPLE_RATE_HZ).window)[None]
     plain = sound.log_mel(wave)
     torch.testing.assert_close(sound.log_mel(wave, torch.ones(1)), plain, atol=1e-3, rtol=0)
 
@@ -61,7 +61,7 @@ def test_warp_of_one_changes_nothing_and_higher_warps_raise_the_spectrum() -> No
 
 
 def test_log_mel_has_the_promised_shape_and_range_and_ignores_the_level() -> None:
-    wave = torch.from_numpy(sound.prepare_voice(spoken_word(), sound.SAMPLE_RATE_HZ))[None]
+    wave = torch.from_numpy(sound.find_voice(spoken_word(), sound.SAMPLE_RATE_HZ).window)[None]
     spectrogram = sound.log_mel(wave)
     assert spectrogram.shape == (1, 1, sound.N_MELS, sound.FRAMES)
     assert spectrogram.min() >= -2.0
@@ -143,7 +143,7 @@ def test_sample_types_and_channels_are_equal(dtype: type) -> None:
 
 
 def test_the_window_is_float32_within_full_scale() -> None:
-    window = sound.prepare_voice(resample_poly(spoken_word(), 2, 1), 16_000)
+    window = sound.find_voice(resample_poly(spoken_word(), 2, 1), 16_000).window
     assert window.dtype == np.float32
     assert window.shape == (sound.WINDOW_SAMPLES,)
     assert np.abs(window).max() <= 1.0
@@ -174,7 +174,7 @@ def test_useless_recordings_are_refused_with_a_sentence(
     samples: npt.NDArray[np.generic], rate: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message) as failure:
-        sound.prepare_voice(samples, rate)
+        sound.find_voice(samples, rate)
     assert str(failure.value).endswith(".")
 
 

@@ -121,17 +121,17 @@ def test_newest_listed_checkpoint_is_the_one_to_resume(run):
     for step in (100, 2_000, 300):
         save_checkpoint(run.checkpoint_path(step), {"x": torch.zeros(1)}, {})
     run.checkpoint_path(9_000).write_bytes(b"killed before the manifest was written")
-    assert run.latest_checkpoint() == run.checkpoint_path(2_000)
+    assert run.resumable()[0] == run.checkpoint_path(2_000)
     run.keep_newest_checkpoints(1)
     assert not run.checkpoint_path(300).exists()
-    assert run.latest_checkpoint() == run.checkpoint_path(2_000)
+    assert run.resumable() == [run.checkpoint_path(2_000)]
 
 
 def test_empty_and_missing_folders(run):
     assert run.config() == {}
     assert run.records() == ([], 0)
     assert run.status()["state"] == "new"
-    assert run.latest_checkpoint() is None
+    assert run.resumable() == []
     run.path.mkdir()
     run.write_config({"task": "digits"})
     assert run.config() == {"task": "digits"}

@@ -20,7 +20,7 @@ from mckd.digits.data import DataError
 from mckd.digits.wave import read_wave
 from mckd.tumour import CaseError
 from mckd.tumour.naming import LONGEST_NAME, plain_name
-from mckd.tumour.nifti import open_image
+from mckd.tumour.nifti import Image, read_header, read_image
 
 SHAPE = (9, 12, 7)
 VOXELS = np.random.default_rng(0).integers(0, 900, SHAPE).astype(np.int16)
@@ -54,6 +54,10 @@ NUMBERS = {
 
 
 T = TypeVar("T")
+
+
+def open_image(path: Path) -> Image:
+    return read_image(read_header(path))
 
 
 def opened(path: Path, data: bytes, read: Callable[[Path], T]) -> T | None:

@@ -17,7 +17,7 @@ from tests.patience import PATIENCE_S, until
 from train.digits.protocol import PaperTask
 from train.digits.run import BUNDLED
 from train.digits.settings import PRESETS
-from train.loop import clock, lr_factor, train
+from train.loop import lr_factor, train
 from train.settings import TrainSettings, override
 from train.workers import join_workers
 
@@ -239,10 +239,6 @@ def test_schedules():
     assert factors(schedule="poly")[3] == round(0.5**0.9, 4)
     assert factors(schedule="cosine", lr_warmup=0.5)[0] == round(1 / 301, 4)
     assert factors(schedule="cosine", lr_warmup=0.5)[3] == 1.0
-
-
-def test_clock():
-    assert [clock(s) for s in (5, 75, 3700)] == ["0:05", "1:15", "1:01:40"]
 
 
 def wait_for(condition, process):

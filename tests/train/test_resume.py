@@ -71,7 +71,7 @@ def assert_same_run(a, b):
 def begin(folder, records=3):
     trainers = processes(folder)
     wait_for(lambda: len(RunFolder(folder).records()[0]) >= records, trainers[0])
-    wait_for(lambda: RunFolder(folder).latest_checkpoint(), trainers[0])
+    wait_for(lambda: RunFolder(folder).resumable(), trainers[0])
     return trainers
 
 
@@ -321,7 +321,7 @@ class TestStarts:
         subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         folder = tmp_path / "one"
         first = subprocess.Popen(command(folder), cwd=ROOT, env=OFTEN, stdout=subprocess.DEVNULL)
-        wait_for(lambda: RunFolder(folder).latest_checkpoint(), first)
+        wait_for(lambda: RunFolder(folder).resumable(), first)
         first.send_signal(signal.SIGSTOP)  # it cannot end before the others have tried
         assert "already being trained by another process" in one_sentence(
             command(folder, "--resume")

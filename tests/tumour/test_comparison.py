@@ -9,13 +9,8 @@ import pytest
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, read_case, regions
 from mckd.tumour.comparison import (
-    BOTH,
-    ONLY_A,
-    ONLY_B,
     Comparison,
     Contribution,
-    difference,
-    difference_map,
     key_of,
     listed,
     title_of,
@@ -216,24 +211,6 @@ class TestSentence:
         seen = case if labelled else dataclasses.replace(case, labels=None)
         for contribution in compared(seen).contributions().values():
             assert not re.search(r"\badds?\b|\bgains?\b", contribution.sentence)
-
-
-class TestDifference:
-    def test_only_in_one_only_in_the_other_in_both(self, case):
-        a, b = block(case, 0, 10, 30), block(case, 4, 12, 20)
-        ml = case.voxel_ml
-        found = {d.region: d for d in difference(a, b, case.grid)}
-        assert list(found) == list(REGIONS)
-        for region, expected in (("et", (0, 4, 0)), ("tc", (0, 2, 10)), ("wt", (10, 0, 20))):
-            d = found[region]
-            assert (d.only_a_ml, d.only_b_ml, d.both_ml) == pytest.approx(
-                [n * ml for n in expected]
-            )
-
-    def test_as_a_map(self):
-        a = np.array([0, 1, 0, 1], bool).reshape(4, 1, 1)
-        b = np.array([0, 0, 1, 1], bool).reshape(4, 1, 1)
-        assert difference_map(a, b).ravel().tolist() == [0, ONLY_A, ONLY_B, BOTH]
 
 
 def test_names_of_subsets():

@@ -13,7 +13,6 @@ from mckd.tumour.naming import (
     judge,
     plain_name,
     slot_of,
-    unrecognised,
     verdicts,
 )
 
@@ -225,11 +224,6 @@ def test_msd_s_pair_of_equal_names():
 def test_a_stack_beside_single_sequences_is_refused():
     with pytest.raises(CaseError, match=r"BRATS_001\.nii\.gz .* single sequences"):
         match_sequences(["BRATS_001.nii.gz", "x_t1.nii.gz"])
-
-
-def test_unknown_images_are_reported():
-    names = ["x_t1.nii.gz", "b.nii", "a.nii.gz", "notes.txt"]
-    assert unrecognised(names) == ["a.nii.gz", "b.nii"]
 
 
 @pytest.mark.parametrize(

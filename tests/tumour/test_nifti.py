@@ -12,7 +12,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from mckd.tumour import CaseError
-from mckd.tumour.nifti import UNKNOWN_SIDES, open_image
+from mckd.tumour.nifti import UNKNOWN_SIDES, read_header, read_image
+
+
+def open_image(path):
+    return read_image(read_header(path))
 
 
 @pytest.fixture

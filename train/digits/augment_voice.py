@@ -1,8 +1,8 @@
 """Random changes to spoken words: other speakers, rooms, microphones and background noise.
 
 Every change comes as a pair: ``sample_*`` draws parameters for a batch from a ``torch.Generator``,
-``apply_*`` carries them out and is deterministic. Words are windows as made by
-``mckd.digits.sound.prepare_voice``, (B, n) at 8 kHz; spectrograms come from ``log_mel``.
+``apply_*`` carries them out and is deterministic. Words are windows as cut by
+``mckd.digits.sound.find_voice``, (B, n) at 8 kHz; spectrograms come from ``log_mel``.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def sample_background(size: int, samples: int, generator: Generator) -> Backgrou
         _uniform(2.0, 35.0, (size,), generator),
         torch.full((size,), math.inf),
     )
-    # prepare_voice silences what lies beyond a word's margins, and recordings are often cut there.
+    # find_voice silences what lies beyond a word's margins, and recordings are often cut there.
     margin = torch.where(
         _happens(0.75, size, generator)[:, None],
         _uniform(0.0, 0.2, (size, 2), generator),

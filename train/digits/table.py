@@ -23,9 +23,10 @@ from scipy.stats import ttest_rel
 from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.progress import clock
 from train.digits.protocol import PaperTask
 from train.digits.settings import paper
-from train.loop import clock, train
+from train.loop import train
 from train.pool import pool
 from train.settings import override
 from train.workers import join_workers

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from mckd.tumour.geometry import Triple
+
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Random = np.random.Generator
-Triple = tuple[int, int, int]
 
 BANDWIDTH = 0.22  # of `waves`, relative
 

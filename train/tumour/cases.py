@@ -18,10 +18,10 @@ from mckd.files.atomic import sweep, write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
 from mckd.tumour.data import Case
 from mckd.tumour.fingerprint import fingerprints
+from mckd.tumour.geometry import Triple
 from mckd.tumour.naming import stem_of
 from mckd.tumour.references import ENHANCING, EVERY
 
-Triple = tuple[int, int, int]
 READER = 2
 """Of cached arrays: raised when cases are read in another way."""
 

@@ -20,7 +20,7 @@ def record(log: logging.Logger, what: str, error: BaseException) -> None:
 
 
 def trail(error: BaseException, named: int = 1) -> str:
-    """`OSError in nifti.py:88 open_image, tumour.py:402 _read; after ...`, innermost first.
+    """`OSError in nifti.py:88 read_image, tumour.py:402 _read; after ...`, innermost first.
 
     named: how many exceptions were named with this one.
     """
