@@ -26,9 +26,11 @@ def visitors(clock: Clock, gone: list[str]) -> Visitors:
     return Visitors(gone.append, most=3, clock=clock)
 
 
-def refused(visitors: Visitors, session: str, browser: str, works: bool = False) -> int:
+def refused(
+    visitors: Visitors, session: str, browser: str, works: bool = False, address: str = ""
+) -> int:
     with pytest.raises(Refused) as caught:
-        visitors.admit(session, browser, works)
+        visitors.admit(session, browser, works, address)
     return caught.value.status
 
 
@@ -160,6 +162,48 @@ def test_who_is_in_may_load_the_page_anew_although_all_is_full(
     visitors.sweep()
     assert gone == ["b"]
     assert visitors.sessions("firefox") == ["a", "d"]
+
+
+def test_a_network_whose_people_come_and_go_is_not_full_of_those_who_left(
+    clock: Clock, gone: list[str]
+) -> None:
+    visitors = Visitors(gone.append, clock=clock)
+    visitors.admit("stays", "somebody", address="clinic")
+    visitors.connect("stays", +1)
+    for n in range(2 * module.OF_ADDRESS):  # another browser each second, far within LEAVE_S
+        clock.now += 1
+        visitors.admit(f"page{n}", f"browser{n}", address="clinic")
+        visitors.connect(f"page{n}", +1)
+        visitors.connect(f"page{n}", -1)
+        visitors.sweep()
+    assert "stays" in visitors.sessions("clinic")
+    assert len(visitors.sessions("clinic")) <= module.OF_ADDRESS
+    assert gone == [f"page{n}" for n in range(len(gone))]  # who left first gave up the place first
+
+
+def test_a_page_that_lost_its_connection_a_moment_ago_keeps_its_place(
+    clock: Clock, gone: list[str]
+) -> None:
+    visitors = Visitors(gone.append, clock=clock)
+    for n in range(module.OF_ADDRESS):
+        visitors.admit(f"page{n}", f"browser{n}", address="clinic")
+    clock.now += module.AWAY_S - 0.1
+    assert refused(visitors, "late", "late", address="clinic") == 429
+    clock.now += 0.2
+    visitors.admit("late", "late", address="clinic")
+    visitors.sweep()
+    assert gone == ["page0"]
+
+
+def test_a_browser_with_all_its_pages_open_takes_no_place_of_others(clock: Clock) -> None:
+    visitors = Visitors(lambda _: None, clock=clock)
+    visitors.admit("away", "other", address="clinic")
+    for n in range(module.OF_BROWSER):
+        visitors.admit(f"tab{n}", "firefox", address="clinic")
+        visitors.connect(f"tab{n}", +1)
+    clock.now += module.AWAY_S + 1
+    assert refused(visitors, "one-more", "firefox", address="clinic") == 429
+    assert "away" in visitors.sessions("clinic")
 
 
 def test_pages_that_change_all_the_time_get_no_more_than_others(

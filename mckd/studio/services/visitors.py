@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 MOST = 32  # open pages; each may hold a case
 OF_BROWSER, OF_ADDRESS = 8, 24  # pages of one browser, and of one address
 LEAVE_S = 30.0  # a page without a connection is gone after this; a network may hiccup
+AWAY_S = 5.0  # after this it gives up its place to a page of the same address that finds none
 IDLE_S = 1800.0  # an open page that asks for nothing is forgotten after this
 PER_S, AT_ONCE = 20.0, 60.0  # requests of one page that do work
 
@@ -148,7 +149,8 @@ class Visitors:
             Refused: there is none.
         """
         visits = self._visits.values()
-        if sum(visit.browser == browser for visit in visits) >= OF_BROWSER:
+        mine = [s for s, visit in self._visits.items() if visit.browser == browser]
+        if full := len(mine) >= OF_BROWSER:
             refused = Refused(429, TOO_MANY_PAGES)
         elif len(visits) >= self._most:
             refused = Refused(503, FULL)
@@ -156,26 +158,29 @@ class Visitors:
             refused = Refused(429, TOO_MANY_HERE)
         else:
             return None
-        if left := self._left_behind(browser):
+        if left := self._let_go(mine):
             return replace(left, address=address)
-        raise refused
+        if full or not self._let_go(self._away(address)):
+            raise refused
+        return None
 
-    def _left_behind(self, browser: str) -> Visit | None:
-        """Let go of the browser's page without a connection that was heard of longest ago.
+    def _let_go(self, sessions: list[str]) -> Visit | None:
+        """Let go of that of these pages without a connection that was heard of longest ago.
 
         Each time a page is loaded anew it is another to the app, and leaves one behind. What that
-        one may still ask for passes on.
+        one may still ask for passes on to the same browser.
         """
-        left = [
-            session
-            for session, visit in self._visits.items()
-            if visit.browser == browser and session not in self._connections
-        ]
+        left = [session for session in sessions if session not in self._connections]
         if not left or len(self._left) >= OF_BROWSER:
             return None
         oldest = min(left, key=lambda session: self._visits[session].heard)
         self._left.append(oldest)
         return self._visits.pop(oldest)
+
+    def _away(self, address: str) -> list[str]:
+        """Pages of an address that have not been heard of for a while."""
+        before = self._clock() - AWAY_S
+        return [s for s, v in self._visits.items() if v.address == address and v.heard <= before]
 
     def connect(self, session: str, change: int) -> None:
         """A page opened (+1) or lost (-1) a connection that says it is there."""
