@@ -92,7 +92,8 @@ def _add_task(parser: argparse.ArgumentParser, module: str, system: str) -> None
     )
     add_threads(parser)
     task.add_flags(parser)
-    presets = {name: with_system(make(), system) for name, make in task.PRESETS.items()}
+    fits = system if system in task.KIND.CHOICES["system"] else TrainSettings.system
+    presets = {name: with_system(make(), fits) for name, make in task.PRESETS.items()}
     add_flags(parser, task.KIND, presets)
     parser.set_defaults(action=lambda arguments: _train(arguments, task, presets))
 

@@ -8,12 +8,12 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from mckd.method import MethodOptions
-from mckd.systems import SYSTEMS, system_class
+from mckd.systems import SYSTEMS, fitting, system_class, unfit
 
 SettingsT = TypeVar("SettingsT", bound="TrainSettings")
 
@@ -46,8 +46,10 @@ class TrainSettings:
     validate_every: epochs between two validations.
     """
 
+    FEATURES: ClassVar[str] = "vectors"
+    """What the task's features are: `vectors`, or `maps` at several scales."""
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "system": tuple(SYSTEMS),
+        "system": fitting("vectors"),
         "drop": ("sample", "batch", "never"),
         "optimizer": ("adam", "adamw", "sgd"),
         "schedule": ("constant", "step", "cosine", "poly"),
@@ -75,6 +77,8 @@ class TrainSettings:
     """The options of the system."""
 
     def __post_init__(self) -> None:
+        if self.system in SYSTEMS and (why := unfit(self.system, self.FEATURES)):
+            raise SettingsError(why)
         for name, choices in self.CHOICES.items():
             given = getattr(self, name)
             if given not in choices:
@@ -122,10 +126,22 @@ def add_flags(
         if t is bool:
             how["action"] = argparse.BooleanOptionalAction
         elif choices := getattr(kind, "CHOICES", {}).get(f.name):
-            how |= {"type": t, "choices": choices}
+            how |= {"type": _fitting(kind) if f.name == "system" else t, "choices": choices}
         else:
             how |= {"type": t, "metavar": t.__name__.upper()}
         parser.add_argument(flag(f.name), **how)
+
+
+def _fitting(kind: type) -> Callable[[str], str]:
+    """Of `--system`: what is known and does not fit the task is refused in words of its own."""
+
+    def system(name: str) -> str:
+        why = unfit(name, kind.FEATURES) if name in SYSTEMS else ""
+        if why:
+            raise argparse.ArgumentTypeError(why)
+        return name
+
+    return system
 
 
 def meanings(kind: type) -> dict[str, str]:

@@ -21,24 +21,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a system is, and what a form says of it. of_one: it is trained on one modality."""
+    """Where a system is, and what a form says of it.
+
+    of_one: it is trained on one modality. needs: what a task's features have to be for it, `maps`
+    (at several scales, as in segmentation) or `vectors`; "" is either.
+    """
 
     module: str
     name: str
     label: str
     note: str
     of_one: bool = False
+    needs: str = ""
 
 
 # A system is one more line here and one more file beside.
 SYSTEMS = {
     "mckd": Entry("mckd", "MCKD", "MCKD", "This project's method: learned weights, distillation."),
     "shaspec": Entry("shaspec", "ShaSpec", "ShaSpec", "Shared and specific features (CVPR 2023)."),
+    "hemis": Entry(
+        "hemis", "HeMIS", "U-HeMIS", "Mean and variance over modalities (2016).", needs="maps"
+    ),
     "upper-bound": Entry("bounds", "UpperBound", "Upper bound", "Nothing is missing in training."),
     "lower-bound": Entry("bounds", "LowerBound", "Lower bound", "One modality alone.", of_one=True),
 }
 
-__all__ = ["SYSTEMS", "Entry", "Moment", "Parts", "System", "Trainer", "rebuild", "system_class"]
+__all__ = [
+    "SYSTEMS",
+    "Entry",
+    "Moment",
+    "Parts",
+    "System",
+    "Trainer",
+    "fitting",
+    "rebuild",
+    "system_class",
+    "unfit",
+]
+
+
+def fitting(features: str) -> tuple[str, ...]:
+    """The systems for a task whose features are `maps` or `vectors`, in the order of SYSTEMS."""
+    return tuple(name for name in SYSTEMS if not unfit(name, features))
+
+
+def unfit(name: str, features: str) -> str:
+    """Why a system of SYSTEMS is not for features that are `maps` or `vectors`; "" where it is."""
+    entry = SYSTEMS[name]
+    if entry.needs in ("", features):
+        return ""
+    return (
+        f"{entry.label} needs features that are {entry.needs}; those of this task are {features}."
+    )
 
 
 def system_class(name: str) -> type[System]:

@@ -14,6 +14,16 @@ Losses = Callable[[Batch], Mapping[str, tuple[float, Tensor]]]
 """Of a batch: {name: (weight, loss)}."""
 
 
+def task_alone(system: System) -> Losses:
+    """Of a system whose only loss is the task's."""
+
+    def losses(batch: Batch) -> dict[str, tuple[float, Tensor]]:
+        output = system.network(batch.inputs, batch.present)
+        return {TASK: (1.0, system.trainer.task_loss(output, batch.target))}
+
+    return losses
+
+
 def descend(system: System, now: Moment, losses_of: Losses) -> dict[str, float]:
     """One update by the weighted sum of `losses_of(batch)`, worked off in parts.
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from mckd.method import Batch, MissingModalityNetwork
-from mckd.systems.blocks import TASK, descend
+from mckd.method import MissingModalityNetwork
+from mckd.systems.blocks import descend, task_alone
 from mckd.systems.system import Moment, Parts, System
 
 
@@ -31,11 +29,7 @@ class UpperBound(System):
         return parts.network()
 
     def step(self, now: Moment) -> dict[str, float]:
-        def losses(batch: Batch) -> dict[str, tuple[float, Tensor]]:
-            output = self.network(batch.inputs, batch.present)
-            return {TASK: (1.0, self.trainer.task_loss(output, batch.target))}
-
-        return descend(self, now, losses)
+        return descend(self, now, task_alone(self))
 
 
 class LowerBound(UpperBound):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,26 @@ class Parts(Protocol):
 
     def encoder(self, modality: int, channels: int) -> nn.Module:
         """One modality's input (B, ...) to a feature (B, channels, ...) of the deepest scale."""
+        ...
+
+
+@runtime_checkable
+class MapParts(Parts, Protocol):
+    """Parts of a task whose features are maps at several scales, as those of segmentation are.
+
+    widths: channels of each scale, deepest first.
+    """
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+
+    def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
+        """One modality's input (B, ...) to a map (B, width, ...) per scale, deepest first."""
+        ...
+
+    def decoder(self) -> MissingModalityNetwork:
+        """Decodes one map (B, 1, C, ...) per scale, of C channels as in `widths`, and encodes
+        nothing: what predictors use of `MissingModalityNetwork.trunk`."""
         ...
 
 

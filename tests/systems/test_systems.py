@@ -8,17 +8,23 @@ import torch
 from mckd.files.checkpoint import Checkpoint, CheckpointError
 from mckd.method import NonFiniteLossError, predict, presence_mask, subsets
 from mckd.systems import SYSTEMS, rebuild, system_class
+from mckd.systems.fused import FusedNetwork
 from mckd.systems.system import named
-from tests.systems.toy import MODALITIES, Parts, batch, mixed, moment, trainer
+from tests.systems.toy import MODALITIES, MapParts, Parts, batch, mixed, moment, trainer
 
 OF_ONE = [name for name, entry in SYSTEMS.items() if entry.of_one]
+OF_MAPS = [name for name, entry in SYSTEMS.items() if entry.needs == "maps"]
+
+
+def parts_of(name):
+    kind = MapParts if name in OF_MAPS else Parts
+    return kind(MODALITIES[:1] if name in OF_ONE else MODALITIES)
 
 
 def make(name, seed=0, options=None, **changes):
     kind = system_class(name)
     torch.manual_seed(seed)
-    parts = Parts(MODALITIES[:1]) if name in OF_ONE else Parts()
-    return kind(parts, options or kind.Options(), trainer(**changes))
+    return kind(parts_of(name), options or kind.Options(), trainer(**changes))
 
 
 def steps(system, numbers):
@@ -28,7 +34,10 @@ def steps(system, numbers):
 
 
 def of_system(system, now):
-    """The moment with the columns of a system of one modality."""
+    """The moment with the columns of a system of one modality, or with a target at each place."""
+    if isinstance(system.network, FusedNetwork):
+        everywhere = now.batch.target[:, None, None].expand(-1, 4, 4)
+        return dataclasses.replace(now, batch=dataclasses.replace(now.batch, target=everywhere))
     if len(system.network.modalities) == len(MODALITIES):
         return now
     given = now.batch
@@ -95,7 +104,7 @@ class TestEverySystem:
         list(steps(system, range(2)))
         saved = {"settings": {"method": dataclasses.asdict(options)}, "system": name}
         tensors = named("network", system.network.state_dict()) | system.extra
-        parts = Parts(system.network.modalities)
+        parts = parts_of(name)
         network, weights = rebuild(Checkpoint(tensors, saved, ""), parts)
         assert weights == system.weights()
         inputs = batch(5).inputs[: len(parts.modalities)]
@@ -155,7 +164,7 @@ def test_subsets_without_filled_copies_hold_the_same(name):
             scales = network.of_subset({m: network.encode_one(inputs[m], m) for m in here})
             for whole, scale in zip(complete, scales, strict=True):
                 mean = sum(scale.values()) / len(scale)
-                for m in range(len(MODALITIES)):
+                for m in range(whole.shape[1]):
                     assert torch.allclose(whole[:, m], scale.get(m, mean), atol=1e-6)
 
 
@@ -168,6 +177,12 @@ def test_bounds_drop_nothing():
 def test_a_lower_bound_of_several_modalities_is_refused():
     with pytest.raises(ValueError, match="--only"):
         system_class("lower-bound").build(Parts(), None)
+
+
+@pytest.mark.parametrize("name", OF_MAPS)
+def test_a_system_of_maps_says_so_where_there_are_none(name):
+    with pytest.raises(ValueError, match="for segmentation"):
+        system_class(name).build(Parts(), system_class(name).Options())
 
 
 def test_an_unknown_system_names_the_nearest():

@@ -12,6 +12,7 @@ from mckd.systems import Moment, Trainer
 
 MODALITIES = ("a", "b", "c")
 CHANNELS = 4
+CLASSES = 2
 
 
 class Encoder(nn.Module):
@@ -51,6 +52,48 @@ class Parts:
 
     def encoder(self, modality, channels):
         return nn.Conv2d(2, channels, 2, stride=2)
+
+
+class Pyramid(nn.Module):
+    """(B, 2, 4, 4) to maps (B, deep, 2, 2) and (B, fine, 4, 4)."""
+
+    def __init__(self, deep, fine) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(2, fine, 3, padding=1)
+        self.deep = nn.Conv2d(fine, deep, 2, stride=2)
+
+    def forward(self, x):
+        fine = torch.tanh(self.fine(x))
+        return self.deep(fine), fine
+
+
+class MapDecoder(MissingModalityNetwork):
+    """One map per scale to logits (B, outputs, 4, 4)."""
+
+    modalities = ("fused",)
+
+    def __init__(self, widths, outputs) -> None:
+        super().__init__()
+        deep, fine = widths
+        self.up = nn.ConvTranspose2d(deep, fine, 2, stride=2)
+        self.head = nn.Conv2d(fine, outputs, 1)
+
+    def decode(self, features):
+        deep, fine = (f[:, 0] for f in features)
+        return self.head(torch.tanh(fine + self.up(deep)))
+
+
+@dataclass(frozen=True)
+class MapParts(Parts):
+    """The same inputs; an answer for each of their places, as in segmentation."""
+
+    widths: tuple = (CHANNELS, 2)
+
+    def pyramid(self, modality, widths):
+        return Pyramid(*widths)
+
+    def decoder(self):
+        return MapDecoder(self.widths, CLASSES)
 
 
 def trainer(**changes) -> Trainer:

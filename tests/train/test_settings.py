@@ -2,8 +2,10 @@ import argparse
 
 import pytest
 
+from train.__main__ import main
 from train.digits.settings import PRESETS, DigitSettings
 from train.settings import SettingsError, TrainSettings, add_flags, override
+from train.tumour.settings import TumourSettings
 
 
 def test_flags_come_from_the_fields_nested_ones_included():
@@ -48,6 +50,17 @@ def test_bounds_take_the_method_out():
     bound = override(DigitSettings(), {"system": "upper-bound"})
     with pytest.raises(SettingsError, match="no setting 'alpha'"):
         override(bound, {"alpha": 0.1})
+
+
+def test_a_system_that_does_not_fit_the_task_is_refused_in_words(tmp_path, capsys):
+    sentence = "U-HeMIS needs features that are maps; those of this task are vectors."
+    with pytest.raises(SettingsError, match=sentence):
+        override(DigitSettings(), {"system": "hemis"})
+    with pytest.raises(SystemExit):
+        main(["digits", "--system", "hemis", "--out", str(tmp_path / "run")])
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert override(TumourSettings(), {"system": "hemis"}).system == "hemis"
 
 
 def test_a_system_brings_its_own_options():

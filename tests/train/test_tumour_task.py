@@ -14,7 +14,7 @@ from mckd.tumour import SEQUENCES, CaseError, TumourSegmenter, find_cases, read_
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
 from mckd.tumour.parts import TumourParts
-from mckd.tumour.predictor import lay_windows
+from mckd.tumour.windows import sliding_windows
 from train.loop import train
 from train.settings import SettingsError, override
 from train.tumour import augment, task
@@ -371,7 +371,7 @@ class TestRun:
         """Crops of the size of its windows; from its checkpoint comes the network's own answer."""
         settings = override(PRESETS["compact"](), {"validation": 1, "fold": -1, "bf16": False})
         shape = task.TumourTask(settings, folder).training_batch(0, 0, 1).target.shape[2:]
-        windows = lay_windows((140, 170, 140), DESIGNS["compact"])
+        windows = sliding_windows((140, 170, 140), DESIGNS["compact"])
         assert {box.shape for box in windows.boxes} == {tuple(shape)} == {(96, 96, 96)}
 
         monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 2)
@@ -381,7 +381,7 @@ class TestRun:
         segmenter = TumourSegmenter.load(out / "checkpoints" / MODEL, bf16=False)
         case = read_case(folder / "case_001")
         found = segmenter.decide(segmenter.encode(case), {"flair", "t1c"})
-        (window,) = lay_windows(case.brain.shape, DESIGNS["compact"]).boxes
+        (window,) = sliding_windows(case.brain.shape, DESIGNS["compact"]).boxes
         assert window.shape == (96, 96, 96)
         prepared = case.prepared()
         room = [96 - n for n in case.brain.shape]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mckd.method import MethodOptions
+from mckd.systems import fitting
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.naming import SEQUENCES
 from train.settings import SettingsError, TrainSettings
@@ -36,8 +37,10 @@ class TumourSettings(TrainSettings):
         changes nothing in training.
     """
 
+    FEATURES: ClassVar[str] = "maps"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **TrainSettings.CHOICES,
+        "system": fitting("maps"),
         "network": tuple(DESIGNS),
         "only": ("", *SEQUENCES),
     }

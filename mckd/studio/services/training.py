@@ -146,7 +146,9 @@ TASKS: dict[str, Task] = {
 }
 MCKD = "mckd"
 OFFERED = tuple(
-    Choice(key, entry.label, entry.note) for key, entry in SYSTEMS.items() if not entry.of_one
+    Choice(key, entry.label, entry.note)
+    for key, entry in SYSTEMS.items()
+    if not entry.of_one and not entry.needs
 )
 """The systems of the form; that of one modality is trained from a shell, which says which."""
 COMPLETE = "none"  # the choice "nothing is missing"
