@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -68,18 +68,41 @@ class Workers:
 
 @contextmanager
 def join_workers() -> Iterator[Workers]:
-    """Join the processes that torchrun started; alone without torchrun."""
+    """Join the processes that torchrun started; alone without torchrun.
+
+    Raises:
+        WorkersError: more processes than GPUs.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
-    gpu = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else "cpu"
+    device = device_of(int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count())
     if world > 1:
         # Long, as the others wait while the first validates; that one died is noticed at once.
-        dist.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(days=1))
-    workers = Workers(rank, world, torch.device(device))
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=timedelta(days=1))
+    workers = Workers(rank, world, device)
     try:
         yield workers
-        workers.any(False)  # all leave together: who closes connections early disturbs the others
+        # All leave together: who closes connections early disturbs the others. That one was a
+        # little earlier even so is no fault, as nothing is left to be done.
+        with suppress(WorkersError):
+            workers.any(False)
     finally:
         if world > 1:
             dist.destroy_process_group()
+
+
+def device_of(local_rank: int, gpus: int) -> torch.device:
+    """A GPU for each process of a computer that has some, else the CPU.
+
+    Raises:
+        WorkersError: there is none left for this process.
+    """
+    if not gpus:
+        return torch.device("cpu")
+    if local_rank >= gpus:
+        raise WorkersError(
+            f"This computer has {gpus} GPU{'s' * (gpus > 1)}, and each process needs one of its "
+            f"own: start torchrun with --nproc-per-node={gpus}."
+        )
+    return torch.device("cuda", local_rank)

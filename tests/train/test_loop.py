@@ -193,13 +193,14 @@ def test_two_processes_train_one_model(tmp_path):
     """torchrun on gloo: finishes, learns, and only one process writes."""
     words = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "train"]
     words += ["digits", "--preset", "smoke", "--epochs", "6", "--threads", "1"]
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, *words, "--out", str(tmp_path / "two")],
         cwd=ROOT,
-        check=True,
         capture_output=True,
+        text=True,
         timeout=PATIENCE_S,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     rows, _ = RunFolder(tmp_path / "two").records()
     assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
     assert rows[-1]["task_loss"] < 0.8 * rows[0]["task_loss"]
