@@ -6,9 +6,10 @@
     recordings/{digit}_{speaker}_{index}.wav        Free Spoken Digit Dataset
 
 The pairing is the one of SMIL (Ma et al., AAAI 2021), which the paper uses: within a digit,
-recordings in the order speaker, index meet pictures in file order. Of n recordings per digit and
-speaker the first 30 % are test, the next 10 % validation, the rest training: for n = 50 and three
-speakers 450, 150 and 900 pairs. Speakers are the same in all three.
+recordings in the order speaker, index meet pictures in an order (`picture_order`), the first for
+training, the last for test. Of n recordings per digit and speaker the first 30 % are test, the
+next 10 % validation, the rest training: for n = 50 and three speakers 450, 150 and 900 pairs.
+Speakers are the same in all three.
 """
 
 from __future__ import annotations
@@ -117,8 +118,28 @@ def read_recordings(folder: Path) -> list[Recording]:
     return sorted(found)
 
 
-def split_pairs(folder: Path) -> Split:
+def picture_order(count: int, order: str = "file", draw: int = 0) -> Integers:
+    """In which order pictures are taken: (count,) positions in their file.
+
+    `file` is the file's own. `smil` is that of SMIL's folder, where every picture is a PNG named
+    by its position and names are sorted as text: 0, 1, 10, 100, 1000, 1001, ... A draw above 0 is
+    another sample of the pictures: an order at random, by this number.
+
+    Raises:
+        DataError: another name.
+    """
+    if order not in ("file", "smil"):
+        raise DataError(f"Pictures are taken in the order 'file' or 'smil', not {order!r}.")
+    if draw:
+        return np.random.default_rng([draw, 0xD4A3]).permutation(count)
+    return np.array(sorted(range(count), key=str) if order == "smil" else range(count), np.int64)
+
+
+def split_pairs(folder: Path, order: str = "file", draw: int = 0) -> Split:
     """Read `folder` and pair it as the paper does: its three speakers, or all if they are absent.
+
+    Args:
+        order, draw: which pictures, as `picture_order` says.
 
     Raises:
         DataError: a digit lacks recordings or pictures.
@@ -129,6 +150,8 @@ def split_pairs(folder: Path) -> Split:
     speakers = PAPER_SPEAKERS if present.issuperset(PAPER_SPEAKERS) else sorted(present)
     recordings = [r for r in recordings if r.speaker in speakers]
     part_of = recording_parts(recordings)
+    train_order = picture_order(len(for_training.labels), order, draw)
+    test_order = picture_order(len(for_test.labels), order, draw)
     parts: dict[str, list[tuple[int, Recording, Pictures]]] = {
         "train": [],
         "validation": [],
@@ -140,8 +163,8 @@ def split_pairs(folder: Path) -> Split:
             _require_enough(of_digit, speaker, digit)
         tests = [r for r in of_digit if part_of[r] == "test"]
         others = [r for r in of_digit if part_of[r] != "test"]
-        first = np.flatnonzero(for_training.labels == digit)[: len(others)]
-        last = np.flatnonzero(for_test.labels == digit)[-len(tests) :]
+        first = train_order[for_training.labels[train_order] == digit][: len(others)]
+        last = test_order[for_test.labels[test_order] == digit][-len(tests) :]
         overlap = for_training is for_test and set(first) & set(last)
         if len(first) < len(others) or len(last) < len(tests) or overlap:
             raise DataError(

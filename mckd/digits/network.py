@@ -1,12 +1,13 @@
 """The networks of the digits task.
 
-`PaperNetwork` is built from SMIL's encoders, as the paper says; `UnimodalNetwork` is its lower
-bound; `StudioNetwork` is what the app uses.
+`PaperNetwork` is built from SMIL's encoders (Ma et al., AAAI 2021), as the paper says;
+`UnimodalNetwork` is its lower bound; `StudioNetwork` is what the app uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +19,42 @@ CLASSES = 10
 IMAGE_FEATURES = 160
 SOUND_FEATURES = 320
 
+IMAGE_ENCODERS = ("smil", "channels")
+"""Readings of SMIL's image encoder. Its code drops single elements and sees pictures in -1..1;
+`channels` drops whole channels and sees 0..1, as this project did before it knew that code."""
+
+Encoders = Mapping[str, Callable[[int], nn.Module]]
+"""By modality: an encoder to a feature of a width."""
+
 
 class LeNetEncoder(nn.Sequential):
-    """SMIL's image encoder: (B, 1, 28, 28) to (B, 160)."""
+    """SMIL's image encoder: a picture (B, 1, 28, 28) in 0..1 to (B, 160).
 
-    def __init__(self) -> None:
+    reading: one of IMAGE_ENCODERS. Both have the same weights by the same names.
+
+    Raises:
+        ValueError: another reading.
+    """
+
+    def __init__(self, reading: str = "smil") -> None:
+        if reading not in IMAGE_ENCODERS:
+            listed = ", ".join(IMAGE_ENCODERS)
+            raise ValueError(f"The image encoder is one of {listed}, not {reading!r}.")
         super().__init__(
             nn.Conv2d(1, 5, 5),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Conv2d(5, 10, 5),
-            nn.Dropout2d(0.5),
+            nn.Dropout(0.5) if reading == "smil" else nn.Dropout2d(0.5),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
         )
+        self.smil = reading == "smil"
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        features: Tensor = super().forward(2 * pictures - 1 if self.smil else pictures)
+        return features
 
 
 class SoundNetEncoder(nn.Sequential):
@@ -79,9 +101,10 @@ class PaperNetwork(DigitNetwork):
 
     width = 160
 
-    def __init__(self) -> None:
+    def __init__(self, encoders: Encoders | None = None) -> None:
+        encoders = encoders or paper_encoders()
         super().__init__(
-            {name: encoder(self.width) for name, encoder in PAPER_ENCODERS.items()},
+            {name: encoder(self.width) for name, encoder in encoders.items()},
             head=_head([2 * self.width, 64], dropout=[0.5]),
         )
 
@@ -89,9 +112,9 @@ class PaperNetwork(DigitNetwork):
 class UnimodalNetwork(DigitNetwork):
     """The lower bound: one of SMIL's encoders with its own head, trained on one modality."""
 
-    def __init__(self, modality: str) -> None:
+    def __init__(self, modality: str, image_encoder: str = "smil") -> None:
         if modality == "visual":
-            encoder: nn.Module = LeNetEncoder()
+            encoder: nn.Module = LeNetEncoder(image_encoder)
             head = _head([IMAGE_FEATURES, 32], dropout=[0.0])
         elif modality == "audio":
             encoder = SoundNetEncoder()
@@ -177,15 +200,19 @@ class ResidualBlock(nn.Module):
         return torch.relu(maps + self.body(maps))
 
 
-# By modality: an encoder to a feature of this width.
-PAPER_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
-    "visual": lambda width: nn.Sequential(LeNetEncoder(), nn.Linear(IMAGE_FEATURES, width)),
-    "audio": lambda width: nn.Sequential(SoundNetEncoder(), nn.Linear(SOUND_FEATURES, width)),
-}
-STUDIO_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
-    "visual": PictureEncoder,
-    "audio": VoiceEncoder,
-}
+def paper_encoders(image_encoder: str = "smil") -> Encoders:
+    """SMIL's encoders, each projected to the width asked for."""
+    return {
+        "visual": partial(_projected, partial(LeNetEncoder, image_encoder), IMAGE_FEATURES),
+        "audio": partial(_projected, SoundNetEncoder, SOUND_FEATURES),
+    }
+
+
+def _projected(encoder: Callable[[], nn.Module], features: int, width: int) -> nn.Module:
+    return nn.Sequential(encoder(), nn.Linear(features, width))
+
+
+STUDIO_ENCODERS: Encoders = {"visual": PictureEncoder, "audio": VoiceEncoder}
 
 
 def _conv_bn_relu(

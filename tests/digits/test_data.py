@@ -8,6 +8,7 @@ from mckd.digits.data import (
     DataError,
     keep_rate,
     paper_mfcc,
+    picture_order,
     read_pictures,
     read_recordings,
     split_pairs,
@@ -70,6 +71,31 @@ class TestProtocol:
         draws = [keep_rate(split.train, 0.1, seed) for seed in (0, 0, 1)]
         assert (draws[0] == draws[1]).all()
         assert (draws[0] != draws[2]).any()
+
+
+class TestPictureOrder:
+    def test_file_names_sorted_as_text(self):
+        assert picture_order(12, "smil").tolist() == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+        assert picture_order(12).tolist() == list(range(12))
+
+    def test_a_draw_is_an_order_of_its_own(self):
+        draws = [picture_order(100, draw=d) for d in (1, 1, 2)]
+        assert draws[0].tolist() == draws[1].tolist() != draws[2].tolist()
+        assert sorted(draws[0]) == list(range(100))
+
+    def test_unknown(self):
+        with pytest.raises(DataError, match="'file' or 'smil', not 'size'"):
+            picture_order(3, "size")
+
+    @pytest.mark.parametrize(("order", "draw"), [("smil", 0), ("file", 3)])
+    def test_the_split_takes_the_first_and_the_last_of_a_digit(self, bundled, order, draw):
+        split = split_pairs(bundled, order, draw)
+        labels = read_pictures(bundled)[0].labels
+        ranked = [i for i in picture_order(len(labels), order, draw).tolist() if labels[i] == 7]
+        test = split.test.image_index[split.test.labels == 7]
+        assert test.tolist() == ranked[-6:]
+        others = [split.train, split.validation]
+        assert {i for p in others for i in p.image_index[p.labels == 7]} == set(ranked[:14])
 
 
 def test_the_paper_mfcc_is_mostly_padding(avmnist):

@@ -49,6 +49,29 @@ def test_the_app_s_network_fits_in_two_megabytes():
     assert sum(t.numel() * t.element_size() for t in StudioNetwork().state_dict().values()) < 2e6
 
 
+def test_smil_s_pictures_are_in_minus_one_to_one():
+    """The same weights: what one reading sees of 2x - 1 the other sees of x."""
+    smil, channels = LeNetEncoder().eval(), LeNetEncoder("channels").eval()
+    channels.load_state_dict(smil.state_dict())
+    x = torch.rand(2, 1, 28, 28)
+    assert torch.allclose(smil(x), channels(2 * x - 1))
+    assert not torch.allclose(smil(x), channels(x))
+
+
+@pytest.mark.parametrize(("reading", "whole"), [("smil", False), ("channels", True)])
+def test_what_the_image_encoder_drops(reading, whole):
+    """Maps (B, 10, 8, 8) of ones after the dropout: a channel is 0 as a whole, or element-wise."""
+    dropped = LeNetEncoder(reading).train()[4](torch.ones(50, 10, 8, 8)) == 0
+    shares = dropped.double().mean((2, 3))
+    assert bool(((shares == 0) | (shares == 1)).all()) == whole
+    assert 0.4 < dropped.double().mean() < 0.6
+
+
+def test_unknown_image_encoder():
+    with pytest.raises(ValueError, match="one of smil, channels"):
+        LeNetEncoder("other")
+
+
 def test_unknown_modality():
     with pytest.raises(ValueError, match="Known: visual, audio"):
         UnimodalNetwork("smell")

@@ -2,9 +2,23 @@ import numpy as np
 import pytest
 import torch
 
-from train.digits.protocol import PaperTask, accuracy
+from mckd.digits.parts import parts_of
+from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import MODEL, RunFolder
+from mckd.systems import SYSTEMS
+from train.digits.protocol import PaperTask, Part, accuracy
 from train.digits.settings import DigitSettings
-from train.settings import override
+from train.loop import train
+from train.settings import SettingsError, override
+from train.workers import join_workers
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def task_of(folder, **changes):
@@ -48,9 +62,54 @@ def test_processes_share_the_batch(bundled):
     assert torch.equal(together, whole.target)
 
 
+def test_the_header_names_the_parts_and_old_ones_are_as_they_were(bundled):
+    """A checkpoint without the name of its image encoder is of the time when it was `channels`."""
+    task = task_of(bundled)
+    header = task.header | {"modalities": ["visual", "audio"]}
+    of_today = parts_of(header).network()
+    assert isinstance(of_today.encoders["visual"][0][4], torch.nn.Dropout)
+    del header["image_encoder"]
+    of_before = parts_of(header).network()
+    assert isinstance(of_before.encoders["visual"][0][4], torch.nn.Dropout2d)
+    of_today.load_state_dict(of_before.state_dict())
+
+
+def test_a_draw_takes_other_pictures_with_the_same_sounds(bundled):
+    first, second = task_of(bundled), task_of(bundled, draw=1)
+    assert torch.equal(first._test.inputs[1], second._test.inputs[1])
+    assert torch.equal(first._test.labels, second._test.labels)
+    assert not torch.equal(first._test.inputs[0], second._test.inputs[0])
+    assert first.provenance["image_index"] != second.provenance["image_index"]
+
+
+@pytest.mark.parametrize("system", [name for name, entry in SYSTEMS.items() if not entry.of_one])
+def test_the_test_part_changes_no_weight(system, bundled, tmp_path):
+    """Two runs whose test parts differ in every picture and sound end in the same bits."""
+    ends = []
+    for scale in (1.0, -3.0):
+        settings = override(DigitSettings(), {"system": system, "epochs": 1, "audio_rate": 0.5})
+        task = PaperTask(settings, bundled)
+        test = task._test
+        task._test = Part(tuple(scale * x for x in test.inputs), test.present, test.labels)
+        run = RunFolder(tmp_path / str(scale))
+        with join_workers() as workers:
+            train(
+                task, settings, run, workers,
+                name="digits", preset="", command="", say=lambda line: None,
+            )  # fmt: skip
+        ends.append(load_checkpoint(run.checkpoints / MODEL).tensors)
+    assert all(torch.equal(ends[1][name], tensor) for name, tensor in ends[0].items())
+
+
 def test_alone_hides_the_other_modality(bundled):
     task = PaperTask(DigitSettings(), bundled, alone="audio")
     assert task._train.present.unique(dim=0).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("changes", [{"only": "visual"}, {"network": "studio"}])
+def test_what_cannot_be_trained_alone_first(changes):
+    with pytest.raises(SettingsError, match="--pretrain goes with"):
+        override(DigitSettings(), {"pretrain": True, **changes})
 
 
 def test_accuracy_by_hand(bundled):

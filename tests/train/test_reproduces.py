@@ -33,7 +33,7 @@ RUNS = {
 
 
 def digits(**changes):
-    settings = override(paper(), changes)
+    settings = override(paper(), {"image_encoder": "channels", **changes})
     return PaperTask(settings, DIGITS), settings
 
 

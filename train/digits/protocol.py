@@ -18,14 +18,13 @@ from mckd.digits.data import (
     Split,
     is_synthetic,
     keep_rate,
-    paper_mfcc,
     split_pairs,
-    whole_clip_mfcc,
 )
-from mckd.digits.parts import parts
-from mckd.digits.wave import read_wave
+from mckd.digits.parts import DigitParts, parts
 from mckd.method import Batch, MissingModalityNetwork, predict, subsets
 from mckd.method.presence import presence_mask
+from train.digits.mfcc import mfcc_of
+from train.digits.pretrain import with_trained_encoders
 from train.digits.settings import DigitSettings
 from train.task import epoch_order
 
@@ -55,17 +54,31 @@ class PaperTask:
     def __init__(self, settings: DigitSettings, folder: Path, alone: str = "") -> None:
         self.settings = settings
         modalities = (settings.only,) if settings.only else MODALITIES
-        self.parts = parts("paper", modalities)
-        split, tensors = _load(Path(folder), settings.features)
+        split, tensors = _load(Path(folder), settings.features, settings.order, settings.draw)
         columns = [MODALITIES.index(m) for m in modalities]
         train, self._validation, self._test = (_columns(part, columns) for part in tensors)
         self._train = _keep_rates(train, split.train, columns, settings)
         if alone:
             self._train.present[:] = torch.tensor([m == alone for m in modalities])
         self.steps_per_epoch = -(-len(self._train.labels) // settings.batch_size)
-        self.header: dict[str, Any] = {"network": "paper", "features": settings.features}
+        self.parts = self._parts(modalities)
+        self.header: dict[str, Any] = {
+            "network": "paper",
+            "image_encoder": settings.image_encoder,
+            "features": settings.features,
+        }
         self.keeps: dict[str, Tensor] = {}
         self.provenance = _provenance(split)
+
+    def _parts(self, modalities: tuple[str, ...]) -> DigitParts:
+        settings = self.settings
+        fresh = parts("paper", modalities, settings.image_encoder)
+        if not settings.pretrain:
+            return fresh
+        train = self._train
+        return with_trained_encoders(
+            fresh, train.inputs, train.present, train.labels, settings.image_encoder, settings.seed
+        )
 
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         return self._batch(self._train, step, rank, world, _TRAIN)
@@ -82,6 +95,10 @@ class PaperTask:
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
         return accuracy(network, self._test)
 
+    def right(self, network: MissingModalityNetwork, subset: frozenset[str]) -> Tensor:
+        """(n,) bool, on the CPU: which test samples it answers rightly from this subset."""
+        return right_answers(network, self._test, subset)
+
     def _batch(self, part: Part, step: int, rank: int, world: int, stream: int) -> Batch:
         settings = self.settings
         rows = epoch_order(len(part.labels), step, settings.batch_size, settings.seed, stream)
@@ -91,14 +108,18 @@ class PaperTask:
 
 def accuracy(network: MissingModalityNetwork, part: Part) -> dict[str, float]:
     """Share of right answers for every subset of the network's modalities."""
+    return {
+        subset_name(subset): right_answers(network, part, subset).double().mean().item()
+        for subset in subsets(network.modalities)
+    }
+
+
+def right_answers(network: MissingModalityNetwork, part: Part, subset: frozenset[str]) -> Tensor:
+    """(n,) bool, on the CPU: which samples of the part it answers rightly from this subset."""
     device = next(network.parameters()).device
     inputs = [x.to(device) for x in part.inputs]
-    scores = {}
-    for subset in subsets(network.modalities):
-        present = presence_mask(subset, network.modalities, len(part.labels), device)
-        right = predict(network, inputs, present).argmax(1).cpu() == part.labels
-        scores[subset_name(subset)] = right.double().mean().item()
-    return scores
+    present = presence_mask(subset, network.modalities, len(part.labels), device)
+    return predict(network, inputs, present).argmax(1).cpu() == part.labels
 
 
 def subset_name(subset: frozenset[str]) -> str:
@@ -107,20 +128,22 @@ def subset_name(subset: frozenset[str]) -> str:
 
 
 @lru_cache(maxsize=4)
-def _load(folder: Path, features: str) -> tuple[Split, tuple[Part, Part, Part]]:
+def _load(
+    folder: Path, features: str, order: str, draw: int
+) -> tuple[Split, tuple[Part, Part, Part]]:
     """The split and its parts as tensors; kept, as the tables train on them a hundred times."""
-    split = split_pairs(folder)
-    mfcc = paper_mfcc if features == "paper" else whole_clip_mfcc
-    parts = [split.train, split.validation, split.test]
-    train, validation, test = (_tensors(part, mfcc) for part in parts)
+    split = split_pairs(folder, order, draw)
+    train, validation, test = (
+        _tensors(pairs, folder, features) for pairs in (split.train, split.validation, split.test)
+    )
     return split, (train, validation, test)
 
 
-def _tensors(pairs: Pairs, mfcc: Any) -> Part:
+def _tensors(pairs: Pairs, folder: Path, features: str) -> Part:
     images = torch.from_numpy(pairs.images).float()[:, None] / 255
-    sounds = [torch.from_numpy(mfcc(read_wave(r.path)[0])) for r in pairs.recordings]
+    sounds = torch.from_numpy(mfcc_of(pairs.recordings, features, folder))[:, None]
     everything = torch.ones(len(pairs), len(MODALITIES), dtype=torch.bool)
-    return Part((images, torch.stack(sounds)[:, None]), everything, torch.from_numpy(pairs.labels))
+    return Part((images, sounds), everything, torch.from_numpy(pairs.labels))
 
 
 def _columns(part: Part, columns: Sequence[int]) -> Part:

@@ -38,6 +38,11 @@ def add_data_commands(commands: Any) -> None:
     avmnist = commands.add_parser("avmnist", help="download Audiovision-MNIST (about 30 MB)")
     avmnist.add_argument("--out", type=Path, default=Path("data/avmnist"), help=f"folder {DEFAULT}")
     avmnist.set_defaults(action=_fetch)
+    mfcc = commands.add_parser("mfcc", help="compute the MFCC of recordings once, for many runs")
+    mfcc.add_argument(
+        "--data", type=folder, required=True, help="folder of Audiovision-MNIST (required)"
+    )
+    mfcc.set_defaults(action=_keep_mfcc)
     voices = commands.add_parser("voices", help="synthesise voices with espeak-ng (and flite)")
     voices.add_argument("--out", type=Path, default=Path("data/voices"), help=f"folder {DEFAULT}")
     voices.add_argument("--speakers", type=int, default=400, help=f"how many {DEFAULT}")
@@ -67,6 +72,13 @@ def _fetch(arguments: argparse.Namespace) -> int:
     from train.digits.download import fetch_avmnist
 
     fetch_avmnist(arguments.out)
+    return 0
+
+
+def _keep_mfcc(arguments: argparse.Namespace) -> int:
+    from train.digits.mfcc import keep_mfcc
+
+    print(f"The MFCC of {keep_mfcc(arguments.data)} recordings.")
     return 0
 
 

@@ -15,6 +15,11 @@ class DigitSettings(TrainSettings):
     """What the digits task adds.
 
     network: `paper` (SMIL's encoders on the paper's protocol) or `studio` (the app's).
+    image_encoder: of the paper's network: `smil` (drops single elements, pictures in -1..1) or
+        `channels` (drops whole channels, pictures in 0..1: as checkpoints that name none).
+    pretrain: train each encoder of the paper's network alone first, as SMIL does.
+    order: in which the paper's protocol takes pictures: `file` or `smil` (names sorted as text).
+    draw: which pictures it takes: 0 is the first in that order, any other number a random draw.
     features: MFCC variant of the paper's protocol: `paper` (every third sample) or `mfcc`.
     audio_rate: share of the training pairs that keep their sound, above 0, at most 1.
     visual_rate: share of the training pairs that keep their picture, above 0, at most 1.
@@ -25,10 +30,16 @@ class DigitSettings(TrainSettings):
         **TrainSettings.CHOICES,
         "network": ("paper", "studio"),
         "only": ("", "visual", "audio"),
+        "image_encoder": ("smil", "channels"),
+        "order": ("file", "smil"),
         "features": ("paper", "mfcc"),
     }
 
     network: str = "paper"
+    image_encoder: str = "smil"
+    pretrain: bool = False
+    order: str = "file"
+    draw: int = 0
     features: str = "paper"
     audio_rate: float = 1.0
     visual_rate: float = 1.0
@@ -41,6 +52,10 @@ class DigitSettings(TrainSettings):
                 raise SettingsError(f"{flag(name)} is a share above 0, at most 1 (0.10 is 10 %).")
         if self.only and self.network != "paper":
             raise SettingsError("--only goes with --network paper.")
+        if self.pretrain and (self.only or self.network != "paper"):
+            raise SettingsError("--pretrain goes with --network paper and both modalities.")
+        if not 0 <= self.draw < 2**31:
+            raise SettingsError(f"--draw must be from 0 to 2147483647, not {self.draw}.")
         if self.audio_rate < 1 and self.visual_rate < 1:
             raise SettingsError("Only one of --audio-rate and --visual-rate can be below 1.")
 
