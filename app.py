@@ -53,7 +53,7 @@ def options() -> argparse.Namespace:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder with Audiovision-MNIST, to train with (default: the small bundled set)",
+        help="folder of data to train with, of any task (default: the small bundled sets)",
     )
     parser.add_argument(
         "--runs",
@@ -161,7 +161,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     root = Path(__file__).resolve().parent
     services = Services.open(root, chosen.data, chosen.runs, private, chosen.public)
     studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
-    folders = services.tumour.folders
+    folders = services.folders
     visitors = Visitors(gone=partial(page.forget, studio), left=folders.forget_sender)
     listen = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen  # as addresses say it
     hosts = [*chosen.host, listen, os.environ.get("SPACE_HOST", "")]

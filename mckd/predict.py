@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from mckd.files.names import visible
 from mckd.files.results import DONE, FILES, OccupiedError, Results
 from mckd.progress import Progress
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
@@ -19,7 +20,7 @@ from mckd.tumour.data import Case, read_case
 from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import region_bits
 from mckd.tumour.layout import FLAG_MAP, Group, Layout, Rules, flag_for, layout_of
-from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, CaseError, visible
+from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, CaseError
 from mckd.tumour.survey import NO_TARGET, survey
 
 if TYPE_CHECKING:

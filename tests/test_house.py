@@ -11,10 +11,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from mckd.systems import SYSTEMS
+from mckd.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
-UI_ROOMS = ("mckd/studio/page.py", "mckd/studio/tabs/", "mckd/studio/widgets/")
+UI_ROOMS = re.compile(
+    r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/([a-z]+_)?tab\.py)"  # who knows Gradio
+)
+SERVE_ONE_TASK = {  # besides its own folders
+    "tumour": ("mckd/report/", "train/phantoms/", "mckd/__main__.py", "mckd/predict.py"),
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -53,18 +59,21 @@ class TestImports:
             assert not of_systems & imports(path)  # what several share lies in blocks
         if name.startswith(("mckd/digits/", "mckd/tumour/", "mckd/files/")):
             assert not uses(path, "mckd.studio")
-        if name.startswith("mckd/tumour/"):
-            assert not uses(path, "mckd.digits")
-        if name.startswith("mckd/digits/"):
-            assert not uses(path, "mckd.tumour")
         if name.startswith("train/"):
             assert not uses(path, "mckd.studio")
 
+    @pytest.mark.parametrize("task", TASKS)
+    def test_only_its_own_rooms_know_a_task(self, path, task):
+        own = [f"{room}/{task}/" for room in ("mckd", "train", "mckd/studio/tasks")]
+        if not name_of(path).startswith((*own, *SERVE_ONE_TASK.get(task, ()))):
+            for room in own:
+                assert not uses(path, room.rstrip("/").replace("/", "."))
+
     def test_gradio_stays_in_the_ui_rooms(self, path):
-        assert not uses(path, "gradio") or name_of(path).startswith(UI_ROOMS)
+        assert not uses(path, "gradio") or UI_ROOMS.match(name_of(path))
 
     def test_no_torch_in_the_app_and_its_tabs(self, path):
-        if name_of(path).startswith(("app.py", *UI_ROOMS)):
+        if name_of(path) == "app.py" or UI_ROOMS.match(name_of(path)):
             assert not uses(path, "torch")
 
     def test_nothing_unpickles(self, path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import shlex
 import signal
@@ -17,7 +16,8 @@ import mckd
 from mckd.files.faults import in_words
 from mckd.memory import keep_memory
 from mckd.systems import SYSTEMS
-from train.commands import add_commands
+from mckd.tasks import TASKS
+from train.commands import TaskCommands, add_commands, commands_of
 from train.flags import add_threads
 from train.settings import (
     SettingsError,
@@ -27,9 +27,6 @@ from train.settings import (
     override,
     with_system,
 )
-
-# A task is one more line here and one more folder beside `train/digits`.
-TASKS = {"digits": "train.digits.run", "tumour": "train.tumour.run"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,15 +63,17 @@ def parser(system: str = TrainSettings.system) -> argparse.ArgumentParser:
     commands = whole.add_subparsers(dest="command", required=True)
     data = commands.add_parser("data", help="fetch or make data to train on")
     data_commands = data.add_subparsers(dest="what", required=True)
-    for name, module in TASKS.items():
-        _add_task(commands.add_parser(name, help=f"train the {name} model"), module, system)
-        importlib.import_module(module).add_data_commands(data_commands)
+    tasks = {key: commands_of(key) for key in TASKS}
+    for key, task in tasks.items():
+        _add_task(commands.add_parser(key, help=f"train the {key} model"), task, system)
+        task.add_data_commands(data_commands)
+    for task in tasks.values():
+        task.add_commands(commands)
     add_commands(commands)
     return whole
 
 
-def _add_task(parser: argparse.ArgumentParser, module: str, system: str) -> None:
-    task = importlib.import_module(module)
+def _add_task(parser: argparse.ArgumentParser, task: TaskCommands, system: str) -> None:
     parser.add_argument(
         "--preset",
         default="paper",
@@ -92,19 +91,21 @@ def _add_task(parser: argparse.ArgumentParser, module: str, system: str) -> None
     )
     add_threads(parser)
     task.add_flags(parser)
-    fits = system if system in task.KIND.CHOICES["system"] else TrainSettings.system
+    fits = system if system in task.SETTINGS.CHOICES["system"] else TrainSettings.system
     presets = {name: with_system(make(), fits) for name, make in task.PRESETS.items()}
-    add_flags(parser, task.KIND, presets)
+    add_flags(parser, task.SETTINGS, presets)
     parser.set_defaults(action=lambda arguments: _train(arguments, task, presets))
 
 
-def _train(arguments: argparse.Namespace, task: Any, presets: Mapping[str, TrainSettings]) -> int:
+def _train(
+    arguments: argparse.Namespace, task: TaskCommands, presets: Mapping[str, TrainSettings]
+) -> int:
     from mckd.files.runs import RunFolder
 
     preset = presets[arguments.preset]
     known = names_of(preset)
     changes = {k: v for k, v in vars(arguments).items() if k in known}
-    settings = task.resolve(override(preset, changes))
+    settings = override(preset, changes)
     run = RunFolder(arguments.out)
     if os.environ.get("RANK", "0") == "0":
         run.check_start(arguments.resume)

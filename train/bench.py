@@ -1,229 +1,27 @@
-"""How long the bundled models take: `python -m train bench`."""
+"""How long the bundled models take: `python -m train bench`. What is timed lies with each task."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
-from unittest.mock import patch
-
-import numpy as np
-
-from train.commands import CHECKPOINTS, ROOT
-
-EXAMPLES = ROOT / "assets" / "digits"
-TOGGLES = ({"t2"}, {"flair", "t1c"}, {"flair", "t1", "t2"})
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Times of both models, once warm. The last line of each is JSON."""
+    """The bench that is named, else those of all tasks. The last line of each is JSON."""
     import torch
 
     torch.set_num_threads(arguments.threads)
-    if arguments.task == "training":
-        bench_training(arguments.case.parent, arguments.crop, arguments.threads, arguments.rounds)
-        return 0
-    if arguments.task != "tumour":
-        bench_digits(arguments.threads, arguments.repeats)
-    if arguments.task != "digits":
-        missing = [p for p in (arguments.checkpoint, arguments.case) if not p.exists()]
-        if missing:
-            print(f"Brain tumours are not timed: there is no {missing[0].name}.")
-        else:
-            bench_tumour(arguments.checkpoint, arguments.case, arguments.threads, arguments.rounds)
+    for name in [arguments.bench] if arguments.bench else arguments.usual:
+        arguments.benches[name](arguments)
     return 0
 
 
-def bench_digits(threads: int, repeats: int) -> dict[str, Any]:
-    """Median and 95th percentile of `DigitClassifier.predict`."""
-    from mckd.digits import DigitClassifier
-    from mckd.digits.data import read_pictures, read_recordings
-    from mckd.digits.wave import read_wave
-
-    classifier = DigitClassifier.load(CHECKPOINTS / "digits.safetensors")
-    drawn = np.kron(read_pictures(EXAMPLES)[0].images[75], np.ones((10, 10), np.uint8))
-    samples, rate = read_wave(read_recordings(EXAMPLES)[75].path)
-    # As from a microphone: 44.1 kHz, two seconds, the word somewhere in between.
-    times = np.arange(0, len(samples) / rate, 1 / 44_100)
-    word = np.interp(times, np.arange(len(samples)) / rate, samples)
-    spoken = np.pad(word, (30_000, 88_200 - 30_000 - len(word))), 44_100
-    calls: dict[str, Callable[[], object]] = {
-        "picture (280 x 280)": lambda: classifier.predict(image=drawn),
-        "voice (2 s at 44.1 kHz)": lambda: classifier.predict(audio=spoken),
-        "both": lambda: classifier.predict(drawn, spoken),
-    }
-    seen, heard = classifier.see(drawn), classifier.hear(spoken)
-    calls["a switch (features kept)"] = lambda: classifier.decide(seen, heard)
-    print(f"DigitClassifier.predict, {threads} threads, {repeats} calls each")
-    results = {}
-    for name, call in calls.items():
-        milliseconds = _time(call, repeats)
-        p50, p95 = statistics.median(milliseconds), float(np.percentile(milliseconds, 95))
-        results[name] = {"p50_ms": round(p50, 2), "p95_ms": round(p95, 2)}
-        print(f"{name:28} median {p50:6.1f} ms   95 % within {p95:6.1f} ms")
-    print(f"peak memory {_peak_mb():.0f} MB")
-    print(json.dumps(results))
-    return results
-
-
-def bench_tumour(checkpoint: Path, folder: Path, threads: int, rounds: int) -> dict[str, Any]:
-    """From files to the first overlay, a toggle, all 15 subsets: medians over `rounds`.
-
-    Against them the same network 15 times without keeping features: every subset encodes its
-    sequences again. The peak of memory is taken before that.
-    """
-    from mckd.method import subsets
-    from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
-
-    everything = frozenset(SEQUENCES)
-    case = read_case(folder)
-    if case.present != everything:
-        raise ValueError(f"{case.name} has not all four sequences; give another --case.")
-    size = " x ".join(map(str, case.grid.shape))
-    print(f"TumourSegmenter, {threads} threads, {case.name}, {size} voxels, {rounds} rounds")
-    load = os.getloadavg()[0]  # of the minute before: is the machine quiet?
-    watch = _Watch()
-    segmenter = TumourSegmenter.load(checkpoint)
-    segmenter.decide(segmenter.encode(case), everything)  # warm
-    for _ in range(rounds):
-        segmenter = TumourSegmenter.load(checkpoint)
-        with watch("read the files"):
-            case = read_case(folder)
-        with watch("encode 4 sequences"):
-            encoded = segmenter.encode(case)
-        with watch("decode 1 subset"):
-            found = segmenter.decide(encoded, everything)
-        with watch("regions to the grid of the files"):
-            _ = found.regions
-        for toggled in TOGGLES:
-            with watch("a toggle (decode, to the grid)"):
-                _ = segmenter.decide(encoded, toggled).regions
-        with watch("decode 15 subsets"):
-            for subset in subsets(SEQUENCES):
-                segmenter.decide(encoded, subset)
-    peak = _peak_mb()
-    forgetful = TumourSegmenter.load(checkpoint, budget=0)
-    encoded = forgetful.encode(case)
-    with watch("15 subsets without kept features"):
-        for subset in subsets(SEQUENCES):
-            forgetful.decide(encoded, subset)
-    s = watch.medians()
-    one = s["encode 4 sequences"] + s["decode 1 subset"]
-    all_15 = s["encode 4 sequences"] + s["decode 15 subsets"]
-    first = s["read the files"] + one + s["regions to the grid of the files"]
-    s |= {"files to the first overlay": first, "all 15 subsets (encode 4, decode 15)": all_15}
-    for name, seconds in s.items():
-        print(f"{name:38} {seconds:7.2f} s")
-    again = s["15 subsets without kept features"]
-    results = {
-        "seconds": {name: round(seconds, 3) for name, seconds in s.items()},
-        "15_over_1": round(all_15 / one, 2),
-        "15_over_1_with_reading": round((first - one + all_15) / first, 2),
-        "faster_than_without_keeping": round(again / all_15, 2),
-        "peak_mb": round(peak),
-        "load_before": round(load, 2),
-    }
-    print(
-        f"15 subsets take {results['15_over_1']} times one prediction "
-        f"({results['15_over_1_with_reading']} times with reading the files on both sides); "
-        f"without kept features they take {results['faster_than_without_keeping']} times as long"
-    )
-    print(f"peak memory {peak:.0f} MB; load of the machine before the start {load:.1f}")
-    print(json.dumps(results))
-    return results
-
-
-def bench_training(folder: Path, crop: int, threads: int, rounds: int) -> dict[str, Any]:
-    """Seconds to make a sample, and of a step with 1 to 4 sequences; medians over `rounds`.
-
-    Against the steps, in bfloat16 where the processor has it, the same ones in float32, and these
-    with `F.conv3d` for every convolution.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    from mckd.precision import in_bfloat16
-    from mckd.systems import Moment, Trainer, system_class
-    from mckd.tumour import network
-    from train.settings import override
-    from train.state import make_optimizer
-    from train.tumour.settings import studio
-    from train.tumour.task import TumourTask
-
-    changes = {"transplant": 0.5, "vary": 0.5, "deform": 0.5, "validation": 1, "fold": -1}
-    settings = override(studio(), {"crop": crop, **changes})
-    task = TumourTask(settings, folder)
-    exact = False
-    trainer = Trainer(
-        task_loss=task.loss,
-        optimizer=partial(make_optimizer, settings=settings),
-        device=torch.device("cpu"),
-        accumulate=1,
-        autocast=lambda: in_bfloat16("cpu", not exact),
-        synchronise=lambda gradients: None,
-        average=lambda tensors: None,
-    )
-    system = system_class(settings.system)(task.parts, settings.method, trainer)
-    print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
-
-    def step(batch: Any, bf16: bool) -> None:
-        nonlocal exact
-        exact = not bf16
-        system.step(Moment(0, settings.lr, batch, lambda number: batch))
-
-    def plain(x: Any, weight: Any, bias: Any = None) -> Any:
-        return F.conv3d(x, weight, bias, padding=weight.shape[-1] // 2)
-
-    ways = (
-        ("", settings.bf16, network.convolve),
-        (", float32", False, network.convolve),
-        (", F.conv3d", False, plain),
-    )
-    task.training_batch(0, 0, 1)  # warm
-    watch = _Watch()
-    for number in range(rounds):
-        for sample in range(10):
-            with watch("make a sample"):
-                batch = task.training_batch(10 * number + sample, 0, 1)
-        for count in range(1, 5):
-            some = replace(batch, present=batch.present & (torch.arange(4) < count))
-            for name, bf16, convolve in ways:
-                with patch.object(network, "convolve", convolve):
-                    if not number:
-                        step(some, bf16)  # warm
-                    with watch(f"a step, {count} of 4 sequences{name}"):
-                        step(some, bf16)
-    s = watch.medians()
-    for name, seconds in s.items():
-        print(f"{name:38} {seconds:7.2f} s")
-    ours, exact, plainly = (
-        sum(seconds for name, seconds in s.items() if name.endswith(end))
-        for end in ("sequences", "float32", "F.conv3d")
-    )
-    results = {
-        "seconds": {name: round(seconds, 3) for name, seconds in s.items()},
-        "float32_over_ours": round(exact / ours, 2),
-        "conv3d_over_float32": round(plainly / exact, 2),
-    }
-    print(
-        f"in float32 steps take {exact / ours:.2f} times as long, and with F.conv3d for every "
-        f"convolution {plainly / exact:.2f} times as long again"
-    )
-    print(json.dumps(results))
-    return results
-
-
-class _Watch:
+class Watch:
     """Seconds by name: `with watch("read"): ...`."""
 
     def __init__(self) -> None:
@@ -239,13 +37,14 @@ class _Watch:
         return {name: statistics.median(times) for name, times in self.seconds.items()}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory that this process has held so far."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _time(call: Callable[[], object], repeats: int) -> list[float]:
+def milliseconds_of(call: Callable[[], object], repeats: int) -> list[float]:
+    """Each of `repeats` calls, after five that are not counted."""
     for _ in range(5):
         call()
     milliseconds = []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
-from train.evaluate import read_scores, subset_rows
 
 
 def bundle(arguments: argparse.Namespace) -> int:
@@ -38,7 +38,8 @@ def bundle(arguments: argparse.Namespace) -> int:
         folds[left_out] = header["metrics"]["test"]
     header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
     if arguments.scores:
-        header["unseen"] = _unseen(arguments.scores)
+        scored = import_module(f"train.{header['task']}.evaluate")
+        header["unseen"] = scored.unseen(arguments.scores)
     sweep(into)
     target = into / f"{arguments.name}.safetensors"
     digest = save_checkpoint(target, checkpoint.tensors, header)
@@ -57,18 +58,6 @@ def _model_of(run: RunFolder) -> Checkpoint:
     if run.status()["state"] != "finished":
         raise RunError(f"The run {run.name} is not finished. Resume it first.")
     return load_checkpoint(run.checkpoints / MODEL)
-
-
-def _unseen(folder: Path) -> dict[str, Any]:
-    """Mean Dice per subset and region, as `mckd.tumour.evidence` reads it; seen cases count not."""
-    scores = [score for score in read_scores(folder) if not score.seen]
-    if not scores:
-        raise RunError(f"{folder.name} scores no case that was unseen. Leave it out of --scores.")
-    dice = {
-        row["subset"]: {"et": row["et_1000"], "tc": row["tc"], "wt": row["wt"]}
-        for row in subset_rows(scores)[:-1]
-    }
-    return {"cases": len({score.case for score in scores}), "dice": dice}
 
 
 def _left_out(name: str, header: Mapping[str, Any]) -> str:

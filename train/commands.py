@@ -1,4 +1,4 @@
-"""The commands that train nothing new, and what they can be told.
+"""The commands that are of no task, and what every task adds to the command line.
 
 What does the work is imported when it is asked for: `--help` and complaints need no PyTorch.
 """
@@ -6,125 +6,77 @@ What does the work is imported when it is asked for: `--help` and complaints nee
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from train.digits.settings import DigitSettings, paper
-from train.flags import DEFAULT, add_threads, at_least
+from mckd.tasks import CHECKPOINTS, TASKS
+from train.flags import Later, add_threads
+from train.settings import TrainSettings
 
-ROOT = Path(__file__).parents[1]
-CHECKPOINTS = ROOT / "checkpoints"
-CASE = ROOT / "assets" / "tumour" / "phantom_a"
+if TYPE_CHECKING:
+    from train.task import Task
 
 
-@dataclass(frozen=True)
-class Later:
-    """A function that is imported when it is called; unlike a closure it can go to a process."""
+class TaskCommands(Protocol):
+    """What `train/<task>/commands.py` holds; it imports nothing heavy.
 
-    module: str
-    function: str
+    SETTINGS: the task's own, whose fields become flags. PRESETS: by name. BENCHES: by the word that
+    names one; that of the task's own name is run where none is named.
+    """
 
-    def __call__(self, arguments: argparse.Namespace) -> int:
-        return int(getattr(import_module(self.module), self.function)(arguments))
+    SETTINGS: type[TrainSettings]
+    PRESETS: Mapping[str, Callable[[], Any]]
+    BENCHES: Mapping[str, Later]
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Flags of `python -m train <task>` that are no settings: where the data is."""
+        ...
+
+    def task(self, settings: Any, arguments: argparse.Namespace) -> Task:
+        """The task of these settings and flags, with its data read."""
+        ...
+
+    def add_data_commands(self, commands: Any) -> None:
+        """`python -m train data ...`: where the task's data comes from."""
+        ...
+
+    def add_commands(self, commands: Any) -> None:
+        """Commands of this task alone."""
+        ...
+
+    def add_bench_flags(self, parser: argparse.ArgumentParser) -> None:
+        """What its benches can be told."""
+        ...
+
+
+def commands_of(task: str) -> TaskCommands:
+    """The trainer's half of a task."""
+    found: Any = import_module(f"train.{task}.commands")
+    return found  # type: ignore[no-any-return]
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train table`, `evaluate`, `bench` and `bundle`."""
-    _add_table(commands.add_parser("table", help="redo the paper's Table 2"))
-    _add_evaluate(commands.add_parser("evaluate", help="score a tumour model, all subsets"))
+    """`python -m train bench` and `bundle`."""
     _add_bench(commands.add_parser("bench", help="time the bundled models"))
     _add_bundle(commands.add_parser("bundle", help="put a finished run into checkpoints"))
 
 
-def _add_table(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of Audiovision-MNIST (required)"
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the table and its runs (required)"
-    )
-    parser.add_argument("--seeds", type=at_least(1), default=10, help=f"runs per row {DEFAULT}")
-    parser.add_argument(
-        "--epochs", type=at_least(1), default=paper().epochs, help=f"of each run {DEFAULT}"
-    )
-    parser.add_argument(
-        "--features",
-        default=paper().features,
-        choices=DigitSettings.CHOICES["features"],
-        help=f"MFCC variant {DEFAULT}",
-    )
-    parser.add_argument(
-        "--processes", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
-    )
-    parser.set_defaults(action=Later("train.digits.table", "make_table"))
-
-
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint", type=Path, nargs="+", help="one, or the folds of a run (default: none)"
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder of cases with reference labels (default: none)"
-    )
-    parser.add_argument("--out", type=Path, help="folder of the tables (default: only printed)")
-    parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")
-    parser.add_argument(
-        "--subsets",
-        choices=("all", "full"),
-        default="all",
-        help=f"all 15 subsets, or only all four sequences {DEFAULT}",
-    )
-    parser.add_argument(
-        "--hd95", action="store_true", help="distances too; about twice the time (default: no)"
-    )
-    parser.add_argument(
-        "--seen", action="store_true", help="also cases seen in training (default: no)"
-    )
-    add_threads(parser)
-    parser.add_argument(
-        "--compare",
-        type=Path,
-        nargs="+",
-        metavar="DIR",
-        help="folders of tables, the first against the others; goes without the rest "
-        "(default: none)",
-    )
-    parser.set_defaults(action=Later("train.evaluate", "run"))
-
-
 def _add_bench(parser: argparse.ArgumentParser) -> None:
+    tasks = [commands_of(task) for task in TASKS]
+    benches = {name: bench for task in tasks for name, bench in task.BENCHES.items()}
+    usual = [name for name in benches if name in TASKS]
     parser.add_argument(
-        "task",
+        "bench",
         nargs="?",
-        choices=("digits", "tumour", "training"),
-        help="what is timed (default: digits and tumour)",
-    )
-    parser.add_argument(
-        "--repeats", type=at_least(1), default=200, help=f"calls of the digits model {DEFAULT}"
+        choices=tuple(benches),
+        help=f"what is timed (default: {' and '.join(usual)})",
     )
     add_threads(parser, 2)
-    parser.add_argument(
-        "--case",
-        type=Path,
-        default=CASE,
-        help=f"folder of a tumour case (default: the bundled {CASE.name})",
-    )
-    bundled = CHECKPOINTS / "tumour.safetensors"
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=bundled,
-        help=f"of the tumour model (default: {CHECKPOINTS.name}/{bundled.name})",
-    )
-    parser.add_argument(
-        "--rounds", type=at_least(1), default=3, help=f"of the tumour model {DEFAULT}"
-    )
-    parser.add_argument(
-        "--crop", type=at_least(16), default=112, help=f"voxels per axis of a sample {DEFAULT}"
-    )
-    parser.set_defaults(action=Later("train.bench", "bench"))
+    for task in tasks:
+        task.add_bench_flags(parser)
+    parser.set_defaults(action=Later("train.bench", "bench"), benches=benches, usual=usual)
 
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 DEFAULT = "(default: %(default)s)"
+
+
+@dataclass(frozen=True)
+class Later:
+    """A function that is imported when it is called; unlike a closure it can go to a process."""
+
+    module: str
+    function: str
+
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        return int(getattr(import_module(self.module), self.function)(arguments))
 
 
 def folder(text: str) -> Path:

@@ -11,14 +11,13 @@ import gradio as gr
 from mckd.studio.calls import Call, Functions
 from mckd.studio.door import NOT_HERE, browser_of
 from mckd.studio.services import Services
-from mckd.studio.tabs import compare, digits, training, tumour
+from mckd.studio.tabs import training
+from mckd.studio.tasks import tab_of
 from mckd.studio.widgets.drop import drop
-from mckd.studio.widgets.guide import guide
 from mckd.studio.widgets.privacy import privacy
-from mckd.tumour.naming import SEQUENCE_NAMES
+from mckd.tasks import TASKS, abouts, variable
 
 HERE = Path(__file__).parent
-LARGE = {"pad", "voice"}  # the widgets that send a drawing or a sound
 TITLE = "MCKD Studio"
 WRONG = "The page never asks like this. Please reload it."
 HEADER = """
@@ -27,7 +26,7 @@ HEADER = """
   <div><h1>MCKD Studio</h1>
   <p>Learning and deciding from several modalities when some of them are missing</p></div>
   <p class="mk-banner" role="note"><strong>Research software.</strong> Not a medical device.
-  Tumours: <strong>adult glioma</strong> before surgery only.</p>
+  {cautions}</p>
 </header>
 """
 
@@ -36,16 +35,14 @@ def build(services: Services) -> gr.Blocks:
     """The whole page, ready to launch with `**look()`."""
     page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=(600, 1800))
     with page:
-        gr.HTML(HEADER, elem_id="header", apply_default_css=False)
-        guide(SEQUENCE_NAMES, elem_id="guide")
+        cautions = " ".join(task.caution for task in abouts() if task.caution)
+        gr.HTML(HEADER.format(cautions=cautions), elem_id="header", apply_default_css=False)
+        for key in services.tasks:
+            tab_of(key).above()
         drop(elem_id="drop")
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Brain tumours", id="tumour"):
-                desk = tumour.build(services)
-            with gr.Tab("Compare", id="compare"):
-                compare.build(services, desk)
-            with gr.Tab("Digits", id="digits"):
-                digits.build(services)
+            for key, service in services.tasks.items():
+                tab_of(key).build(service)
             with gr.Tab("Training", id="training"):
                 training.build(services)
         foot = privacy(elem_id="privacy")
@@ -54,7 +51,7 @@ def build(services: Services) -> gr.Blocks:
             forget(page, str(request.session_hash))
             assert request.request is not None
             if browser := browser_of(dict(request.request.scope)):
-                services.tumour.folders.forget_sender(browser)  # also what lies with no page
+                services.folders.forget_sender(browser)  # also what lies with no page
             return {"deleted": True}
 
         foot.delete(
@@ -79,10 +76,11 @@ def forget(page: gr.Blocks, session: str) -> None:
 
 def functions(page: gr.Blocks) -> Functions:
     """What can be called on the page, as the door asks for it."""
+    sent = frozenset().union(*(tab_of(key).large for key in TASKS))
     large = {
         number
         for number, function in page.fns.items()
-        if any(block.elem_id in LARGE for block in function.inputs)
+        if any(block.elem_id in sent for block in function.inputs)
     }
 
     latest = {n for n, function in page.fns.items() if function.trigger_mode == "always_last"}
@@ -124,7 +122,19 @@ def check(page: gr.Blocks, call: Call) -> None:
 
 def look() -> dict[str, Any]:
     """What `launch` needs to make the page look like ours; no font or file comes from a network."""
-    return {"theme": _theme(), "css_paths": [HERE / "theme.css", HERE / "tabs" / "training.css"]}
+    sheets = [HERE / "theme.css", HERE / "tabs" / "training.css"]
+    return {"theme": _theme(), "css": colours(), "css_paths": sheets}
+
+
+def colours() -> str:
+    """The tasks' colours as CSS variables, for light and for dark."""
+    blocks = (":root", ".dark")
+    return "\n".join(
+        f"{block} {{ {variable(task.key, key)}: {one.colours[look]}; }}"
+        for look, block in enumerate(blocks)
+        for task in abouts()
+        for key, one in task.series.items()
+    )
 
 
 def _theme() -> gr.themes.Base:

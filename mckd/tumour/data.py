@@ -19,21 +19,13 @@ from pathlib import Path, PurePath, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
+from mckd.files.names import plain_name
 from mckd.tumour.background import without_background
 from mckd.tumour.doubts import judge
 from mckd.tumour.geometry import Bools, Box, Doubles, Grid, T, bounding_box
 from mckd.tumour.layout import MSD_ORDER, Group
 from mckd.tumour.metrics import dice
-from mckd.tumour.naming import (
-    IMAGE_FOLDERS,
-    SEG,
-    SEQUENCES,
-    STACK,
-    CaseError,
-    plain_name,
-    slot_of,
-    stem_of,
-)
+from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, STACK, CaseError, slot_of, stem_of
 from mckd.tumour.nifti import Floats, Header, Image, read_header, read_image
 from mckd.tumour.placing import (
     LEAST_OVERLAP,

@@ -22,6 +22,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import PurePosixPath
 
+from mckd.files.names import plain_name, visible
 from mckd.tumour.naming import (
     ASK,
     IMAGE_FOLDERS,
@@ -34,10 +35,8 @@ from mckd.tumour.naming import (
     Verdict,
     is_of_data_set,
     matched,
-    plain_name,
     stem_of,
     verdicts,
-    visible,
     words_of,
 )
 from mckd.tumour.vocabulary import SEQUENCE_KINDS, Kind

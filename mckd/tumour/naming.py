@@ -22,6 +22,7 @@ from functools import lru_cache
 from itertools import takewhile
 from pathlib import PurePath
 
+from mckd.files.names import plain_name
 from mckd.tumour.vocabulary import CONTRAST_KINDS, PREFIXES, SEQUENCE_KINDS, VOCABULARY, Kind
 
 SEQUENCES = ("flair", "t1", "t1c", "t2")
@@ -35,10 +36,7 @@ ASK = "ask"
 SUFFIXES = (".nii.gz", ".nii")
 IMAGE_FOLDERS = ("imagesTr", "imagesTs")
 LABEL_FOLDERS = ("labelsTr", "labelsTs")
-LONGEST_NAME = 60
 
-# Unicode's categories: control, format, surrogate, private, unassigned, separators of lines.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MSD_NAME = re.compile(r"brats_\d+")
 # BIDS entities that name a person, a visit or a grid, so their values are no sequence words.
 _ENTITY = re.compile(
@@ -111,24 +109,6 @@ class Word:
 
     text: str
     kind: Kind
-
-
-def plain_name(filename: str) -> str:
-    """A file's name as people may see it: no folder, one line, at most LONGEST_NAME characters.
-
-    Characters that are not seen but change how others are (control, direction, unassigned) become
-    `?`; of a long name the beginning and the end are kept.
-    """
-    name = PurePath(filename.replace("\\", "/")).name
-    seen = visible(name)
-    if len(seen) > LONGEST_NAME:
-        seen = f"{seen[: LONGEST_NAME - 21]}…{seen[-20:]}"
-    return seen or "?"
-
-
-def visible(text: str) -> str:
-    """With `?` for every character that is not seen but changes how others are."""
-    return "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in text)
 
 
 def stem_of(filename: str) -> str | None:

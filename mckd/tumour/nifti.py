@@ -21,8 +21,9 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
+from mckd.files.names import plain_name
 from mckd.tumour.geometry import Doubles, Grid
-from mckd.tumour.naming import CaseError, plain_name
+from mckd.tumour.naming import CaseError
 
 Floats = npt.NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from mckd.digits.drawing import prepare_picture
 from mckd.digits.sound import find_voice
 from mckd.digits.wave import read_wave
 from mckd.files.checkpoint import load_checkpoint
-from mckd.studio.services.digits import decode_picture, decode_sound
+from mckd.studio.tasks.digits.service import decode_picture, decode_sound
 from mckd.tumour import read_case
 from tests.hostile.files import Hostile, head, nifti
 

@@ -36,20 +36,21 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3, help="of each export (default: 3)")
     chosen = parser.parse_args()
     from mckd.studio.services import Services
-    from mckd.studio.services.export import ExportService
-    from mckd.studio.services.tumour import Desk
+    from mckd.studio.tasks.tumour.cases import Desk
+    from mckd.studio.tasks.tumour.export import ExportService
 
     services = Services.open(ROOT, data=None, runs=None)
     load = os.getloadavg()[0]  # of the minute before: is the machine quiet?
     services.warm()
+    tumour = services.tasks["tumour"]
     desk, seconds = Desk(), {}
-    _, first = timed(services.tumour.open(desk, services.tumour.bundled(chosen.case)))
-    _, table = timed(services.compare.run(desk))
+    _, first = timed(tumour.cases.open(desk, tumour.cases.bundled(chosen.case)))
+    _, table = timed(tumour.compare.run(desk))
     seconds |= {"open": [first], "table": [table]}
     print(f"{chosen.case}: open {first[0]:.1f} s, table {table[0]:.1f} s; load before {load:.1f}")
     for _ in range(chosen.repeats):
         for kind in KINDS:
-            fresh = ExportService(services.compare)  # which has made nothing yet
+            fresh = ExportService(tumour.compare)  # which has made nothing yet
             for name in (kind, f"{kind} again"):
                 made, took = timed(fresh.make(desk, kind))
                 assert made.data, made

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from mckd.digits.data import DataError
 from mckd.digits.wave import read_wave
+from mckd.files.names import LONGEST_NAME, plain_name
 from mckd.tumour import CaseError
-from mckd.tumour.naming import LONGEST_NAME, plain_name
 from mckd.tumour.nifti import Image, read_header, read_image
 
 SHAPE = (9, 12, 7)

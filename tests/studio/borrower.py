@@ -32,12 +32,12 @@ if os.environ.get("GRANTED"):
     device.move = lambda callback=None: None
 
 from mckd import precision
-from mckd.studio.services import tumour
+from mckd.studio.tasks.tumour import cases as tumour
 
 
 def main(checkpoint: Path, cases: Path) -> None:
     precision.CPU_UNITS = ()  # no bfloat16, as on the pretended GPU: so the two can be compared
-    service = tumour.TumourService.from_checkpoint(checkpoint, cases)
+    service = tumour.CaseService.from_checkpoint(checkpoint, cases)
     service.warm()
     said = []
     for _ in range(2):  # the second time the process of the first is used again

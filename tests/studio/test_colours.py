@@ -10,6 +10,7 @@ import pytest
 from colorspacious import cspace_convert, deltaE
 
 from mckd.report.pictures import COLOURS
+from mckd.tasks import abouts
 
 STUDIO = Path(__file__).parents[2] / "mckd" / "studio"
 TEXT = (
@@ -26,9 +27,6 @@ TEXT = (
     ("warn", "warn-soft"),
     ("bad", "bad-soft"),
     ("bad", "surface"),
-    ("visual", "surface"),
-    ("audio", "surface"),
-    ("both", "surface"),
     ("pen", "paper"),
 )
 MARKS = (("focus", "page"), ("focus", "surface"), ("line-strong", "surface"), ("tc", "surface"))
@@ -63,6 +61,17 @@ def test_text_and_marks_have_contrast(look: str) -> None:
     wanted = {**dict.fromkeys(TEXT, 4.5), **dict.fromkeys(MARKS, 3.0)}
     found = {pair: contrast(known[pair[0]], known[pair[1]]) for pair in wanted}
     assert {pair: round(c, 2) for pair, c in found.items() if c < wanted[pair]} == {}
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_lines_of_charts_have_contrast(look: str) -> None:
+    behind = colours()[look]["surface"]
+    lines = {
+        f"{task.key} {key}": one.colours[look == "dark"]
+        for task in abouts()
+        for key, one in task.series.items()
+    }
+    assert {name: line for name, line in lines.items() if contrast(line, behind) < 4.5} == {}
 
 
 @pytest.mark.parametrize("sight", SIGHT)

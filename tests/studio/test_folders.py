@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from mckd.files.names import plain_name
 from mckd.studio.services import folders as module
 from mckd.studio.services.folders import DiskFull, Folders
-from mckd.tumour.naming import plain_name
 
 
 @pytest.fixture

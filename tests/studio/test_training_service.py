@@ -22,7 +22,14 @@ from hypothesis import strategies as st
 
 from mckd.files.runs import RunFolder
 from mckd.studio.services import training as service
-from mckd.studio.services.training import Choices, Training, new_name, thin, tidy_row
+from mckd.studio.services.training import (
+    Choices,
+    Training,
+    new_name,
+    thin,
+    tidy_row,
+)
+from mckd.tasks import abouts
 from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +80,11 @@ def write_run(root: Path, name: str = "one", rows: int = 3, state: str = "finish
     return run
 
 
+def chosen(**changes: Any) -> Choices:
+    """A form as a visitor may leave it."""
+    return Choices(**{"task": "digits", "scarce": "audio", **changes})
+
+
 def row(step: int) -> dict[str, Any]:
     return {
         "step": step,
@@ -87,7 +99,7 @@ def row(step: int) -> dict[str, Any]:
 
 
 def test_the_command_is_the_form_in_words(project: Path) -> None:
-    command = Training(project).command(Choices(rate=0.05, seed=7, epochs=2), "some-run")
+    command = Training(project).command(chosen(rate=0.05, seed=7, epochs=2), "some-run")
     assert command == (
         "python -m train digits --preset smoke --audio-rate 0.05 --seed 7 --epochs 2 "
         "--out runs/some-run"
@@ -95,7 +107,7 @@ def test_the_command_is_the_form_in_words(project: Path) -> None:
 
 
 def test_nothing_missing_and_no_epochs_leave_their_flags_out(project: Path) -> None:
-    command = Training(project).command(Choices(scarce="none", epochs=None), "some-run")
+    command = Training(project).command(chosen(scarce="none", epochs=None), "some-run")
     assert command == "python -m train digits --preset smoke --seed 0 --out runs/some-run"
 
 
@@ -105,17 +117,17 @@ def test_a_task_whose_modalities_drop_by_themselves_has_no_rate(project: Path) -
 
 
 def test_another_system_is_named_in_the_command(project: Path) -> None:
-    command = Training(project).command(Choices(system="shaspec"), "some-run")
+    command = Training(project).command(chosen(system="shaspec"), "some-run")
     assert command.startswith("python -m train digits --preset smoke --system shaspec --audio-rate")
-    assert "--system" not in Training(project).command(Choices(), "some-run")
+    assert "--system" not in Training(project).command(chosen(), "some-run")
 
 
 def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> None:
     folder = project / "my data"
-    command = Training(project, data=folder).command(Choices(data="given"), "some-run")
+    command = Training(project, data=folder).command(chosen(data="given"), "some-run")
     assert "--data 'my data' " in command
     with pytest.raises(ValueError, match="No folder was named"):
-        Training(project).command(Choices(data="given"), "some-run")
+        Training(project).command(chosen(data="given"), "some-run")
 
 
 @pytest.mark.parametrize(
@@ -148,18 +160,18 @@ def test_a_choice_that_is_not_in_the_form_is_refused(
 ) -> None:
     training = Training(project)
     with pytest.raises(ValueError, match=said):
-        training.start(Choices(**changed))
+        training.start(chosen(**changed))
     assert not (project / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", ".a", "a\n", "ä", "a" * 101])
 def test_a_run_name_is_one_plain_word(project: Path, name: str) -> None:
     with pytest.raises(ValueError, match="Run names"):
-        Training(project).arguments(Choices(), name)
+        Training(project).arguments(chosen(), name)
 
 
 def test_generated_names_say_what_and_when() -> None:
-    name = new_name(Choices(preset="paper"), datetime(2026, 1, 31, 14, 25, 0))
+    name = new_name(chosen(preset="paper"), datetime(2026, 1, 31, 14, 25, 0))
     assert name == "digits-paper-20260131-142500"
 
 
@@ -433,7 +445,7 @@ def test_where_strangers_share_the_computer_training_is_off_and_replay_works(
     training = Training(project, closed=service.SHARED)
     assert "python app.py" in training.closed
     actions: list[Callable[[], Any]] = [
-        lambda: training.start(Choices()),
+        lambda: training.start(chosen()),
         lambda: training.stop("one"),
         lambda: training.resume("one"),
     ]
@@ -507,10 +519,10 @@ def test_what_a_run_says_has_no_flags_but_in_a_command(
 
 def test_no_sentence_of_the_form_names_a_flag(project: Path) -> None:
     words = [service.SHARED]
-    for task in service.TASKS.values():
+    for task in abouts():
         groups = (task.presets, task.scarce, task.modalities)
         words += [task.label, task.data_note, *(c.label + c.note for g in groups for c in g)]
-    for choices in (Choices(data="given"), Choices(seed=-1), Choices(epochs=-1), Choices(rate=7)):
+    for choices in (chosen(data="given"), chosen(seed=-1), chosen(epochs=-1), chosen(rate=7)):
         with pytest.raises(ValueError, match=r".+") as problem:
             Training(project).command(choices)
         words.append(str(problem.value))
@@ -545,12 +557,12 @@ def reach_state(training: Training, run_id: str, state: str) -> None:
 
 
 def test_two_epochs_from_start_to_finish(real: Training) -> None:
-    run_id = real.start(Choices(epochs=2))
+    run_id = real.start(chosen(epochs=2))
     assert re.fullmatch(r"digits-smoke-\d{8}-\d{6}", run_id)
     assert real.live() == run_id
     assert real.state(run_id)["state"] in ("starting", "running")
     with pytest.raises(ValueError, match=f"{run_id} is training now"):
-        real.start(Choices(epochs=2))
+        real.start(chosen(epochs=2))
     with pytest.raises(ValueError, match=f"{run_id} is training now"):
         real.resume(run_id)
 
@@ -583,7 +595,7 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc how far the trainer is")
 def test_a_run_stopped_while_it_starts_was_stopped(real: Training) -> None:
     """Neither failed nor lost, though it wrote no status yet: its process heard and ended."""
-    run_id = real.start(Choices(epochs=400))
+    run_id = real.start(chosen(epochs=400))
     child = real._children[run_id]
     maps = Path(f"/proc/{child.pid}/maps")
     until(lambda: "libtorch" in maps.read_text())
@@ -596,13 +608,13 @@ def test_a_run_stopped_while_it_starts_was_stopped(real: Training) -> None:
 
 
 def test_another_app_finds_the_run_stops_it_and_resumes_it(real: Training) -> None:
-    run_id = real.start(Choices(epochs=400))
+    run_id = real.start(chosen(epochs=400))
     reach(real, run_id, lambda: len(real.since(run_id)["rows"]) >= 3, "three rows")
     restarted = Training(ROOT, runs=real.runs_folder)  # the app, started again
     assert restarted.attach() == run_id
     assert restarted.state(run_id)["can_stop"]
     with pytest.raises(ValueError, match="is training now"):
-        restarted.start(Choices(epochs=1))
+        restarted.start(chosen(epochs=1))
     restarted.stop(run_id)
     reach_state(restarted, run_id, "stopped")
     assert restarted.live() is None
@@ -628,7 +640,7 @@ def test_a_trainer_that_cannot_begin_says_why(real: Training, tmp_path: Path) ->
     empty = tmp_path / "empty"
     empty.mkdir()
     training = Training(ROOT, runs=real.runs_folder, data=empty)
-    run_id = training.start(Choices(data="given"))
+    run_id = training.start(chosen(data="given"))
     until(lambda: training.state(run_id)["state"] not in ("starting", "running"))
     state = training.state(run_id)
     assert state["state"] == "failed"

@@ -10,8 +10,9 @@ import gradio as gr
 import pytest
 
 from mckd.files.runs import RunFolder
-from mckd.studio.services.training import TASKS, Training
+from mckd.studio.services.training import Training
 from mckd.studio.tabs import training as tab
+from mckd.tasks import abouts
 
 
 def laid_out(training: Training) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def test_the_given_folder_is_offered_by_name_only(tmp_path: Path) -> None:
 
 
 def test_each_preset_has_a_sentence() -> None:
-    for task in TASKS.values():
+    for task in abouts():
         for preset in task.presets:
             assert preset.note.endswith(".")
             assert tab.explain_preset(task.key, preset.key).info == preset.note

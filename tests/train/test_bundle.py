@@ -14,8 +14,8 @@ from mckd.tumour.evidence import cautioned, unseen_dice
 from tests.train.test_tumour_task import write_case
 from train.__main__ import main
 from train.digits import studio
-from train.evaluate import CASES, Score
 from train.tumour import task as tumours
+from train.tumour.evaluate import CASES, Score
 
 
 @pytest.fixture(autouse=True)

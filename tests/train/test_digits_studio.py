@@ -9,8 +9,8 @@ import torch
 
 from mckd.digits.data import read_pictures, read_recordings
 from train.digits import augment_picture, augment_voice
+from train.digits.commands import BUNDLED
 from train.digits.protocol import PaperTask
-from train.digits.run import BUNDLED
 from train.digits.settings import PRESETS
 from train.digits.studio import StudioTask
 from train.digits.synthetic import SPEAKERS, draw_digit, make_synthetic

@@ -15,9 +15,9 @@ from mckd.tumour import SEQUENCES, read_case, regions
 from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
 from mckd.tumour.metrics import score
 from tests import untrained
-from train import evaluate
 from train.__main__ import main
-from train.evaluate import comparison, read_scores
+from train.tumour import evaluate
+from train.tumour.evaluate import comparison, read_scores
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (9, 10, 8)

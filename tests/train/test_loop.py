@@ -14,8 +14,8 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import NonFiniteLossError
 from tests.patience import PATIENCE_S, until
+from train.digits.commands import BUNDLED
 from train.digits.protocol import PaperTask
-from train.digits.run import BUNDLED
 from train.digits.settings import PRESETS
 from train.loop import lr_factor, train
 from train.settings import TrainSettings, override

@@ -14,12 +14,12 @@ import torch
 
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunFolder
+from train.digits.commands import BUNDLED as DIGITS
 from train.digits.protocol import PaperTask
-from train.digits.run import BUNDLED as DIGITS
 from train.digits.settings import paper
 from train.loop import train
 from train.settings import override
-from train.tumour.run import BUNDLED as TUMOURS
+from train.tumour.commands import BUNDLED as TUMOURS
 from train.tumour.settings import smoke
 from train.tumour.task import TumourTask
 from train.workers import join_workers

@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mckd.files.names import LONGEST_NAME, plain_name
 from mckd.tumour import SEQUENCES, CaseError, match_sequences
-from mckd.tumour.naming import (
-    ASK,
-    LONGEST_NAME,
-    NONE,
-    judge,
-    plain_name,
-    slot_of,
-    verdicts,
-)
+from mckd.tumour.naming import ASK, NONE, judge, slot_of, verdicts
 
 NAMES = {
     "flair": [

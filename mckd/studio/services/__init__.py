@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mckd import __version__
-from mckd.studio.services.compare import CompareService
-from mckd.studio.services.digits import DigitService
-from mckd.studio.services.export import ExportService
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.training import SHARED, Training
-from mckd.studio.services.tumour import TumourService
+from mckd.studio.tasks import Service, open_service
+from mckd.tasks import abouts
+
+FILES_IDLE_S = 1800  # a visitor's files are deleted; the page promises it
 
 
 @dataclass(frozen=True)
 class Services:
-    """One service per tab; the page hands all of them to every tab."""
+    """One service per task, that of training, and the files that visitors give to any of them."""
 
-    tumour: TumourService
-    compare: CompareService
-    export: ExportService
-    digits: DigitService
+    tasks: Mapping[str, Service]
     training: Training
+    folders: Folders
 
     @classmethod
     def open(
@@ -39,37 +38,27 @@ class Services:
         private: the folder for files of visitors. public: strangers share this computer.
         """
         folders = Folders(private)
-        tumour = TumourService.from_checkpoint(
-            root / "checkpoints" / "tumour.safetensors",
-            cases=root / "assets" / "tumour",
-            folders=folders,
-        )
-        compare = CompareService(tumour)
+        by_name = sorted(abouts(), key=lambda about: about.name)  # as the tabs stand
         return cls(
-            tumour=tumour,
-            compare=compare,
-            export=ExportService(compare),
-            digits=DigitService.from_checkpoint(
-                root / "checkpoints" / "digits.safetensors",
-                examples=root / "assets" / "digits" / "examples",
-                folders=folders,
-            ),
+            tasks={about.key: open_service(about.key, root, folders) for about in by_name},
             training=Training(root, runs=runs, data=data, closed=SHARED if public else ""),
+            folders=folders,
         )
 
     def warm(self) -> None:
-        """Load the models and what draws exports. Takes seconds: it runs once the page is up."""
-        self.tumour.warm()
-        self.digits.warm()
-        self.export.warm()
+        """Load the models. Takes seconds: it runs once the page is up."""
+        for service in self.tasks.values():
+            service.warm()
 
     def tend(self) -> None:
         """Delete what nobody asked for in a while. To be called now and then."""
-        self.tumour.tend()
+        self.folders.expire(FILES_IDLE_S)
+        for service in self.tasks.values():
+            service.tend()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether everything that can be loaded is, and a word on each model; of no visitor."""
-        models = {"tumour": self.tumour.status, "digits": self.digits.status}
+        models = {key: service.status for key, service in self.tasks.items()}
         loading = "loading" in models.values()
         whole = all(status == "ready" for status in models.values())
         status = "loading" if loading else "ready" if whole else "degraded"

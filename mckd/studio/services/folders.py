@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mckd.tumour.naming import plain_name
+from mckd.files.names import plain_name
 
 LARGEST_BYTES = 2**29
 """Of the files one visitor has given; what they gave first goes when more comes."""

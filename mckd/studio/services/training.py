@@ -33,6 +33,7 @@ from typing import Any
 from mckd.files.atomic import write_atomically
 from mckd.files.runs import LARGEST_NUMBER, RunFolder, open_plain
 from mckd.systems import SYSTEMS
+from mckd.tasks import TASKS, Choice, about, abouts, variable
 
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
 MAX_SERIES = 32  # names read from one record's "iwv" or "validation"
@@ -52,98 +53,6 @@ RESUMING = "Building the network and reading the checkpoint"
 STOPPED_CODE = 3  # what `python -m train` returns when it was asked to stop
 
 
-# --- What can be trained: one table, read by the form, the command and the curves -----------------
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One entry of a radio group: what is stored, what is shown, one sentence that explains it."""
-
-    key: str
-    label: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task of `python -m train`. A second task is one more entry in `TASKS`."""
-
-    key: str
-    label: str
-    presets: tuple[Choice, ...]
-    scarce: tuple[Choice, ...]  # modalities that may be rare; key K becomes the flag --K-rate
-    rates: tuple[float, ...]
-    modalities: tuple[Choice, ...]  # names in records.jsonl that are drawn, in the words to read
-    data_note: str
-
-
-TASKS: dict[str, Task] = {
-    task.key: task
-    for task in (
-        Task(
-            key="digits",
-            label="Digits: picture and voice",
-            presets=(
-                Choice(
-                    "smoke",
-                    "Smoke test",
-                    "30 short epochs, about half a minute. Shows how a run goes; no good scores.",
-                ),
-                Choice(
-                    "paper",
-                    "Paper",
-                    "The paper's protocol and its small networks: about a minute.",
-                ),
-                Choice(
-                    "studio",
-                    "Studio",
-                    "The network behind the Digits tab, with strong augmentation: some 10 minutes.",
-                ),
-            ),
-            scarce=(
-                Choice("audio", "Voice is rare"),
-                Choice("visual", "Picture is rare"),
-            ),
-            rates=(0.05, 0.10, 0.15, 0.20),
-            modalities=(
-                Choice("visual", "Picture"),
-                Choice("audio", "Voice"),
-                Choice("both", "Both"),
-            ),
-            data_note="a small synthetic set made by this project",
-        ),
-        Task(
-            key="tumour",
-            label="Brain tumours: four MRI sequences",
-            presets=(
-                Choice(
-                    "smoke",
-                    "Smoke test",
-                    "A coarse network on the bundled synthetic cases, a minute or two. Shows how a "
-                    "run goes; no good scores.",
-                ),
-                Choice(
-                    "studio",
-                    "Studio",
-                    "The network behind the Brain tumours tab: an hour or more on two cores, and "
-                    "cases of your own, in a folder that is named when the app is started.",
-                ),
-                Choice("paper", "Paper", "The paper's 115,000 steps of large crops: for a GPU."),
-            ),
-            scarce=(),
-            rates=(),
-            modalities=(
-                Choice("flair", "FLAIR"),
-                Choice("t1", "T1"),
-                Choice("t1c", "T1c"),
-                Choice("t2", "T2"),
-                Choice("all", "All four"),
-                Choice("mean", "Mean of 15 subsets"),
-            ),
-            data_note="three synthetic cases made by this project",
-        ),
-    )
-}
 MCKD = "mckd"
 OFFERED = tuple(
     Choice(key, entry.label, entry.note)
@@ -159,9 +68,9 @@ SMALL_SET, GIVEN_FOLDER = "bundled", "given"
 class Choices:
     """What the form holds. Values come from a browser, so nothing here is trusted yet."""
 
-    task: str = "digits"
+    task: str
     preset: str = "smoke"
-    scarce: str = "audio"
+    scarce: str = COMPLETE
     rate: float = 0.10
     seed: int | float | None = 0
     epochs: int | float | None = 0
@@ -259,8 +168,8 @@ class Training:
 
     def _bundled(self) -> list[Run]:
         found = []
-        for task in TASKS.values():
-            path = self.root / "checkpoints" / f"{task.key}-run"
+        for task in abouts():
+            path = task.run(self.root)
             if (path / RECORDS_NAME).is_file():
                 run_id = f"bundled:{task.key}"  # the colon keeps it apart from folder names
                 label = f"Bundled: the {task.key} run that came with the app"
@@ -280,9 +189,9 @@ class Training:
 
     def arguments(self, choices: Choices, name: str) -> list[str]:
         """The words after `python` that train `choices` into runs/`name`. ValueError in words."""
-        task = TASKS.get(choices.task) if isinstance(choices.task, str) else None
-        if task is None:
+        if not isinstance(choices.task, str) or choices.task not in TASKS:
             raise ValueError(f"There is no such task. Choose one of: {', '.join(TASKS)}.")
+        task = about(choices.task)
         if choices.preset not in [preset.key for preset in task.presets]:
             presets = ", ".join(preset.key for preset in task.presets)
             raise ValueError(f"There is no such preset. Choose one of: {presets}.")
@@ -487,7 +396,8 @@ class Training:
         """Rows written after `cursor`, the run's state, and the cursor to send next time.
 
         `reset` is true where the rows start anew: no cursor yet, or the file under it was replaced
-        (a cursor is a byte offset and a checksum of the bytes before it).
+        (a cursor is a byte offset and a checksum of the bytes before it). Then `names` says what is
+        drawn by name: see `names_of`.
         """
         run = self.find(run_id)
         state = self.state(run_id)
@@ -500,6 +410,7 @@ class Training:
             "rows": thin(rows, MAX_POINTS),
             "cursor": _seal_cursor(run.path / RECORDS_NAME, end),
             "reset": offset == 0,
+            **({} if offset else {"names": names_of(_config(run.path))}),
             "status": state,
         }
 
@@ -509,10 +420,10 @@ class Training:
         if run is None:
             return []
         config = _config(run.path)
-        task = TASKS.get(str(config.get("task", "")))
+        key = str(config.get("task", ""))
         facts = [
             ("Run", run.label),
-            ("Task", task.label if task else str(config.get("task", ""))),
+            ("Task", about(key).label if key in TASKS else key),
             ("Preset", str(config.get("preset", ""))),
             ("Command", str(config.get("command", ""))),
         ]
@@ -576,6 +487,19 @@ def new_name(choices: Choices, now: datetime | None = None) -> str:
     """A folder name from checked choices and the time: digits-smoke-20260131-142500."""
     moment = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
     return f"{choices.task}-{choices.preset}-{moment}"
+
+
+def names_of(config: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What of a run's weights and scores is drawn: {name in the records: {"label", "colour"}}.
+
+    colour: a CSS variable; "" for a modality that only the run's data knows.
+    """
+    task, own = config.get("task"), config.get("modalities")
+    known = about(task).series if isinstance(task, str) and task in TASKS else {}
+    listed = [str(name)[:40] for name in own[:MAX_SERIES]] if isinstance(own, list) else []
+    return {name: {"label": name, "colour": ""} for name in listed if name not in known} | {
+        key: {"label": one.label, "colour": variable(str(task), key)} for key, one in known.items()
+    }
 
 
 def tidy_row(record: object) -> dict[str, Any] | None:

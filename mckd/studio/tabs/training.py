@@ -18,15 +18,14 @@ from mckd.studio.services.training import (
     MAX_POINTS,
     OFFERED,
     SMALL_SET,
-    TASKS,
     Choices,
-    Task,
     Training,
 )
 from mckd.studio.tabs import click_on
 from mckd.studio.widgets.curves import curves, point_at
+from mckd.tasks import TASKS, About, about, abouts
 
-FIRST = next(iter(TASKS.values()))
+FIRST = abouts()[0]
 
 
 # --- Handlers -------------------------------------------------------------------------------------
@@ -34,7 +33,7 @@ FIRST = next(iter(TASKS.values()))
 
 def explain_preset(task_key: str, preset: str) -> Any:
     """Put the sentence on what the preset costs under its name."""
-    task = TASKS.get(task_key, FIRST)
+    task = _task(task_key)
     return gr.Radio(info=next((c.note for c in task.presets if c.key == preset), ""))
 
 
@@ -53,7 +52,7 @@ def show_command(training: Training, *form: Any) -> str:
 
 def choose_task(training: Training, task_key: str) -> tuple[Any, ...]:
     """The presets, rare modalities, rates and data of another task."""
-    task = TASKS.get(task_key, FIRST)
+    task = _task(task_key)
     presets = gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key)
     data = gr.Radio(choices=_sources(training, task))
     if not task.scarce:  # its cases have what they have
@@ -61,7 +60,7 @@ def choose_task(training: Training, task_key: str) -> tuple[Any, ...]:
     return (
         presets,
         gr.Radio(choices=_scarce(task), value=task.scarce[0].key, visible=True),
-        gr.Radio(choices=_rates(task), value=task.rates[1], visible=True),
+        gr.Radio(choices=_rates(task), value=task.rate, visible=True),
         data,
     )
 
@@ -160,9 +159,7 @@ def build(services: Any) -> None:
         with gr.Column(scale=4, min_width=320, elem_classes="mk-card"):
             if training.closed:
                 gr.Markdown(training.closed, elem_id="training-closed")
-            task = gr.Radio(
-                _pairs(TASKS.values()), value=FIRST.key, label="Task", visible=len(TASKS) > 1
-            )
+            task = gr.Radio(_pairs(abouts()), value=FIRST.key, label="Task", visible=len(TASKS) > 1)
             preset = gr.Radio(
                 _pairs(FIRST.presets),
                 value=FIRST.presets[0].key,
@@ -181,15 +178,17 @@ def build(services: Any) -> None:
             )
             scarce = gr.Radio(
                 _scarce(FIRST),
-                value=FIRST.scarce[0].key,
+                value=_scarce(FIRST)[0][1],
                 label="What is missing in training",
+                visible=bool(FIRST.scarce),
                 interactive=open_here,
                 elem_id="training-scarce",
             )
             rate = gr.Radio(
                 _rates(FIRST),
-                value=FIRST.rates[1],
+                value=FIRST.rate,
                 label="Examples that still have it",
+                visible=bool(FIRST.scarce),
                 interactive=open_here,
                 elem_id="training-rate",
             )
@@ -298,28 +297,27 @@ def _curves(training: Training) -> gr.HTML:
     def live(request: Any) -> dict[str, Any]:
         return {"live": training.live()}
 
-    names = {
-        modality.key: {"label": modality.label, "colour": modality.key}
-        for task in TASKS.values()
-        for modality in task.modalities
-    }
-    return curves(since, live, names, MAX_POINTS, elem_id="training-curves")
+    return curves(since, live, MAX_POINTS, elem_id="training-curves")
+
+
+def _task(key: str) -> About:
+    return about(key) if key in TASKS else FIRST
 
 
 def _pairs(choices: Any) -> list[tuple[str, str]]:
     return [(choice.label, choice.key) for choice in choices]
 
 
-def _scarce(task: Task) -> list[tuple[str, str]]:
+def _scarce(task: About) -> list[tuple[str, str]]:
     return [*_pairs(task.scarce), ("Nothing", COMPLETE)]
 
 
-def _rates(task: Task) -> list[tuple[str, float]]:
+def _rates(task: About) -> list[tuple[str, float]]:
     return [(f"{rate:.0%}", rate) for rate in task.rates]
 
 
-def _sources(training: Training, task: Task) -> list[tuple[str, str]]:
-    sources = [(f"Bundled: {task.data_note}", SMALL_SET)]
+def _sources(training: Training, task: About) -> list[tuple[str, str]]:
+    sources = [(f"Bundled: {task.data}", SMALL_SET)]
     if training.data:
         sources.append((f"Folder given at start: {training.data.name}", GIVEN_FOLDER))
     return sources

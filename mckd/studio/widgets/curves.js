@@ -9,7 +9,7 @@ const PULSE_MS = 5000;      // "has somebody started a run?", while nothing is l
 const REPLAY_MS = 10000;
 const SUMMARY_MS = 20000;   // spoken summary of a live run
 const MAX_ROWS = props.max_rows || 1500;
-const NAMES = props.names || {};
+let NAMES = {};             // of the run: what is drawn by name, its words and colours
 const SPARE = ["--spare-1", "--spare-2", "--spare-3", "--spare-4"];
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 const KNOWN = new Set(["task_loss", "distillation_loss", "meta_loss"]);   // losses with a colour
@@ -55,7 +55,7 @@ const panels = [...root.querySelectorAll(".panel")].map((figure) => {
 });
 
 function colourOf(key, index) {
-  return NAMES[key] && NAMES[key].colour ? "--series-" + NAMES[key].colour : SPARE[index % 4];
+  return (NAMES[key] && NAMES[key].colour) || SPARE[index % 4];
 }
 
 function findSeries() {
@@ -82,7 +82,7 @@ function findSeries() {
       get: (r) => (r.validation && k in r.validation ? r.validation[k] : undefined) })),
   };
   for (const panel of panels) {
-    const found = of[panel.kind], signature = found.map((s) => s.id).join();
+    const found = of[panel.kind], signature = found.map((s) => s.id + s.name + s.colour).join();
     panel.figure.hidden = panel.kind === "iwv" && rows.length > 0 && !found.length;  // learns none
     if (signature === panel.signature) continue;
     panel.signature = signature;
@@ -188,6 +188,7 @@ async function poll() {
     return plan(Math.min(8000, POLL_MS * 2 ** misses));
   }
   misses = 0;
+  if (reply.names) NAMES = reply.names;
   if (reply.reset) { rows = []; hover = null; findSeries(); }
   cursor = reply.cursor;
   status = reply.status;

@@ -17,7 +17,6 @@ _shown = itertools.count(1)
 def curves(
     since: Callable[[Any], Reply],
     live: Callable[[Any], Reply],
-    names: dict[str, dict[str, str]],
     max_rows: int,
     **kwargs: Any,
 ) -> gr.HTML:
@@ -29,12 +28,10 @@ def curves(
     outside the queue: keep them cheap. It fires `settled` (`run`, `state`) when a run changes its
     state and `appeared` (`run`) when another run went live.
 
-    `names` maps a modality or subset, as records.jsonl spells it, to `{"label", "colour"}`, where
-    colour C is the CSS variable --series-C of curves.css.
+    With the first rows of a run comes `names`, which maps the modalities and subsets that are
+    drawn, as records.jsonl spells them, to `{"label", "colour"}`; the colour is a CSS variable.
     """
-    return widget(
-        "curves", names=names, max_rows=max_rows, server_functions=[since, live], **kwargs
-    )
+    return widget("curves", max_rows=max_rows, server_functions=[since, live], **kwargs)
 
 
 def point_at(run: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from mckd.studio.widgets import ALIAS, widget
 
 
 def findings(**kwargs: Any) -> gr.HTML:
-    """Its value is the dictionary that `TumourService.findings` returns.
+    """Its value is the dictionary that `CaseService.findings` returns.
 
     It fires `download` when the visitor wants the label file, called as "alias" and "own" in its
     value say, and `accept` when they want images segmented that the model was not made for.

@@ -59,7 +59,7 @@ function paint() {
   }
   let loudest = 0.05;
   for (let i = 0; i < wave.length; i++) loudest = Math.max(loudest, Math.abs(wave[i]));
-  const on = colour('--mk-audio'), off = colour('--mk-line-strong');
+  const on = colour('--mk-digits-audio'), off = colour('--mk-line-strong');
   const columns = Math.floor(width / (2 * ratio));
   for (let c = 0; c < columns; c++) {
     let peak = 0;

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
 from mckd.studio.services.line import Superseded
-from mckd.studio.services.tumour import (
+from mckd.studio.tasks.tumour.cases import (
     REGION_NAMES,
     SEQUENCES,
+    CaseService,
     Desk,
     Opened,
-    TumourService,
     asks,
     now,
     spoken,
 )
-from mckd.studio.services.volumes import pack_bytes, unpack_bits
+from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
 from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
@@ -104,7 +104,7 @@ class Update:
 class CompareService:
     """All subsets of the case on a desk."""
 
-    def __init__(self, tumour: TumourService) -> None:
+    def __init__(self, tumour: CaseService) -> None:
         self._tumour = tumour
         self._kept: dict[int, Compared] = {}  # by the id of the opened case, as long as it lives
         self._keeping = threading.Lock()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mckd.studio.services.volumes import describe, pack_regions, pack_volume, unpack_bits
+from mckd.studio.tasks.tumour.volumes import describe, pack_regions, pack_volume, unpack_bits
 from mckd.tumour import read_case
 from mckd.tumour.labels import bits_to_regions, region_bits
 from tests import small_heads

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from mckd.studio.services import gpu
-from mckd.studio.services import tumour as module
-from mckd.studio.services.tumour import Desk, TumourService
+from mckd.studio.tasks.tumour import cases as module
+from mckd.studio.tasks.tumour.cases import CaseService, Desk
 from mckd.tumour import SEQUENCES
 from tests import small_heads, untrained
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> TumourService:
+def service(tmp_path: Path) -> CaseService:
     """A real network with random weights, and one small head."""
     untrained.save_tumour(tmp_path / "x.safetensors")
     small_heads.save_case(tmp_path / "cases" / "head")
-    ready = TumourService.from_checkpoint(tmp_path / "x.safetensors", tmp_path / "cases")
+    ready = CaseService.from_checkpoint(tmp_path / "x.safetensors", tmp_path / "cases")
     ready.warm()
     return ready
 
@@ -37,7 +37,7 @@ def there(model: Any, case: Any) -> Any:
     return module.on_gpu(model, case)  # the real one: this process is a fresh one
 
 
-def open_head(service: TumourService) -> Desk:
+def open_head(service: CaseService) -> Desk:
     desk = Desk()
     (*_, last) = service.open(desk, service.bundled("head"))
     assert last.answer is not None, last
@@ -45,7 +45,7 @@ def open_head(service: TumourService) -> Desk:
 
 
 def test_one_call_answers_every_subset_as_the_cpu_does(
-    service: TumourService, monkeypatch: pytest.MonkeyPatch
+    service: CaseService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = open_head(service)
     subsets = ["t1"], ["flair", "t2"], list(SEQUENCES)
@@ -66,7 +66,7 @@ def test_one_call_answers_every_subset_as_the_cpu_does(
 
 
 def test_without_one_to_spare_it_is_done_here(
-    service: TumourService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    service: CaseService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def none_to_spare(*_: Any) -> Any:
         raise RuntimeError("You have exceeded your GPU quota")
@@ -83,7 +83,10 @@ def test_only_where_one_is_lent_is_the_lender_asked(tmp_path: Path) -> None:
     (tmp_path / "spaces.py").write_text(
         "def GPU(duration):\n    return lambda function: ('lent', duration, function.__name__)\n"
     )
-    ask = "from mckd.studio.services import tumour, gpu; print(gpu.LENT, tumour.on_gpu)"
+    ask = (
+        "from mckd.studio.services import gpu; from mckd.studio.tasks.tumour import cases; "
+        "print(gpu.LENT, cases.on_gpu)"
+    )
     said = {
         lent: subprocess.run(
             [sys.executable, "-c", ask],

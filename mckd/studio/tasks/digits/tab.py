@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.services import Services
-from mckd.studio.services.digits import Desk
+from mckd.digits.about import ABOUT
+from mckd.studio.tasks import Tab
+from mckd.studio.tasks.digits.service import Desk, DigitService
 from mckd.studio.widgets.examples import examples
 from mckd.studio.widgets.pad import pad
 from mckd.studio.widgets.verdict import verdict
@@ -24,9 +25,13 @@ AT_ONCE: dict[str, Any] = {
 BOTH_ON = "() => [true, true]"  # runs in the browser
 
 
-def build(services: Services) -> None:
-    digits = services.digits
+def build(digits: DigitService) -> None:
+    """The tab inside the current `gr.Tabs`."""
+    with gr.Tab(ABOUT.name, id=ABOUT.key):
+        lay_out(digits)
 
+
+def lay_out(digits: DigitService) -> None:
     def on_draw(desk: Desk, picture: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
         digits.draw(desk, picture)
         return digits.answer(desk, picture_on, voice_on)
@@ -67,3 +72,6 @@ def build(services: Services) -> None:
     for event in (picture_on.change, voice_on.change, result.again):
         event(on_toggle, [desk, *switches], result, **AT_ONCE)
     chosen.select(None, None, switches, js=BOTH_ON, api_visibility="private")
+
+
+TAB = Tab(build, large=frozenset({"pad", "voice"}))

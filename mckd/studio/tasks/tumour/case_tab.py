@@ -8,25 +8,24 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.files.names import LONGEST_NAME
 from mckd.studio.door import browser_of
-from mckd.studio.services import Services
 from mckd.studio.services.folders import DiskFull
-from mckd.studio.services.tumour import (
+from mckd.studio.tabs import click_on
+from mckd.studio.tasks.tumour.cases import (
     DROPPED,
     SEQUENCES,
     SLOTS,
+    CaseService,
     Choice,
     Desk,
     Opened,
-    TumourService,
     Update,
 )
-from mckd.studio.tabs import click_on
 from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
 from mckd.studio.widgets.viewer import viewer
-from mckd.tumour.naming import LONGEST_NAME
 
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -38,7 +37,7 @@ Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findi
 # --- Handlers -------------------------------------------------------------------------------------
 
 
-def open_case(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -> Iterator[Shown]:
+def open_case(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Iterator[Shown]:
     """Open what the intake asks for, and show every stage of it. browser: the visitor's secret."""
     try:
         choice = choice_of(tumour, desk, wish, browser)
@@ -49,7 +48,7 @@ def open_case(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -
         yield show(tumour, desk, update)
 
 
-def choice_of(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -> Choice:
+def choice_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Choice:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:
@@ -69,20 +68,20 @@ def choice_of(tumour: TumourService, desk: Desk, wish: Any, browser: str = "") -
     return tumour.own(desk, tickets, browser, again=bool(wish.get("again")))
 
 
-def accept(tumour: TumourService, desk: Desk) -> Iterator[Shown]:
+def accept(tumour: CaseService, desk: Desk) -> Iterator[Shown]:
     """Segment images that the model was not made for; the visitor was told."""
     for update in tumour.accept(desk):
         yield show(tumour, desk, update)
 
 
-def switch(tumour: TumourService, desk: Desk, value: Any) -> Shown:
+def switch(tumour: CaseService, desk: Desk, value: Any) -> Shown:
     """Answer for the sequences that are switched on now."""
     wanted = value.get("on") if isinstance(value, dict) else None
     update = tumour.switch(desk, wanted)
     return (gr.skip(), gr.skip(), gr.skip()) if update is None else show(tumour, desk, update)
 
 
-def score(tumour: TumourService, desk: Desk) -> Any:
+def score(tumour: CaseService, desk: Desk) -> Any:
     """Dice and HD95 for the answer on screen: they may take longer than the answer."""
     update = tumour.score(desk)
     return gr.skip() if update is None else tumour.findings(update)
@@ -95,7 +94,7 @@ def alias_of(wish: Any) -> str | None:
     return None if wish.get("own") is True else wish["alias"][:LONGEST_NAME]
 
 
-def download(tumour: TumourService, desk: Desk, wish: Any) -> str | None:
+def download(tumour: CaseService, desk: Desk, wish: Any) -> str | None:
     """Write the label file of the answer on screen, for the browser to fetch."""
     try:
         name, data = tumour.label_file(desk, alias_of(wish))
@@ -105,7 +104,7 @@ def download(tumour: TumourService, desk: Desk, wish: Any) -> str | None:
         return None
 
 
-def show(tumour: TumourService, desk: Desk, update: Update) -> Shown:
+def show(tumour: CaseService, desk: Desk, update: Update) -> Shown:
     """An update as values of the viewer, the switches and the findings."""
     try:
         return _shown(tumour, desk, update)
@@ -113,7 +112,7 @@ def show(tumour: TumourService, desk: Desk, update: Update) -> Shown:
         return _shown(tumour, desk, Update(update.turn, problem=str(problem)))
 
 
-def _shown(tumour: TumourService, desk: Desk, update: Update) -> Shown:
+def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
     """The same, with its files written.
 
     Raises:
@@ -143,11 +142,11 @@ def _shown(tumour: TumourService, desk: Desk, update: Update) -> Shown:
     return scene, switches, tumour.findings(update)
 
 
-def _importance(tumour: TumourService) -> dict[str, Any]:
+def _importance(tumour: CaseService) -> dict[str, Any]:
     return {"importance": tumour.about().get("importance", {})}
 
 
-def send_case(tumour: TumourService, desk: Desk, opened: Opened) -> dict[str, Any]:
+def send_case(tumour: CaseService, desk: Desk, opened: Opened) -> dict[str, Any]:
     """What a viewer must know of a case, with its files; "reference" is None if it has none."""
     case = tumour.scene(opened)
     for name, facts in case["sequences"].items():
@@ -158,7 +157,7 @@ def send_case(tumour: TumourService, desk: Desk, opened: Opened) -> dict[str, An
     return case
 
 
-def send(tumour: TumourService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
+def send(tumour: CaseService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
     """Bytes as a file that this visitor's browser may fetch, at an address nobody else knows."""
     path = tumour.folders.send(desk.owner, f"{name}.gz", data)
     return gr.FileData(path=str(path)).model_dump()
@@ -167,13 +166,12 @@ def send(tumour: TumourService, desk: Desk, name: str, data: bytes) -> dict[str,
 # --- Layout and wiring ----------------------------------------------------------------------------
 
 
-def build(services: Services) -> gr.State:
-    """Lay the tab out inside the current `gr.Blocks` and wire it to `services.tumour`.
+def build(tumour: CaseService) -> gr.State:
+    """Lay the Brain tumours tab out inside the current `gr.Blocks` and wire it.
 
     Returns:
         The visitor's `Desk`, which the Compare tab shares.
     """
-    tumour = services.tumour
 
     def sort(paths: Any) -> dict[str, Any]:
         return tumour.sort(paths)

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mckd.studio.services import export as module
-from mckd.studio.services.compare import CompareService
-from mckd.studio.services.export import Export, ExportService
-from mckd.studio.services.tumour import Desk, TumourService
+from mckd.studio.tasks.tumour import export as module
+from mckd.studio.tasks.tumour.cases import CaseService, Desk
+from mckd.studio.tasks.tumour.compare import CompareService
+from mckd.studio.tasks.tumour.export import Export, ExportService
 from mckd.tumour import regions
 from mckd.tumour.fingerprint import NO
 from tests import small_heads
@@ -49,16 +49,16 @@ class Found:
 
 
 @pytest.fixture(scope="module")
-def tumour(tmp_path_factory: pytest.TempPathFactory) -> TumourService:
+def tumour(tmp_path_factory: pytest.TempPathFactory) -> CaseService:
     folder: Path = tmp_path_factory.mktemp("cases")
     small_heads.save_case(folder / "head")
-    service = TumourService(Found, folder)
+    service = CaseService(Found, folder)
     service.warm()
     return service
 
 
 @pytest.fixture(scope="module")
-def compare(tumour: TumourService) -> CompareService:
+def compare(tumour: CaseService) -> CompareService:
     return CompareService(tumour)
 
 
@@ -68,7 +68,7 @@ def export(compare: CompareService) -> ExportService:
 
 
 @pytest.fixture
-def desk(tumour: TumourService, compare: CompareService) -> Iterator[Desk]:
+def desk(tumour: CaseService, compare: CompareService) -> Iterator[Desk]:
     """One with a case whose table is complete."""
     desk = Desk()
     list(tumour.open(desk, tumour.bundled("head")))
@@ -88,7 +88,7 @@ def test_a_table_is_the_figures_on_the_screen_and_unpacks_no_mask(
     def unpacked(*_: Any) -> Any:
         raise AssertionError("a mask was unpacked")
 
-    monkeypatch.setattr("mckd.studio.services.compare.unpack_bits", unpacked)
+    monkeypatch.setattr("mckd.studio.tasks.tumour.compare.unpack_bits", unpacked)
     shown = {row["key"]: row["regions"] for row in compare.table([*compare.run(desk)][-1])["rows"]}
     (made,) = export.make(desk, "csv")
     lines = list(csv.DictReader(io.StringIO(made.data.decode())))
@@ -164,7 +164,7 @@ def test_two_who_ask_at_once_are_served_by_one_drawing(export: ExportService, de
     assert sorted(drawing) == [False, True]
 
 
-def test_who_leaves_ends_the_work(tumour: TumourService, export: ExportService, desk: Desk) -> None:
+def test_who_leaves_ends_the_work(tumour: CaseService, export: ExportService, desk: Desk) -> None:
     steps = export.make(desk, "archive")
     assert next(steps).stage.startswith("Drawing the key slices")
     tumour.close(desk)
@@ -174,7 +174,7 @@ def test_who_leaves_ends_the_work(tumour: TumourService, export: ExportService, 
 
 
 def test_what_was_made_goes_with_the_case(
-    tumour: TumourService, export: ExportService, desk: Desk
+    tumour: CaseService, export: ExportService, desk: Desk
 ) -> None:
     files([*export.make(desk, "report")])
     assert len(export._kept) == 1

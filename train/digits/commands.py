@@ -1,4 +1,4 @@
-"""`python -m train digits`: settings from the command line, the task from its folder."""
+"""`python -m train digits`, its data, and the commands that only this task has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train.digits.settings import PRESETS, DigitSettings
-from train.flags import DEFAULT, folder
+from mckd.digits.about import ABOUT
+from train.digits.settings import PRESETS, DigitSettings, paper
+from train.flags import DEFAULT, Later, at_least, folder
 
 if TYPE_CHECKING:
     from train.task import Task
 
-BUNDLED = Path(__file__).parents[2] / "assets" / "digits"
+__all__ = [
+    "BENCHES",
+    "PRESETS",
+    "SETTINGS",
+    "add_bench_flags",
+    "add_commands",
+    "add_data_commands",
+    "add_flags",
+    "task",
+]
 
-KIND = DigitSettings
-__all__ = ["BUNDLED", "KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
+BUNDLED = ABOUT.assets()
+
+SETTINGS = DigitSettings
+BENCHES = {"digits": Later("train.digits.bench", "bench")}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +66,6 @@ def add_data_commands(commands: Any) -> None:
     synthetic.set_defaults(action=_make_synthetic)
 
 
-def resolve(settings: DigitSettings) -> DigitSettings:
-    return settings
-
-
 def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     if settings.network == "paper":
         from train.digits.protocol import PaperTask
@@ -66,6 +74,37 @@ def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     from train.digits.studio import StudioTask
 
     return StudioTask(settings, arguments.data, arguments.voices)
+
+
+def add_commands(commands: Any) -> None:
+    """`python -m train table`."""
+    parser = commands.add_parser("table", help="redo the paper's Table 2")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of Audiovision-MNIST (required)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the table and its runs (required)"
+    )
+    parser.add_argument("--seeds", type=at_least(1), default=10, help=f"runs per row {DEFAULT}")
+    parser.add_argument(
+        "--epochs", type=at_least(1), default=paper().epochs, help=f"of each run {DEFAULT}"
+    )
+    parser.add_argument(
+        "--features",
+        default=paper().features,
+        choices=DigitSettings.CHOICES["features"],
+        help=f"MFCC variant {DEFAULT}",
+    )
+    parser.add_argument(
+        "--processes", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
+    )
+    parser.set_defaults(action=Later("train.digits.table", "make_table"))
+
+
+def add_bench_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--repeats", type=at_least(1), default=200, help=f"calls of the digits model {DEFAULT}"
+    )
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.services import Services
-from mckd.studio.services.compare import CompareService, Update
-from mckd.studio.services.export import KINDS, ExportService
 from mckd.studio.services.folders import DiskFull
-from mckd.studio.services.tumour import SEQUENCES, SLOTS, Desk, TumourService
-from mckd.studio.tabs.tumour import MOST_WAITING, QUIET, alias_of, send, send_case
+from mckd.studio.tasks.tumour.case_tab import MOST_WAITING, QUIET, alias_of, send, send_case
+from mckd.studio.tasks.tumour.cases import SEQUENCES, SLOTS, CaseService, Desk
+from mckd.studio.tasks.tumour.compare import CompareService, Update
+from mckd.studio.tasks.tumour.export import KINDS, ExportService
+from mckd.studio.tasks.tumour.service import TumourService
 from mckd.studio.widgets.contributions import contributions
 from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
@@ -26,7 +26,7 @@ Shown = tuple[Any, Any, Any]  # values of the panes, the table and the contribut
 # --- Handlers -------------------------------------------------------------------------------------
 
 
-def run(tumour: TumourService, compare: CompareService, desk: Desk) -> Iterator[Shown]:
+def run(tumour: CaseService, compare: CompareService, desk: Desk) -> Iterator[Shown]:
     """Compare the case on the desk and show every row as it comes."""
     for update in compare.run(desk):
         try:
@@ -38,7 +38,7 @@ def run(tumour: TumourService, compare: CompareService, desk: Desk) -> Iterator[
 
 
 def scene(
-    tumour: TumourService, compare: CompareService, desk: Desk, update: Update
+    tumour: CaseService, compare: CompareService, desk: Desk, update: Update
 ) -> dict[str, Any]:
     """What the panes may show; a file that was sent before is not made anew."""
     opened = update.opened
@@ -54,7 +54,7 @@ def scene(
 
 
 def take_home(
-    tumour: TumourService, export: ExportService, desk: Desk, wish: Any
+    tumour: CaseService, export: ExportService, desk: Desk, wish: Any
 ) -> Iterator[dict[str, Any]]:
     """Make the file that the exports ask for, and show every stage of it."""
     kind = wish.get("kind") if isinstance(wish, dict) else None
@@ -73,19 +73,19 @@ def take_home(
 # --- Layout and wiring ----------------------------------------------------------------------------
 
 
-def build(services: Services, desk: gr.State) -> None:
+def build(tumour: TumourService, desk: gr.State) -> None:
     """Lay the tab out inside the current `gr.Blocks`; `desk` is that of the Brain tumours tab."""
     labels = {s: SLOTS[s] for s in SEQUENCES}
     pictures = panes(elem_id="compare-panes")
     with gr.Row(elem_id="compare", equal_height=False):
-        table = subsets(labels, services.tumour.cases(), elem_id="compare-subsets")
+        table = subsets(labels, tumour.cases.cases(), elem_id="compare-subsets")
         shares = contributions(labels, elem_id="compare-contributions")
     table.begin(
-        partial(run, services.tumour, services.compare), desk, [pictures, table, shares],
+        partial(run, tumour.cases, tumour.compare), desk, [pictures, table, shares],
         trigger_mode="multiple", concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     files = exports(KINDS, elem_id="compare-exports")
     files.make(
-        partial(take_home, services.tumour, services.export), [desk, files], files,
+        partial(take_home, tumour.cases, tumour.export), [desk, files], files,
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip

@@ -21,8 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from mckd.studio.services import faults, words
+from mckd.digits.about import ABOUT
+from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
+from mckd.studio.services.model import model_line
+from mckd.studio.tasks.digits import words
 
 LONGEST_PICTURE = 300_000  # characters of the data URL a pad may send
 LARGEST_SIDE = 512  # pixels a side the pad may send; it sends 160
@@ -171,7 +174,7 @@ class DigitService:
                 "picture": round(float(weights["visual"]), 4),
                 "voice": round(float(weights["audio"]), 4),
             },
-            "model": words.model_line(dict(self._model.about)),
+            "model": model_line(dict(self._model.about)),
         }
 
     def examples(self) -> list[dict[str, Any]]:
@@ -241,6 +244,16 @@ class DigitService:
             if seen is not None and heard is not None:
                 rows["both"] = self._model.decide(seen, heard).probabilities
         return rows
+
+    def tend(self) -> None:
+        """Nothing is kept that nobody asked for."""
+
+
+def open_service(root: Path, folders: Folders) -> DigitService:
+    """The service of the bundled model and examples below the project folder."""
+    return DigitService.from_checkpoint(
+        ABOUT.checkpoint(root), examples=ABOUT.assets(root) / "examples", folders=folders
+    )
 
 
 def decode_picture(data_url: object) -> np.ndarray | None:

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from mckd.method import subsets
-from mckd.studio.services.compare import CompareService, Update
 from mckd.studio.services.folders import DISK_FULL
-from mckd.studio.services.tumour import Desk, TumourService
-from mckd.studio.services.volumes import unpack_bits
-from mckd.studio.tabs import compare as tab
+from mckd.studio.tasks.tumour import compare_tab as tab
+from mckd.studio.tasks.tumour.cases import CaseService, Desk
+from mckd.studio.tasks.tumour.compare import CompareService, Update
+from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour import regions
 from mckd.tumour.labels import bits_to_regions
 from tests import small_heads
@@ -87,18 +87,18 @@ def model() -> Layers:
 
 
 @pytest.fixture
-def tumour(cases: Path, model: Layers) -> TumourService:
-    service = TumourService(lambda: model, cases)
+def tumour(cases: Path, model: Layers) -> CaseService:
+    service = CaseService(lambda: model, cases)
     service.warm()
     return service
 
 
 @pytest.fixture
-def compare(tumour: TumourService) -> CompareService:
+def compare(tumour: CaseService) -> CompareService:
     return CompareService(tumour)
 
 
-def opened(tumour: TumourService, key: str = "four") -> Desk:
+def opened(tumour: CaseService, key: str = "four") -> Desk:
     desk = Desk()
     list(tumour.open(desk, tumour.bundled(key)))
     return desk
@@ -120,7 +120,7 @@ class TestRun:
         assert compare.contributions(update)["state"] == "none"
 
     def test_every_subset_comes_once_the_whole_first(
-        self, compare: CompareService, tumour: TumourService, model: Layers
+        self, compare: CompareService, tumour: CaseService, model: Layers
     ) -> None:
         updates = list(compare.run(opened(tumour)))
         assert [u.state for u in updates] == ["running"] * 16 + ["complete"]
@@ -131,7 +131,7 @@ class TestRun:
         assert model.decided == [paper[-1], *paper[:-1]]
 
     def test_coming_back_is_immediate(
-        self, compare: CompareService, tumour: TumourService, model: Layers
+        self, compare: CompareService, tumour: CaseService, model: Layers
     ) -> None:
         desk = opened(tumour)
         first = compare.table(last(compare.run(desk)))
@@ -142,7 +142,7 @@ class TestRun:
         assert by_key(compare.table(again)) == by_key(first)
 
     def test_another_visitor_of_the_case_shares_the_work(
-        self, compare: CompareService, tumour: TumourService, model: Layers
+        self, compare: CompareService, tumour: CaseService, model: Layers
     ) -> None:
         one, two = opened(tumour), opened(tumour)
         both = zip(compare.run(one), compare.run(two), strict=True)
@@ -150,7 +150,7 @@ class TestRun:
         assert len(model.decided) == len(set(model.decided)) == 15
 
     def test_it_stops_when_another_case_is_opened(
-        self, compare: CompareService, tumour: TumourService, model: Layers
+        self, compare: CompareService, tumour: CaseService, model: Layers
     ) -> None:
         desk = opened(tumour)
         run = compare.run(desk)
@@ -164,7 +164,7 @@ class TestRun:
         assert (table["name"], len(table["rows"])) == ("Other", 15)
 
     def test_what_was_compared_goes_with_the_case(
-        self, compare: CompareService, tumour: TumourService
+        self, compare: CompareService, tumour: CaseService
     ) -> None:
         desk = opened(tumour)
         list(compare.run(desk))
@@ -176,7 +176,7 @@ class TestRun:
     def test_a_model_that_fails_is_one_sentence(
         self,
         compare: CompareService,
-        tumour: TumourService,
+        tumour: CaseService,
         model: Layers,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
@@ -192,7 +192,7 @@ class TestRun:
         assert last(compare.run(desk)).state == "complete"
 
     def test_a_full_disk_is_said_and_comparing_again_goes_on(
-        self, compare: CompareService, tumour: TumourService, full_disk: Any
+        self, compare: CompareService, tumour: CaseService, full_disk: Any
     ) -> None:
         desk = opened(tumour)
         with full_disk():
@@ -206,7 +206,7 @@ class TestRun:
         def load() -> Any:
             raise ValueError("There is no file tumour.safetensors.")
 
-        tumour = TumourService(load, cases)
+        tumour = CaseService(load, cases)
         tumour.warm()
         compare = CompareService(tumour)
         table = compare.table(last(compare.run(opened(tumour))))
@@ -215,9 +215,7 @@ class TestRun:
 
 
 class TestTable:
-    def test_volumes_changes_and_scores(
-        self, compare: CompareService, tumour: TumourService
-    ) -> None:
+    def test_volumes_changes_and_scores(self, compare: CompareService, tumour: CaseService) -> None:
         table = compare.table(last(compare.run(opened(tumour))))
         json.dumps(table)
         assert table["given"] == list(ALL)
@@ -235,7 +233,7 @@ class TestTable:
         assert rows["t1c+t2"]["tc"]["agreement"] == 1
 
     def test_without_a_reference_it_is_agreement(
-        self, compare: CompareService, tumour: TumourService
+        self, compare: CompareService, tumour: CaseService
     ) -> None:
         table = compare.table(last(compare.run(opened(tumour, "two"))))
         assert table["given"] == ["flair", "t1c"]
@@ -248,7 +246,7 @@ class TestTable:
 
 
 def test_what_is_to_be_doubted_is_in_the_table(
-    compare: CompareService, tumour: TumourService
+    compare: CompareService, tumour: CaseService
 ) -> None:
     update = last(compare.run(opened(tumour)))
     table = compare.table(update)
@@ -263,7 +261,7 @@ def test_what_is_to_be_doubted_is_in_the_table(
 
 class TestContributions:
     def test_they_add_up_to_the_full_volume_and_dice(
-        self, compare: CompareService, tumour: TumourService
+        self, compare: CompareService, tumour: CaseService
     ) -> None:
         update = last(compare.run(opened(tumour)))
         full = by_key(compare.table(update))["flair+t1+t1c+t2"]
@@ -280,15 +278,13 @@ class TestContributions:
         assert et["volume_ml"]["t1"] == 0
         assert "Leaving out T1c changes the enhancing tumour most" in et["sentence"]
 
-    def test_they_come_when_all_are_in(
-        self, compare: CompareService, tumour: TumourService
-    ) -> None:
+    def test_they_come_when_all_are_in(self, compare: CompareService, tumour: CaseService) -> None:
         for update in compare.run(opened(tumour)):
             found, rows = compare.contributions(update), compare.table(update)["rows"]
             assert set(found["regions"]) == ({"et", "tc", "wt"} if len(rows) == 15 else set())
         assert found["state"] == "complete"
 
-    def test_one_sequence_has_it_all(self, compare: CompareService, tumour: TumourService) -> None:
+    def test_one_sequence_has_it_all(self, compare: CompareService, tumour: CaseService) -> None:
         update = last(compare.run(opened(tumour, "one")))
         each = compare.contributions(update)["regions"]["wt"]
         assert each["volume_ml"] == {"t2": pytest.approx(each["total_ml"])}
@@ -296,7 +292,7 @@ class TestContributions:
 
 class TestMaps:
     def test_labels_and_votes_are_those_of_the_subsets(
-        self, compare: CompareService, tumour: TumourService
+        self, compare: CompareService, tumour: CaseService
     ) -> None:
         maps = compare.maps(last(compare.run(opened(tumour))))
         votes = np.zeros((3, *small_heads.SHAPE), np.uint8)
@@ -308,7 +304,7 @@ class TestMaps:
         assert votes[0].max() == 8  # of the 15 subsets, those with T1c
 
     def test_the_panes_get_the_files_of_this_visitor(
-        self, compare: CompareService, tumour: TumourService
+        self, compare: CompareService, tumour: CaseService
     ) -> None:
         desk = opened(tumour)
         *_, (scene, table, _) = tab.run(tumour, compare, desk)

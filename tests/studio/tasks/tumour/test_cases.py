@@ -15,11 +15,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from mckd.studio.services import tumour as module
-from mckd.studio.services.compare import CompareService
 from mckd.studio.services.folders import DISK_FULL, Folders
-from mckd.studio.services.tumour import Desk, TumourService, Update, model_unavailable, spoken
-from mckd.studio.tabs import tumour as tab
+from mckd.studio.tasks.tumour import case_tab as tab
+from mckd.studio.tasks.tumour import cases as module
+from mckd.studio.tasks.tumour.cases import CaseService, Desk, Update, model_unavailable, spoken
+from mckd.studio.tasks.tumour.compare import CompareService
 from mckd.tumour import regions
 from tests import small_heads
 from tests.patience import PATIENCE_S, until
@@ -77,8 +77,8 @@ def model() -> Stub:
 
 
 @pytest.fixture
-def service(cases: Path, model: Stub, tmp_path: Path) -> TumourService:
-    ready = TumourService(lambda: model, cases, Folders(tmp_path / "folders"))
+def service(cases: Path, model: Stub, tmp_path: Path) -> CaseService:
+    ready = CaseService(lambda: model, cases, Folders(tmp_path / "folders"))
     ready.warm()
     return ready
 
@@ -87,24 +87,24 @@ def last(updates: Iterator[Update]) -> Update:
     return list(updates)[-1]
 
 
-def opened(service: TumourService, key: str = "phantom_a") -> Desk:
+def opened(service: CaseService, key: str = "phantom_a") -> Desk:
     desk = Desk()
     assert last(service.open(desk, service.bundled(key))).answer is not None
     return desk
 
 
-def test_bundled_cases_are_listed(service: TumourService, tmp_path: Path) -> None:
+def test_bundled_cases_are_listed(service: CaseService, tmp_path: Path) -> None:
     assert service.cases() == [
         {"key": "phantom_a", "name": "Phantom A", "about": "A small head"},
         {"key": "phantom_b", "name": "Phantom B", "about": ""},
     ]
-    assert TumourService(Stub, tmp_path / "none").cases() == []
+    assert CaseService(Stub, tmp_path / "none").cases() == []
     with pytest.raises(ValueError, match="no such bundled case"):
         service.bundled("../phantom_a")
     assert spoken("brats2021_00000") == "Brats2021 00000"
 
 
-def test_opening_tells_its_stages_and_ends_with_scores(service: TumourService) -> None:
+def test_opening_tells_its_stages_and_ends_with_scores(service: CaseService) -> None:
     desk = Desk()
     told = [(u, service.findings(u)) for u in service.open(desk, service.bundled("phantom_a"))]
     updates = [update for update, _ in told]
@@ -126,7 +126,7 @@ def test_opening_tells_its_stages_and_ends_with_scores(service: TumourService) -
 
 
 def test_a_switch_changes_the_answer_and_says_by_how_much(
-    service: TumourService, model: Stub
+    service: CaseService, model: Stub
 ) -> None:
     desk = opened(service)
     update = service.switch(desk, ["flair", "t2"])
@@ -145,11 +145,11 @@ def test_a_switch_changes_the_answer_and_says_by_how_much(
 
 
 @pytest.mark.parametrize("wanted", [[], None, "t1", ["t9"], {"a": 1}, 7, [[]]])
-def test_an_odd_wish_gets_no_answer(service: TumourService, wanted: Any) -> None:
+def test_an_odd_wish_gets_no_answer(service: CaseService, wanted: Any) -> None:
     assert service.switch(opened(service), wanted) is None
 
 
-def test_a_switch_after_everything_was_deleted_says_so(service: TumourService) -> None:
+def test_a_switch_after_everything_was_deleted_says_so(service: CaseService) -> None:
     desk = opened(service)
     service.close(desk)
     update = service.switch(desk, ["t1"])
@@ -159,7 +159,7 @@ def test_a_switch_after_everything_was_deleted_says_so(service: TumourService) -
 
 
 def test_switches_flipped_while_the_case_is_encoded_count(
-    service: TumourService, model: Stub
+    service: CaseService, model: Stub
 ) -> None:
     desk, model_updates = Desk(), []
     model.pause.clear()
@@ -177,7 +177,7 @@ def test_switches_flipped_while_the_case_is_encoded_count(
     assert model_updates[-1].answer.used == {"t1", "t2"}
 
 
-def test_another_case_ends_the_work_on_the_first(service: TumourService, model: Stub) -> None:
+def test_another_case_ends_the_work_on_the_first(service: CaseService, model: Stub) -> None:
     desk = Desk()
     model.pause.clear()
     first = service.open(desk, service.bundled("phantom_a"))
@@ -194,7 +194,7 @@ def test_another_case_ends_the_work_on_the_first(service: TumourService, model: 
 
 
 def test_two_visitors_share_a_bundled_case_but_not_its_switches(
-    service: TumourService, model: Stub
+    service: CaseService, model: Stub
 ) -> None:
     one, two = opened(service), opened(service)
     assert model.encoded == ["phantom_a"]
@@ -203,15 +203,13 @@ def test_two_visitors_share_a_bundled_case_but_not_its_switches(
     assert two.shown.used == frozenset(ALL)
 
 
-def upload(service: TumourService, file: Path) -> str:
+def upload(service: CaseService, file: Path) -> str:
     """The ticket of a file that a browser sent."""
     with file.open("rb") as data:
         return service.folders.receive("a browser", file.name, data)
 
 
-def test_own_files_belong_to_one_visitor(
-    service: TumourService, cases: Path, tmp_path: Path
-) -> None:
+def test_own_files_belong_to_one_visitor(service: CaseService, cases: Path, tmp_path: Path) -> None:
     sent = upload(service, cases / "phantom_a" / "phantom_a_flair.nii.gz")
     one, two = Desk(), Desk()
     first = service.own(one, {"flair": sent})
@@ -226,7 +224,7 @@ def test_own_files_belong_to_one_visitor(
         service.own(one, {"flair": sent, "../x": sent})
 
 
-def test_a_copied_desk_is_a_fresh_one(service: TumourService) -> None:
+def test_a_copied_desk_is_a_fresh_one(service: CaseService) -> None:
     desk = opened(service)
     assert copy.deepcopy(desk).choice is None
 
@@ -236,7 +234,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_closing_deletes_what_is_theirs(
-    service: TumourService, model: Stub, cases: Path, tmp_path: Path
+    service: CaseService, model: Stub, cases: Path, tmp_path: Path
 ) -> None:
     desk, folder = Desk(), cases / "phantom_a"
     sent = {s: upload(service, folder / f"phantom_a_{s}.nii.gz") for s in ("t2", "seg")}
@@ -253,7 +251,7 @@ def test_closing_deletes_what_is_theirs(
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
-def test_what_a_case_took_goes_back_to_the_system(service: TumourService, model: Stub) -> None:
+def test_what_a_case_took_goes_back_to_the_system(service: CaseService, model: Stub) -> None:
     def resident_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
@@ -270,9 +268,7 @@ def test_what_a_case_took_goes_back_to_the_system(service: TumourService, model:
     assert resident_mb() < full - 80
 
 
-def test_a_bundled_case_stays_while_somebody_has_it_open(
-    service: TumourService, model: Stub
-) -> None:
+def test_a_bundled_case_stays_while_somebody_has_it_open(service: CaseService, model: Stub) -> None:
     one, two = opened(service), opened(service)
     service.close(one)
     assert "bundled:phantom_a" in service.shelf
@@ -281,7 +277,7 @@ def test_a_bundled_case_stays_while_somebody_has_it_open(
     assert model.forgotten == ["phantom_a"]
 
 
-def test_a_case_put_away_is_read_again(service: TumourService, model: Stub) -> None:
+def test_a_case_put_away_is_read_again(service: CaseService, model: Stub) -> None:
     desk = opened(service, "phantom_a")
     service.shelf.budget = 1
     opened(service, "phantom_b")
@@ -293,7 +289,7 @@ def test_a_case_put_away_is_read_again(service: TumourService, model: Stub) -> N
 
 
 def test_own_files_deleted_meanwhile_are_one_clear_sentence(
-    service: TumourService, cases: Path, tmp_path: Path
+    service: CaseService, cases: Path, tmp_path: Path
 ) -> None:
     desk = Desk()
     sent = upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")
@@ -306,7 +302,7 @@ def test_own_files_deleted_meanwhile_are_one_clear_sentence(
     assert update.problem == module.GONE
 
 
-def test_closing_ends_the_work(service: TumourService, model: Stub) -> None:
+def test_closing_ends_the_work(service: CaseService, model: Stub) -> None:
     desk, told = Desk(), []
     model.pause.clear()
     thread = threading.Thread(
@@ -322,7 +318,7 @@ def test_closing_ends_the_work(service: TumourService, model: Stub) -> None:
     assert service.shelf.used == 0
 
 
-def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> None:
+def test_who_waits_is_told_their_place(service: CaseService, model: Stub) -> None:
     model.pause.clear()
     threads, told = [], [[] for _ in range(3)]
     for k, key in enumerate(("phantom_a", "phantom_b", "phantom_b")):
@@ -343,7 +339,7 @@ def test_who_waits_is_told_their_place(service: TumourService, model: Stub) -> N
 
 
 def test_a_newer_switch_ends_the_wait_of_the_older_at_once(
-    service: TumourService, model: Stub
+    service: CaseService, model: Stub
 ) -> None:
     desk, other = opened(service), opened(service, "phantom_b")
     gate, inside = threading.Event(), []
@@ -385,7 +381,7 @@ def test_a_newer_switch_ends_the_wait_of_the_older_at_once(
 
 
 def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
-    service: TumourService, monkeypatch: pytest.MonkeyPatch
+    service: CaseService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, gate, inside = opened(service), threading.Event(), []
     real = module._scores
@@ -414,7 +410,7 @@ def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
     assert len(inside) == 1
 
 
-def test_a_case_that_the_model_learned_from_is_marked(service: TumourService, model: Stub) -> None:
+def test_a_case_that_the_model_learned_from_is_marked(service: CaseService, model: Stub) -> None:
     model.before = "training"
     desk = Desk()
     found = service.findings(last(service.open(desk, service.bundled("phantom_a"))))
@@ -427,9 +423,7 @@ def test_a_case_that_the_model_learned_from_is_marked(service: TumourService, mo
     assert not any("training" in note for note in found["notes"])
 
 
-def test_what_is_not_reliable_is_said_beside_the_volume(
-    service: TumourService, model: Stub
-) -> None:
+def test_what_is_not_reliable_is_said_beside_the_volume(service: CaseService, model: Stub) -> None:
     model.about["unseen"] = {"dice": {"t2": {"et": 0.157, "tc": 0.412, "wt": 0.673}}}
     desk = opened(service)
     found = service.findings(service.switch(desk, ["t2"]))
@@ -444,7 +438,7 @@ def test_what_is_not_reliable_is_said_beside_the_volume(
     assert found["rows"][0]["caution"] == "unreliable: Dice .16 on unseen cases"
 
 
-def test_the_download_is_what_is_on_screen(service: TumourService) -> None:
+def test_the_download_is_what_is_on_screen(service: CaseService) -> None:
     desk = Desk()
     with pytest.raises(ValueError, match="no segmentation"):
         service.label_file(desk)
@@ -469,7 +463,7 @@ def test_without_a_model_the_case_is_still_shown(cases: Path) -> None:
     def load() -> Any:
         raise ValueError("There is no checkpoint tumour.safetensors.")
 
-    service = TumourService(load, cases)
+    service = CaseService(load, cases)
     service.warm()
     found = service.findings(last(service.open(desk := Desk(), service.bundled("phantom_a"))))
     assert found["status"] == "unavailable"
@@ -481,7 +475,7 @@ def test_without_a_model_the_case_is_still_shown(cases: Path) -> None:
 
 
 def test_a_case_opened_while_the_model_loads_waits_for_it(cases: Path, model: Stub) -> None:
-    service = TumourService(lambda: model, cases)
+    service = CaseService(lambda: model, cases)
     updates = service.open(Desk(), service.bundled("phantom_a"))
     while next(updates).stage != module.LOADING:
         pass
@@ -490,7 +484,7 @@ def test_a_case_opened_while_the_model_loads_waits_for_it(cases: Path, model: St
 
 
 def test_files_that_do_not_fit_are_one_sentence_without_a_path(
-    service: TumourService, tmp_path: Path
+    service: CaseService, tmp_path: Path
 ) -> None:
     path = tmp_path / "x_flair.nii.gz"
     path.write_bytes(b"no image")
@@ -502,7 +496,7 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
 
 
 def test_images_unlike_the_training_are_segmented_only_if_asked(
-    service: TumourService, model: Stub, tmp_path: Path
+    service: CaseService, model: Stub, tmp_path: Path
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 40, small_heads.SHAPE)
     head = (small_heads.volume("t1") + noise).astype(np.int16)  # as acquired, skull on
@@ -531,7 +525,7 @@ def test_images_unlike_the_training_are_segmented_only_if_asked(
     assert last(service.open(desk, other)).asks  # each case anew
 
 
-def test_a_broken_model_is_one_sentence(service: TumourService, model: Stub) -> None:
+def test_a_broken_model_is_one_sentence(service: CaseService, model: Stub) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("secret detail")
 
@@ -541,7 +535,7 @@ def test_a_broken_model_is_one_sentence(service: TumourService, model: Stub) -> 
     assert update.opened is not None  # the images stay on screen
 
 
-def test_files_are_sorted_into_cases_by_their_names(service: TumourService) -> None:
+def test_files_are_sorted_into_cases_by_their_names(service: CaseService) -> None:
     names = ["P/a_flair.nii.gz", "P/b-t1c.nii", "P/x_seg.nii", "P/holiday.nii", "P/a_mask.nii"]
     assert service.sort(names) == {
         "cases": [
@@ -557,13 +551,13 @@ def test_files_are_sorted_into_cases_by_their_names(service: TumourService) -> N
 
 @pytest.mark.parametrize("odd", ["x", None, 7, {}, [], [None, 7, {}, ["x"]], ["x" * 5000]])
 def test_odd_names_are_sorted_into_nothing_that_is_an_image(
-    service: TumourService, odd: object
+    service: CaseService, odd: object
 ) -> None:
     cases = service.sort(odd)["cases"]
     assert not any(slot for case in cases for slot in case["slots"].values())
 
 
-def test_no_more_names_are_sorted_than_a_page_lists(service: TumourService) -> None:
+def test_no_more_names_are_sorted_than_a_page_lists(service: CaseService) -> None:
     found = service.sort([f"{number}_t1.nii" for number in range(1000)])
     assert sum(len(case["slots"]) for case in found["cases"]) == module.MOST_NAMES
 
@@ -575,14 +569,14 @@ def test_no_more_names_are_sorted_than_a_page_lists(service: TumourService) -> N
     "path",
     ["/etc/passwd", "../../etc/passwd", "", ".", None, 7, "nothing.nii.gz", "x" * 5000, "a\0b"],
 )
-def test_only_uploads_can_be_opened(service: TumourService, path: Any) -> None:
+def test_only_uploads_can_be_opened(service: CaseService, path: Any) -> None:
     for entry in ({"slot": "flair", "ticket": path}, path):
         with pytest.raises(ValueError, match=r"no longer here|at least one"):
             tab.choice_of(service, Desk(), {"files": [entry]})
 
 
 def test_nobody_opens_what_lies_in_another_visitor_s_folder(
-    service: TumourService, cases: Path
+    service: CaseService, cases: Path
 ) -> None:
     one = Desk()
     wish = {"slot": "t1", "ticket": upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")}
@@ -593,7 +587,7 @@ def test_nobody_opens_what_lies_in_another_visitor_s_folder(
             tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "ticket": path}]})
 
 
-def test_a_scene_holds_files_and_no_bytes(service: TumourService) -> None:
+def test_a_scene_holds_files_and_no_bytes(service: CaseService) -> None:
     desk = Desk()
     shown = list(tab.open_case(service, desk, {"case": "phantom_a"}))
     scene, switches, found = shown[-2]
@@ -608,7 +602,7 @@ def test_a_scene_holds_files_and_no_bytes(service: TumourService) -> None:
 
 
 def test_a_full_disk_is_one_sentence_and_the_next_click_works(
-    service: TumourService, tmp_path: Path, full_disk: Any
+    service: CaseService, tmp_path: Path, full_disk: Any
 ) -> None:
     desk = Desk()
     with full_disk():

@@ -27,6 +27,7 @@ import numpy as np
 
 from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import RunError
 from mckd.method import subsets
 from mckd.progress import clock
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
@@ -278,6 +279,18 @@ def read_scores(folder: Path) -> list[Score]:
         raise SettingsError(f"{folder.name} holds no {CASES}. Make it with --out {folder.name}.")
     with path.open(newline="", encoding="utf-8") as file:
         return [_score_of(line) for line in csv.DictReader(file)]
+
+
+def unseen(folder: Path) -> dict[str, Any]:
+    """Mean Dice per subset and region, as `mckd.tumour.evidence` reads it; seen cases count not."""
+    scores = [score for score in read_scores(folder) if not score.seen]
+    if not scores:
+        raise RunError(f"{folder.name} scores no case that was unseen. Leave it out of --scores.")
+    dice = {
+        row["subset"]: {"et": row["et_1000"], "tc": row["tc"], "wt": row["wt"]}
+        for row in subset_rows(scores)[:-1]
+    }
+    return {"cases": len({score.case for score in scores}), "dice": dice}
 
 
 def comparison(first: Sequence[Score], other: Sequence[Score], names: tuple[str, str]) -> str:

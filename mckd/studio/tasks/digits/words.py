@@ -89,10 +89,3 @@ def model_unavailable(error: Exception) -> str:
         f"{why} To get it back: git checkout checkpoints. To make one: "
         "python -m train digits --preset studio. Then start the app again."
     )
-
-
-def model_line(about: dict[str, Any]) -> str:
-    """One line that says which data the model learned from."""
-    data = about.get("data")
-    name = data.get("name", "") if isinstance(data, dict) else str(data or "")
-    return f"Trained on {name.rstrip('.')}." if name else "The checkpoint does not name its data."

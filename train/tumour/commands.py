@@ -1,4 +1,4 @@
-"""`python -m train tumour`, and `python -m train data ...` for its data."""
+"""`python -m train tumour`, its data, and the commands that only this task has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train.flags import DEFAULT, folder
+from mckd.tumour.about import ABOUT
+from train.flags import DEFAULT, Later, add_threads, at_least, folder
 from train.tumour.settings import PRESETS, TumourSettings
 
 if TYPE_CHECKING:
     from train.task import Task
 
-BUNDLED = Path(__file__).parents[2] / "assets" / "tumour"
+__all__ = [
+    "BENCHES",
+    "PRESETS",
+    "SETTINGS",
+    "add_bench_flags",
+    "add_commands",
+    "add_data_commands",
+    "add_flags",
+    "task",
+]
 
-KIND = TumourSettings
-__all__ = ["BUNDLED", "KIND", "PRESETS", "add_data_commands", "add_flags", "resolve", "task"]
+BUNDLED = ABOUT.assets()
+
+SETTINGS = TumourSettings
+BENCHES = {
+    "tumour": Later("train.tumour.bench", "bench"),
+    "training": Later("train.tumour.bench", "bench_training"),
+}
+CASE = BUNDLED / "phantom_a"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +50,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, help="keep the prepared volumes in this folder (default: in memory)"
     )
-
-
-def resolve(settings: TumourSettings) -> TumourSettings:
-    return settings
 
 
 def task(settings: TumourSettings, arguments: argparse.Namespace) -> Task:
@@ -62,6 +74,63 @@ def add_data_commands(commands: Any) -> None:
     phantoms.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
     phantoms.add_argument("--jobs", type=int, default=1, help=f"processes {DEFAULT}")
     phantoms.set_defaults(action=_make_phantoms)
+
+
+def add_commands(commands: Any) -> None:
+    """`python -m train evaluate`."""
+    parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
+    parser.add_argument(
+        "--checkpoint", type=Path, nargs="+", help="one, or the folds of a run (default: none)"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder of cases with reference labels (default: none)"
+    )
+    parser.add_argument("--out", type=Path, help="folder of the tables (default: only printed)")
+    parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")
+    parser.add_argument(
+        "--subsets",
+        choices=("all", "full"),
+        default="all",
+        help=f"all 15 subsets, or only all four sequences {DEFAULT}",
+    )
+    parser.add_argument(
+        "--hd95", action="store_true", help="distances too; about twice the time (default: no)"
+    )
+    parser.add_argument(
+        "--seen", action="store_true", help="also cases seen in training (default: no)"
+    )
+    add_threads(parser)
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders of tables, the first against the others; goes without the rest "
+        "(default: none)",
+    )
+    parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
+
+
+def add_bench_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--case",
+        type=Path,
+        default=CASE,
+        help=f"folder of a tumour case (default: the bundled {CASE.name})",
+    )
+    bundled = ABOUT.checkpoint()
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=bundled,
+        help=f"of the tumour model (default: {bundled.parent.name}/{bundled.name})",
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=3, help=f"of the tumour model {DEFAULT}"
+    )
+    parser.add_argument(
+        "--crop", type=at_least(16), default=112, help=f"voxels per axis of a sample {DEFAULT}"
+    )
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

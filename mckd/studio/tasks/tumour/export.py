@@ -12,9 +12,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
-from mckd.studio.services.compare import CompareService
 from mckd.studio.services.line import Before, Line, Superseded, told
-from mckd.studio.services.tumour import Desk, Opened, before_yours
+from mckd.studio.tasks.tumour.cases import Desk, Opened, before_yours
+from mckd.studio.tasks.tumour.compare import CompareService
 
 if TYPE_CHECKING:
     from mckd.report.subject import Subject

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.cache import Cache
 from mckd.memory import give_back
-from mckd.studio.services import faults, gpu, words
+from mckd.studio.services import faults, gpu
 from mckd.studio.services.folders import Folders
 from mckd.studio.services.line import Before, Line, Superseded, outcome, told
-from mckd.studio.services.volumes import (
+from mckd.studio.services.model import model_line
+from mckd.studio.tasks.tumour.volumes import (
     Packed,
     describe,
     pack_regions,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from mckd.tumour import Case, TumourSegmenter
 
 SHELF_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels takes 150 MB
-FILES_IDLE_S = 1800  # a visitor's files are deleted; intake.html promises it
 IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
 MOST_NAMES = 400  # of files that are sorted at once
 LONGEST_PATH = 300
@@ -206,7 +206,7 @@ class Desk:
         return self.job
 
 
-class TumourService:
+class CaseService:
     """The bundled segmenter, loaded in the background; the cases, and the answers it gives."""
 
     def __init__(
@@ -233,7 +233,7 @@ class TumourService:
     @classmethod
     def from_checkpoint(
         cls, path: Path, cases: Path, folders: Folders | None = None
-    ) -> TumourService:
+    ) -> CaseService:
         def load() -> Any:
             from mckd.tumour import TumourSegmenter
 
@@ -496,9 +496,8 @@ class TumourService:
         self.folders.forget(desk.owner)
 
     def tend(self) -> None:
-        """Put away the cases, and delete the files, that nobody asked for in a while."""
+        """Put away the cases that nobody asked for in a while."""
         self.shelf.expire()
-        self.folders.expire(FILES_IDLE_S)
         if self._freed:
             self._freed = False
             give_back()
@@ -654,7 +653,7 @@ class TumourService:
         weights, about = self._model.importance, dict(self._model.about)
         return {
             "importance": {s: round(float(w), 4) for s, w in weights.items()},
-            "model": f"{words.model_line(about)} {left_out(about)}".strip(),
+            "model": f"{model_line(about)} {left_out(about)}".strip(),
         }
 
     def seen(self, opened: Opened) -> str:

@@ -19,8 +19,8 @@ import soundfile
 from PIL import Image, ImageDraw
 from scipy.signal import resample_poly
 
-from mckd.studio.services import words
-from mckd.studio.services.digits import Desk, DigitService, decode_picture, decode_sound
+from mckd.studio.tasks.digits import words
+from mckd.studio.tasks.digits.service import Desk, DigitService, decode_picture, decode_sound
 from tests.patience import PATIENCE_S
 from tests.sounds import written
 

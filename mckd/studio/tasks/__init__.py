@@ -1,0 +1,60 @@
+"""The tasks' halves of the app: a folder each, found by its name.
+
+`service.py` is plain Python and holds `open_service(root, folders)`; `tab.py` holds `TAB`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from mckd.studio.services.folders import Folders
+
+
+class Service(Protocol):
+    """What the app asks of every task; its tab knows more of it."""
+
+    @property
+    def status(self) -> str:
+        """Of the model: loading, ready or unavailable."""
+        ...
+
+    def warm(self) -> None:
+        """Load what takes seconds. Called once, in a thread, when the page is up; never raises."""
+        ...
+
+    def tend(self) -> None:
+        """Let go of what nobody asked for in a while. Called now and then."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A task's part of the page.
+
+    build: given the service, lays the task's tabs out inside the current `gr.Tabs` and wires them.
+    above: what stands above all tabs, laid out before them. large: the `elem_id` of every component
+    whose values are large (a drawing, a sound).
+    """
+
+    build: Callable[[Any], None]
+    above: Callable[[], None] = lambda: None
+    large: frozenset[str] = frozenset()
+
+
+def open_service(key: str, root: Path, folders: Folders) -> Service:
+    """The service of a task; loads nothing heavy.
+
+    root: the project folder. folders: where files of visitors lie.
+    """
+    found: Service = import_module(f"{__name__}.{key}.service").open_service(root, folders)
+    return found
+
+
+def tab_of(key: str) -> Tab:
+    """The tab of a task."""
+    found: Tab = import_module(f"{__name__}.{key}.tab").TAB
+    return found

@@ -1,0 +1,1 @@
+"""The digits task in the app."""

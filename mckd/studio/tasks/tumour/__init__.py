@@ -1,0 +1,1 @@
+"""The tumour task in the app: the Brain tumours tab and the Compare tab."""

@@ -1,0 +1,28 @@
+"""The tumour task's two tabs, which share the case that a visitor has open, and the guided tour."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from mckd.studio.tasks import Tab
+from mckd.studio.tasks.tumour import case_tab, compare_tab
+from mckd.studio.tasks.tumour.service import TumourService
+from mckd.studio.widgets.guide import guide
+from mckd.tumour.about import ABOUT
+from mckd.tumour.naming import SEQUENCE_NAMES
+
+
+def build(tumour: TumourService) -> None:
+    """The tabs inside the current `gr.Tabs`."""
+    with gr.Tab(ABOUT.name, id=ABOUT.key):
+        desk = case_tab.build(tumour.cases)
+    with gr.Tab("Compare", id="compare"):
+        compare_tab.build(tumour, desk)
+
+
+def above() -> None:
+    """The tour, beside whatever tab it is about."""
+    guide(SEQUENCE_NAMES, elem_id="guide")
+
+
+TAB = Tab(build, above)
