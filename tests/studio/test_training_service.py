@@ -520,13 +520,27 @@ def test_what_a_run_says_has_no_flags_but_in_a_command(
 def test_no_sentence_of_the_form_names_a_flag(project: Path) -> None:
     words = [service.SHARED]
     for task in abouts():
-        groups = (task.presets, task.scarce, task.modalities)
-        words += [task.label, task.data_note, *(c.label + c.note for g in groups for c in g)]
+        words += [task.label, task.data, *(one.label for one in task.series.values())]
+        words += [choice.label + choice.note for choice in (*task.presets, *task.scarce)]
     for choices in (chosen(data="given"), chosen(seed=-1), chosen(epochs=-1), chosen(rate=7)):
         with pytest.raises(ValueError, match=r".+") as problem:
             Training(project).command(choices)
         words.append(str(problem.value))
     assert not [sentence for sentence in words if "--" in sentence]
+
+
+def test_names_of_curves_are_of_the_run_and_its_task(project: Path) -> None:
+    write_run(project)
+    names = Training(project).since("one")["names"]
+    assert names["audio"] == {"label": "Voice", "colour": "--mk-digits-audio"}
+    assert list(names) == ["visual", "audio", "both"]
+
+
+def test_modalities_that_only_the_data_knows_are_drawn_too() -> None:
+    own = {"task": "digits", "modalities": ["visual", "touch"]}
+    assert names_of(own)["touch"] == {"label": "touch", "colour": ""}
+    assert names_of({"task": "gone", "modalities": ["a"]}) == {"a": {"label": "a", "colour": ""}}
+    assert names_of({"task": ["digits"], "modalities": "ab"}) == {}
 
 
 # ---- a real trainer

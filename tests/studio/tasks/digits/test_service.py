@@ -24,7 +24,7 @@ from mckd.studio.tasks.digits.service import Desk, DigitService, decode_picture,
 from tests.patience import PATIENCE_S
 from tests.sounds import written
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 EXAMPLES = ROOT / "assets" / "digits" / "examples"
 
 

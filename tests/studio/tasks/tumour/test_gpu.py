@@ -93,7 +93,7 @@ def test_only_where_one_is_lent_is_the_lender_asked(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=True,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[4],
             env={"PYTHONPATH": str(tmp_path), "SPACES_ZERO_GPU": lent},
         ).stdout
         for lent in ("true", "")
