@@ -22,13 +22,7 @@ from hypothesis import strategies as st
 
 from mckd.files.runs import RunFolder
 from mckd.studio.services import training as service
-from mckd.studio.services.training import (
-    Choices,
-    Training,
-    new_name,
-    thin,
-    tidy_row,
-)
+from mckd.studio.services.training import Choices, Training, names_of, new_name, thin, tidy_row
 from mckd.tasks import abouts
 from tests.patience import until
 

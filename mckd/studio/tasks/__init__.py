@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mckd.studio.services.folders import Folders
+if TYPE_CHECKING:
+    from mckd.studio.services.folders import Folders
 
 
 class Service(Protocol):
