@@ -33,13 +33,12 @@ from mckd.tumour.naming import (
     STACK,
     CaseError,
     Verdict,
-    is_of_data_set,
     matched,
     stem_of,
     verdicts,
-    words_of,
 )
 from mckd.tumour.vocabulary import SEQUENCE_KINDS, Kind
+from mckd.tumour.words import is_of_data_set, words_of
 
 MSD_ORDER = ("flair", "t1", "t1c", "t2")
 BIDS_KINDS = frozenset({"anat", "dwi", "func", "fmap", "perf", "pet", "meg", "eeg", "ieeg", "mrs"})

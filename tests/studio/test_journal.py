@@ -148,7 +148,9 @@ def test_what_this_project_says_stays_as_it_is() -> None:
             faults.record(logging.getLogger("mckd.x"), "A case could not be read.", error)
     """)
     _, error = said_by(ROOT, program)
-    assert "ERROR mckd.x: A case could not be read. CaseError in mckd/tumour/nifti.py:" in error
+    assert (
+        "ERROR mckd.x: A case could not be read. CaseError in mckd/tumour/nifti_bytes.py:" in error
+    )
     assert "nowhere" not in error
 
 

@@ -12,7 +12,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from mckd.tumour import CaseError
-from mckd.tumour.nifti import UNKNOWN_SIDES, read_header, read_image
+from mckd.tumour.nifti import read_header, read_image
+from mckd.tumour.nifti_affine import UNKNOWN_SIDES
 
 
 def open_image(path):

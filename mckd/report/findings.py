@@ -1,0 +1,159 @@
+"""The first page of the report: the case, the result from all its sequences, key slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.platypus import Flowable, Paragraph, Spacer, Table
+
+from mckd.report.style import (
+    BODY,
+    FIRST_TOP,
+    FOOT,
+    HEADING,
+    HEIGHT,
+    LABEL,
+    NONE,
+    TABLE,
+    TEXT,
+    WARN,
+    WARN_LINE,
+    WARN_SOFT,
+    film,
+    in_points,
+    number,
+    swatch,
+)
+from mckd.report.subject import Subject
+from mckd.tumour.comparison import listed
+from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
+
+
+def findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
+    """pictures: the PNGs by the names they have in an export."""
+    marks = subject.marks
+    if not subject.case.sides_known:
+        marks.append("No file says which side is left: left and right are unknown.")
+    names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
+    story = [
+        _facts(subject),
+        Spacer(1, 3 * mm),
+        _box("<br/>".join(marks)),
+        Paragraph(
+            f"Result from {'all sequences: ' if len(subject.sequences) > 1 else ''}{names}", HEADING
+        ),
+        _result(subject),
+        *_cautions(subject),
+        Spacer(1, 4 * mm),
+    ]
+    room = HEIGHT - FIRST_TOP - FOOT - sum(map(_height, story)) - 2 * mm
+    return [*story, film(pictures["key_slices.png"], room)]
+
+
+def _height(part: Flowable) -> float:
+    """What a part of a page takes, as wide as the text."""
+    return float(part.getSpaceBefore() + part.wrap(TEXT, HEIGHT)[1] + part.getSpaceAfter())
+
+
+def _facts(subject: Subject) -> Table:
+    """What the case is, in two columns."""
+    geometry = subject.geometry
+    size = " x ".join(map(str, geometry["shape"]))
+    spacing = " x ".join(f"{n:.3g}" for n in geometry["spacing_mm"])
+    sides = "left and right " + ("known from the files" if geometry["sides_known"] else "unknown")
+    missing = [SEQUENCE_NAMES[s] for s in SEQUENCES if s not in subject.case.present]
+    names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
+    facts = (
+        ("Sequences", names + (f" (not there: {', '.join(missing)})" if missing else "")),
+        ("Reference", _reference(subject)),
+        ("Grid", f"{size} voxels of {spacing} mm"),
+        ("Orientation", f"{geometry['axes']}, {sides}"),
+    )
+    cells = [[Paragraph(label, LABEL), Paragraph(escape(value), BODY)] for label, value in facts]
+    rows = [left + right for left, right in zip(cells[::2], cells[1::2], strict=True)]
+    table = Table(rows, colWidths=[20 * mm, 70 * mm, 20 * mm, TEXT - 110 * mm])
+    table.setStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "BASELINE"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 1),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
+        ]
+    )
+    return table
+
+
+def _reference(subject: Subject) -> str:
+    """Whether there is one, and for which regions."""
+    told = [REGION_NAMES[region].lower() for region in subject.told]
+    if not told:
+        return "none: nothing to score against"
+    return "given" if len(told) == len(REGIONS) else f"given, only for {listed(told)}"
+
+
+def _box(words: str) -> Table:
+    """What nobody may overlook."""
+    style = ParagraphStyle("box", BODY, fontName="Helvetica-Bold", fontSize=8.2, textColor=WARN)
+    table = Table([[Paragraph(words, style)]], colWidths=[TEXT])
+    table.setStyle(
+        [
+            ("BACKGROUND", (0, 0), (-1, -1), WARN_SOFT),
+            ("BOX", (0, 0), (-1, -1), 0.6, WARN_LINE),
+            ("ROUNDEDCORNERS", [3, 3, 3, 3]),
+            ("LEFTPADDING", (0, 0), (-1, -1), 7),
+            ("TOPPADDING", (0, 0), (-1, -1), 3),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
+        ]
+    )
+    return table
+
+
+def _result(subject: Subject) -> Table:
+    """The three regions as all sequences show them, and how far subsets stray."""
+    rows = subject.compared.rows
+    whole = rows[-1]
+    scored = subject.scored
+    head = ["", "Region", "Volume", "Least and most of any subset"]
+    head += ["Reference", "Dice", "HD95, mm", "Outcome"] if scored else []
+    lines: list[list[Any]] = [head]
+    for region in REGIONS:
+        found = whole[region]
+        volumes = [row[region].volume_ml for row in rows]
+        line = [swatch(region), REGION_NAMES[region], f"{found.volume_ml:.1f} mL"]
+        line.append(f"{min(volumes):.1f} to {max(volumes):.1f} mL")
+        if scored and found.score is None:  # the reference does not tell it
+            line += [NONE, NONE, NONE, "not scored"]
+        elif found.score is not None:
+            line += [
+                f"{found.score.reference_ml:.1f} mL",
+                number(found.score.dice, 3),
+                number(found.score.hd95_mm, 1),
+                found.score.outcome,
+            ]
+        lines.append(line)
+    widths = [6, 36, 22, 42, 20, 14, 18, 0] if scored else [6, 46, 40, 0]
+    table = Table(lines, colWidths=in_points(widths), rowHeights=[5.6 * mm] + [6 * mm] * 3)
+    table.setStyle(
+        [
+            *TABLE,
+            ("FONT", (1, 1), (2, -1), "Helvetica-Bold", 9),
+            ("FONTSIZE", (3, 1), (-1, -1), 9),
+            ("ALIGN", (2, 0), (6, -1), "RIGHT"),
+            ("LEFTPADDING", (7, 0), (7, -1), 10),
+        ]
+    )
+    return table
+
+
+def _cautions(subject: Subject) -> list[Flowable]:
+    """Which of the volumes is not to be relied on, and why."""
+    told = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
+    lines = [f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in told.items() if w]
+    if not lines:
+        return []
+    style = ParagraphStyle("caution", BODY, textColor=WARN, spaceBefore=3)
+    return [Paragraph("<br/>".join(lines), style)]
