@@ -1,23 +1,25 @@
 """The one door for sound files: from a file's bytes to samples.
 
-WAV in all its sizes (RIFF, RIFX, RF64, BW64, W64) and AIFF are taken apart here: whole numbers of
-8 to 32 bits, floats, A-law and mu-law. FLAC and Ogg are unpacked by libsndfile, once their first
-bytes say that they are just that. Nothing is asked to guess what a file is, so no playlist, film
-or web address ever reaches a decoder. Memory is that of the result, whatever a header claims.
+libsndfile (soundfile) decodes them; what it does not guard is here. It guesses what a file is; it
+takes one that was cut short for whole, hears nothing of a recording whose writer did not know the
+length (into a pipe, in a browser), gives up at a chunk of odd length, and allows any rate and any
+number of channels. So the first bytes alone say what may be read, and no playlist, film or web
+address is ever followed; chunks are walked here, in all sizes of WAV (RIFF, RIFX, RF64, BW64, W64)
+and in AIFF, and libsndfile gets the samples without a header, piece by piece: memory is that of the
+result. FLAC and Ogg it unpacks itself, within the same bounds.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from mckd.digits.data import DataError, Floats
 from mckd.digits.sound import MAX_RATE_HZ, MAX_SECONDS, MIN_RATE_HZ, to_mono
@@ -31,21 +33,33 @@ UNKNOWN_LENGTH = 0x7F000000
 
 _PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _WIDE = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"  # of Sony's Wave64
-# Kinds of samples and their bytes in AIFF-C, by the name of the compression; 0: as COMM says.
+# Samples of AIFF-C by the name of the compression: libsndfile's name for them (of plain ones with
+# as many bits as the header says) and their byte order.
 _AIFF_KINDS = {
-    b"NONE": ("whole", 0, ">"),
-    b"twos": ("whole", 0, ">"),
-    b"sowt": ("whole", 0, "<"),
-    b"in24": ("whole", 3, ">"),
-    b"in32": ("whole", 4, ">"),
-    b"42ni": ("whole", 3, "<"),
-    b"42n1": ("whole", 3, "<"),  # as libsndfile spells it
-    b"23ni": ("whole", 4, "<"),
-    b"raw ": ("unsigned", 1, ">"),
-    b"fl32": ("float", 4, ">"),
-    b"fl64": ("float", 8, ">"),
-    b"alaw": ("alaw", 1, ">"),
-    b"ulaw": ("ulaw", 1, ">"),
+    b"none": ("PCM", "BIG"),
+    b"twos": ("PCM", "BIG"),
+    b"sowt": ("PCM", "LITTLE"),
+    b"in24": ("PCM_24", "BIG"),
+    b"in32": ("PCM_32", "BIG"),
+    b"42ni": ("PCM_24", "LITTLE"),
+    b"42n1": ("PCM_24", "LITTLE"),  # as libsndfile spells it
+    b"23ni": ("PCM_32", "LITTLE"),
+    b"raw ": ("PCM_U8", "BIG"),
+    b"fl32": ("FLOAT", "BIG"),
+    b"fl64": ("DOUBLE", "BIG"),
+    b"alaw": ("ALAW", "BIG"),
+    b"ulaw": ("ULAW", "BIG"),
+}
+_WIDTHS = {
+    "PCM_S8": 1,
+    "PCM_U8": 1,
+    "PCM_16": 2,
+    "PCM_24": 3,
+    "PCM_32": 4,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+    "ALAW": 1,
+    "ULAW": 1,
 }
 # Chunks that may stand after one of odd length whose writer forgot the byte that makes it even.
 _AFTER_ODD = (b"fmt ", b"data", b"LIST", b"fact", b"bext", b"COMM", b"SSND")
@@ -68,13 +82,12 @@ _LOOKS_LIKE = {
 
 @dataclass(frozen=True)
 class _Format:
-    """kind: whole, unsigned, float, alaw or ulaw. width: bytes of a sample. order: < or >.
+    """kind, order: of the samples, in libsndfile's words. rate: Hz.
 
     frames: as a header of AIFF says besides; 0: it does not.
     """
 
     kind: str
-    width: int
     order: str
     channels: int
     rate: int
@@ -82,7 +95,7 @@ class _Format:
 
     @property
     def frame_bytes(self) -> int:
-        return self.channels * self.width
+        return self.channels * _WIDTHS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -241,13 +254,14 @@ def _format(chunk: bytes, order: str, name: str) -> _Format:
         (tag,) = struct.unpack(f"{order}H", chunk[24:26])
     width = -(-bits // 8)
     if tag == _PCM and 0 < bits <= 32:
-        form = _Format("whole" if width > 1 else "unsigned", width, order, channels, rate)
+        kind = "PCM_U8" if width == 1 else f"PCM_{8 * width}"
     elif tag == _FLOAT and bits in (32, 64):
-        form = _Format("float", width, order, channels, rate)
+        kind = "FLOAT" if bits == 32 else "DOUBLE"
     elif tag in (_A_LAW, _MU_LAW) and bits == 8:
-        form = _Format("alaw" if tag == _A_LAW else "ulaw", 1, order, channels, rate)
+        kind = "ALAW" if tag == _A_LAW else "ULAW"
     else:
         raise _odd(name)
+    form = _Format(kind, "BIG" if order == ">" else "LITTLE", channels, rate)
     if frame_bytes != form.frame_bytes:
         raise _damaged(name)
     return _sensible(form, name)
@@ -258,18 +272,18 @@ def _aiff_format(chunk: bytes, name: str) -> _Format:
     if len(chunk) < 18:
         raise _damaged(name)
     channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", chunk[:18])
-    compression = chunk[18:22] if len(chunk) >= 22 else b"NONE"
-    known = {k.lower(): v for k, v in _AIFF_KINDS.items()}
-    if compression.lower() not in known or not 0 < bits <= 64:
+    compression = (chunk[18:22] if len(chunk) >= 22 else b"NONE").lower()
+    if compression not in _AIFF_KINDS or not 0 < bits <= 64:
         raise _odd(name)
-    kind, width, order = known[compression.lower()]
-    if not width and bits > 32:
-        raise _odd(name)
+    kind, order = _AIFF_KINDS[compression]
+    if kind == "PCM":
+        if bits > 32:
+            raise _odd(name)
+        kind = "PCM_S8" if bits <= 8 else f"PCM_{8 * -(-bits // 8)}"
     # The rate is a float of 80 bits; the upper of its exponents are those of negative numbers.
     rate = round(math.ldexp(mantissa, exponent - 16383 - 63)) if exponent < 16383 + 63 else 0
     unknown = frames >= UNKNOWN_LENGTH
-    form = _Format(kind, width or -(-bits // 8), order, channels, rate, 0 if unknown else frames)
-    return _sensible(form, name)
+    return _sensible(_Format(kind, order, channels, rate, 0 if unknown else frames), name)
 
 
 def _sensible(form: _Format, name: str) -> _Format:
@@ -310,8 +324,7 @@ def _decode(file: BinaryIO, form: _Format, place: int, frames: int, name: str) -
 
     def part(first: int, last: int) -> Floats:
         file.seek(place + first * form.frame_bytes)
-        data = np.frombuffer(file.read((last - first) * form.frame_bytes), np.uint8)
-        return _samples(data, form).reshape(-1, form.channels)
+        return _samples(file.read((last - first) * form.frame_bytes), form)
 
     return _finite(to_mono(part, frames, np.float32), name)
 
@@ -322,37 +335,22 @@ def _finite(mono: Floats, name: str) -> Floats:
     return mono
 
 
-def _samples(data: npt.NDArray[np.uint8], form: _Format) -> Floats:
-    """Samples of all channels in turn, full scale 1."""
-    if form.kind == "float":
-        with np.errstate(over="ignore", invalid="ignore"):
-            return data.view(f"{form.order}f{form.width}").astype(np.float32)
-    if form.kind in ("alaw", "ulaw"):
-        return _companded(form.kind)[data]
-    if form.kind == "unsigned":
-        whole = data.astype(np.float32) - np.float32(128)
-    elif form.width == 3:  # as the upper three bytes of 32 bits
-        wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = data.reshape(-1, 3)[:, :: 1 if form.order == "<" else -1]
-        whole = wide.view("<i4").ravel().astype(np.float32) / np.float32(2**8)
-    else:
-        whole = data.view(f"{form.order}i{form.width}").astype(np.float32)
-    return np.asarray(whole / np.float32(2 ** (8 * form.width - 1)), np.float32)
+def _samples(data: bytes, form: _Format) -> Floats:
+    """Bytes of whole frames as (n, channels), full scale 1."""
+    import soundfile
 
-
-@cache
-def _companded(kind: str) -> Floats:
-    """What the 256 bytes of A-law or mu-law (ITU-T G.711) stand for, full scale 1."""
-    code = np.arange(256) ^ (0x55 if kind == "alaw" else 0xFF)
-    exponent, mantissa = code >> 4 & 7, code & 15
-    if kind == "alaw":
-        size = np.where(exponent, (16 * mantissa + 264) << np.maximum(exponent - 1, 0), 0)
-        size = np.where(exponent, size, 16 * mantissa + 8)
-        sign = np.where(code & 0x80, 1, -1)
-    else:
-        size = ((8 * mantissa + 132) << exponent) - 132
-        sign = np.where(code & 0x80, -1, 1)
-    return np.asarray(sign * size / 2**15, np.float32)
+    samples: Floats
+    samples, _ = soundfile.read(
+        io.BytesIO(data),
+        dtype="float32",
+        always_2d=True,
+        format="RAW",
+        subtype=form.kind,
+        endian=form.order,
+        channels=form.channels,
+        samplerate=form.rate,
+    )
+    return samples
 
 
 def _unpacked(path: Path, name: str) -> tuple[Floats, int]:
@@ -363,13 +361,12 @@ def _unpacked(path: Path, name: str) -> tuple[Floats, int]:
         raise DataError(f"{name} is larger than any recording of a word. Cut the word out.")
     try:
         with soundfile.SoundFile(path) as opened:
-            form = _Format("packed", 0, "<", opened.channels, opened.samplerate)
             if opened.format not in ("FLAC", "OGG"):
                 raise _odd(name)
-            _sensible(form, name)
+            rate = _sensible(_Format("", "", opened.channels, opened.samplerate), name).rate
             if opened.frames >= UNKNOWN_LENGTH:
                 raise DataError(f"{name} does not say how long it is. Convert it to WAV, 16 bits.")
-            _require_a_word(opened.frames, form.rate, name)
+            _require_a_word(opened.frames, rate, name)
 
             def part(first: int, last: int) -> Floats:
                 if first == 0:
@@ -379,6 +376,6 @@ def _unpacked(path: Path, name: str) -> tuple[Floats, int]:
                     raise DataError(f"{name} ends early. Fetch it again.")
                 return read
 
-            return _finite(to_mono(part, opened.frames, np.float32), name), form.rate
+            return _finite(to_mono(part, opened.frames, np.float32), name), rate
     except soundfile.LibsndfileError as error:
         raise DataError(f"{name} is damaged. Fetch it again.") from error

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.io import wavfile
+import soundfile
 from scipy.signal import resample_poly
 
 from tests import small_heads
@@ -131,11 +131,11 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="session")
 def spoken_three(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the fake microphone plays, in a loop: a word, then a long pause, at 48 kHz."""
-    rate, word = wavfile.read(EXAMPLES / "spoken.wav")
+    word, rate = soundfile.read(EXAMPLES / "spoken.wav", dtype="int16")
     loud = resample_poly(word.astype(np.float64), 48_000, rate)
     wave = np.concatenate([np.zeros(24_000), loud, np.zeros(96_000)])
     path = tmp_path_factory.mktemp("microphone") / "three.wav"
-    wavfile.write(path, 48_000, np.clip(wave, -32_767, 32_767).astype(np.int16))
+    soundfile.write(path, np.clip(wave, -32_767, 32_767).astype(np.int16), 48_000)
     return path
 
 

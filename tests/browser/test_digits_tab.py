@@ -223,9 +223,7 @@ def test_a_sound_as_any_program_writes_it(page: Any, tmp_path: Path) -> None:
 
 
 def silence(path: Path, seconds: float) -> Path:
-    from scipy.io import wavfile
-
-    wavfile.write(path, 16_000, np.zeros(int(16_000 * seconds), np.int16))
+    soundfile.write(path, np.zeros(int(16_000 * seconds), np.int16), 16_000)
     return path
 
 

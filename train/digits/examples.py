@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
+import soundfile
 from scipy.signal import resample_poly
 
 FOLDER = Path(__file__).parents[2] / "assets" / "digits" / "examples"
@@ -57,7 +57,7 @@ def speech(word: str, voice: str) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "word.wav"
         subprocess.run(["espeak-ng", "-v", voice, "-s", "130", "-w", str(path), word], check=True)
-        rate, samples = wavfile.read(path)
+        samples, rate = soundfile.read(path, dtype="int16")
     wave = resample_poly(samples.astype(np.float64), RATE, rate)
     wave *= 12_000 / np.abs(wave).max()
     loud = np.flatnonzero(np.abs(wave) > 100)
@@ -70,7 +70,7 @@ def main() -> None:
     for example in EXAMPLES:
         if "says" in example:
             wave = speech(str(example["says"]), VOICES[str(example["name"])])
-            wavfile.write(FOLDER / f"{example['name']}.wav", RATE, wave)
+            soundfile.write(FOLDER / f"{example['name']}.wav", wave, RATE, "PCM_16")
     lines = ",\n".join(json.dumps(example) for example in EXAMPLES)
     (FOLDER / "examples.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

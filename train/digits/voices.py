@@ -11,7 +11,6 @@ import random
 import shutil
 import subprocess
 import tempfile
-import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 from scipy.signal import resample_poly
 
 from mckd.digits.sound import SAMPLE_RATE_HZ
@@ -134,7 +134,9 @@ def synthesise(out: Path, seed: int, cases: int = 400) -> int:
         for speaker in draw_speakers(seed, cases, with_flite=shutil.which("flite") is not None):
             for digit in range(10):
                 speaker.render(digit, rendered)
-                _write_voice(out / f"{digit}_{speaker.name}_0.wav", *_read_wave(rendered))
+                _write_voice(
+                    out / f"{digit}_{speaker.name}_0.wav", *soundfile.read(rendered, dtype="int16")
+                )
                 written += 1
     return written
 
@@ -144,7 +146,7 @@ def say_digit(digit: int, out: Path, *, voice: str, pitch: int, speed: int) -> N
     with tempfile.TemporaryDirectory() as scratch:
         rendered = Path(scratch) / "word.wav"
         _espeak(rendered, ENGLISH[digit], voice, str(pitch), str(speed))
-        samples, rate = _read_wave(rendered)
+        samples, rate = soundfile.read(rendered, dtype="int16")
     sounding = np.flatnonzero(np.abs(samples.astype(np.int64)) > 200)
     _write_voice(out, samples[sounding[0] : sounding[-1] + 1], rate)
 
@@ -161,19 +163,11 @@ def _call(*command: str) -> None:
         raise RuntimeError(f"{command[0]} failed: {reason[-1] if reason else 'no reason given'}")
 
 
-def _read_wave(path: Path) -> tuple[npt.NDArray[np.int16], int]:
-    """Read a 16-bit mono WAV file as samples (n,) and their rate in hertz."""
-    with wave.open(str(path), "rb") as file:
-        frames = file.readframes(file.getnframes())
-        return np.frombuffer(frames, dtype="<i2").astype(np.int16), file.getframerate()
-
-
 def _write_voice(path: Path, samples: npt.NDArray[np.int16], rate: int) -> None:
     """Resample to 8 kHz and write a 16-bit mono WAV file."""
     divisor = gcd(SAMPLE_RATE_HZ, rate)
     resampled = resample_poly(
         samples.astype(np.float64), SAMPLE_RATE_HZ // divisor, rate // divisor
     )
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
-        file.writeframes(np.clip(np.rint(resampled), -32768, 32767).astype("<i2").tobytes())
+    whole = np.clip(np.rint(resampled), -32768, 32767).astype(np.int16)
+    soundfile.write(path, whole, SAMPLE_RATE_HZ, "PCM_16")
