@@ -140,15 +140,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _whole(digits: str) -> int:
-    number = int(digits)
+def _whole(text: str) -> int:
+    number = int(text)
     if abs(number) > LARGEST_WHOLE:
         raise ValueError("too large a number")
     return number
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+def _finite(text: str) -> float:
+    number = float(text)
     if not math.isfinite(number):
         raise ValueError("no number")
     return number
