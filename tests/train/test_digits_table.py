@@ -1,45 +1,145 @@
+"""Table 2: its rows, its runs, and a whole one of the bundled set."""
+
 import csv
-import re
-import subprocess
-import sys
 
-from tests.conftest import ROOT
-from train.digits.table import PAPER, RATES, cells
+import numpy as np
+import pytest
 
+from mckd.files.runs import RunError
+from train.__main__ import main
+from train.digits.report import compared
+from train.digits.rows import PAPER, RATES, VARIANTS, Row, rows
+from train.digits.runs import WEIGHT_DECAYS, Plan, Result, Run, RunsFile
+from train.digits.table import choose_decays
+from train.statistics import mcnemar
 
-def test_rows_are_the_paper_s_then_the_ablations():
-    titles = [row.title for row in cells()]
-    assert titles[: len(PAPER)] == list(PAPER)
-    assert len(titles) == len(set(titles)) == len(PAPER) + 10
-
-
-def test_every_row_is_compared_with_the_bound_of_its_tested_modality():
-    bounds = {row.title: row.tested for row in cells() if not row.bound}
-    for row in cells():
-        if row.bound:
-            assert bounds[row.bound] == row.tested
+RUN = Run("mckd", "visual", 0.05, 1e-4, 3, 1, "file", "paper", 60)
 
 
-def test_the_whole_command_on_the_bundled_set(tmp_path, bundled):
-    """Every row trained for one epoch with three seeds; run again, it trains nothing."""
-    words = ["table", "--data", str(bundled), "--out", str(tmp_path), "--seeds", "3"]
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-m", "train", *words, "--epochs", "1"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for _ in range(2)
-    ]
-    assert "seed1, 0:00 left" in outputs[0]
-    assert " left" not in outputs[1]
+def result(right, validation=0.5):
+    right = np.array(right, bool)
+    return Result(validation, float(right.mean()), 0.7, 12.3, right)
+
+
+class TestRows:
+    def test_both_tables_have_every_rated_system_at_every_rate(self):
+        found = rows()
+        assert len(found) == len(set(found))
+        for name, variant in VARIANTS.items():
+            mine = [(row.tested, row.rate) for row in found if row.variant == name]
+            if variant.rated and not variant.ablation:
+                assert mine == [(t, r) for t in ("visual", "audio") for r in RATES]
+            else:
+                assert mine == [(t, RATES[-1] if variant.rated else 1) for t in variant.tested]
+
+    def test_the_scarce_modality_is_the_one_that_is_not_tested(self):
+        assert Row("mckd", "visual", 0.05).changes == {"audio_rate": 0.05}
+        assert Row("shaspec", "audio", 0.2).changes == {"system": "shaspec", "visual_rate": 0.2}
+
+    def test_a_lower_bound_is_trained_on_what_it_is_tested_on(self):
+        assert Row("lower-bound", "audio").changes == {"system": "lower-bound", "only": "audio"}
+        fifth = Row("lower-bound-fifth", "audio")
+        assert fifth.changes == {"system": "lower-bound", "only": "audio", "audio_rate": 0.2}
+        assert fifth.selects == Row("lower-bound", "audio")
+        assert (Row("alone", "audio").alone, Row("mckd", "audio", 0.05).alone) == ("audio", "")
+
+    def test_the_paper_s_rows_are_rows_of_ours(self):
+        of_ours = [row for row in PAPER if row.variant in VARIANTS]
+        assert set(of_ours) <= set(rows())
+        assert len(of_ours) == 19
+
+    def test_every_run_is_one_that_the_trainer_takes(self):
+        plan = Plan(tuple(rows()), 1, (1,), "file", "paper", 60)
+        for row in plan.rows:
+            settings = plan.run(row, 1e-3, 0, 1).settings()
+            assert (settings.weight_decay, settings.draw, settings.epochs) == (1e-3, 1, 60)
+
+
+class TestRunsFile:
+    def test_what_was_added_is_read_again(self, tmp_path):
+        right = np.random.default_rng(0).random(45) < 0.7
+        file = RunsFile(tmp_path / "runs.csv")
+        file.add(RUN, result(right))
+        again = RunsFile(tmp_path / "runs.csv").results
+        assert list(again) == [RUN]
+        assert np.array_equal(again[RUN].right, right)
+        assert again[RUN].test == pytest.approx(right.mean(), abs=1e-6)
+        assert (again[RUN].visual_weight, again[RUN].seconds) == (0.7, 12.3)
+
+    def test_half_a_line_of_a_killed_command_goes(self, tmp_path):
+        path = tmp_path / "runs.csv"
+        file = RunsFile(path)
+        file.add(RUN, result([1, 0]))
+        whole = path.read_text()
+        path.write_text(whole + "mckd,visual,0.05,0.0001,4,1,fi")
+        assert list(RunsFile(path).results) == [RUN]
+        assert path.read_text() == whole
+
+    def test_a_file_with_other_columns_is_refused(self, tmp_path):
+        (tmp_path / "runs.csv").write_text("system,mean\nmckd,93\n")
+        with pytest.raises(RunError, match=r"runs\.csv .* another version"):
+            RunsFile(tmp_path / "runs.csv")
+
+
+def test_the_weight_decay_is_the_one_that_validates_best():
+    """By the mean over seeds; test accuracy, here the other way round, has no say."""
+    plan = Plan((Row("mckd", "visual", 0.05),), 2, (1, 2), "file", "paper", 60)
+    validation = dict(zip(WEIGHT_DECAYS, ((0.9, 0.1), (0.6, 0.7), (0.5, 0.5)), strict=True))
+    results = {
+        run: Result(validation[run.weight_decay][run.seed], 1 - run.weight_decay, None, 1, None)
+        for run in plan.selection()
+    }
+    assert len(results) == 6
+    assert choose_decays(plan, results) == {Row("mckd", "visual", 0.2): WEIGHT_DECAYS[1]}
+
+
+class TestReport:
+    def plan_of(self, tested, draws=(1, 2)):
+        rows_ = (Row("lower-bound", tested), Row("mckd", tested, 0.2))
+        return Plan(rows_, 1, draws, "file", "paper", 60)
+
+    def lines(self, plan, right):
+        """right: by variant, a row per draw."""
+        decays = {row.selects: 1e-4 for row in plan.rows}
+        results = {run: result(right[run.variant][run.draw - 1]) for run in plan.all_runs(decays)}
+        return {line.row.variant: line for line in compared(plan, decays, results)}
+
+    def test_pictures_of_two_draws_are_different_samples(self):
+        right = {"lower-bound": [[1, 0, 0], [1, 0, 1]], "mckd": [[1, 1, 1], [1, 1, 0]]}
+        lines = self.lines(self.plan_of("visual"), right)
+        bound, ours = lines["lower-bound"], lines["mckd"]
+        assert (bound.samples, bound.rate) == (6, 0.2)
+        assert bound.accuracy.mean == pytest.approx(50)
+        assert ours.accuracy.mean == pytest.approx(100 * 5 / 6)
+        assert bound.gain.mean == pytest.approx(100 / 3)
+        assert bound.p == mcnemar([[1, 1, 1, 1, 1, 0]], [[1, 0, 0, 1, 0, 1]])
+        assert bound.p_holm == bound.p  # the only test
+        assert ours.gain is None
+
+    def test_recordings_are_the_same_in_both_draws(self):
+        right = {"lower-bound": [[1, 0, 0], [1, 0, 1]], "mckd": [[1, 1, 1], [1, 1, 0]]}
+        bound = self.lines(self.plan_of("audio"), right)["lower-bound"]
+        assert bound.samples == 3
+        assert bound.p == mcnemar(right["mckd"], right["lower-bound"])
+
+
+def test_the_whole_command_on_the_bundled_set(tmp_path, bundled, capsys):
+    """One epoch of two systems; run again, it trains nothing and says the same."""
+    words = ["table", "--which", "2", "--data", str(bundled), "--out", str(tmp_path)]
+    words += ["--systems", "lower-bound", "mckd", "--seeds", "1", "--draws", "0", "--epochs", "1"]
+    said = []
+    for _ in range(2):
+        assert main(words) == 0
+        said.append(capsys.readouterr().out)
+    assert "[6/6] " in said[0]  # after the 12 that choose the weight decays
+    assert "left" not in said[1]
+    table = (tmp_path / "table.md").read_text()
+    assert all(table in words for words in said)
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:
-        rows = {row["system"]: row for row in csv.DictReader(file)}
-    assert list(rows) == [row.title for row in cells()]
-    learned = rows[f"MCKD, audio rate {RATES[-1]:.0%}"]
-    assert 0 <= float(learned["mean"]) <= 100
-    assert re.fullmatch(r"0\.\d\d \+- 0\.\d\d", learned["visual weight"])
-    assert 0 <= float(learned["p"]) <= 1
-    assert rows["Lower bound, picture only"]["p"] == ""
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * (4 + 4)  # MCKD, and the bound against MCKD, at four rates each
+    for line in lines:
+        assert 0 <= float(line["low"]) <= float(line["mean"]) <= float(line["high"]) <= 100
+        assert (line["p_holm"] == "") == (line["variant"] == "mckd")
+        assert line["samples"] == "60"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["runs.csv", "table.csv", "table.md"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckd.digits.about import ABOUT
+from train.digits.rows import VARIANTS
 from train.digits.settings import PRESETS, DigitSettings, paper
 from train.flags import DEFAULT, Later, at_least, folder
 
@@ -80,12 +81,34 @@ def add_commands(commands: Any) -> None:
     """`python -m train table`."""
     parser = commands.add_parser("table", help="redo the paper's Table 2")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder of Audiovision-MNIST (required)"
+        "--which", choices=("2",), default="2", help=f"table of the paper {DEFAULT}"
+    )
+    parser.add_argument(
+        "--data", type=folder, required=True, help="folder of Audiovision-MNIST (required)"
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the table and its runs (required)"
     )
     parser.add_argument("--seeds", type=at_least(1), default=10, help=f"runs per row {DEFAULT}")
+    parser.add_argument(
+        "--draws",
+        type=at_least(0),
+        default=3,
+        help=f"random draws of pictures; 0 takes them in the order of --order {DEFAULT}",
+    )
+    parser.add_argument(
+        "--order",
+        default=paper().order,
+        choices=DigitSettings.CHOICES["order"],
+        help=f"in which pictures are taken without draws {DEFAULT}",
+    )
+    parser.add_argument(
+        "--systems",
+        nargs="+",
+        choices=tuple(VARIANTS),
+        default=tuple(VARIANTS),
+        help="rows to train (default: all)",
+    )
     parser.add_argument(
         "--epochs", type=at_least(1), default=paper().epochs, help=f"of each run {DEFAULT}"
     )
@@ -96,7 +119,7 @@ def add_commands(commands: Any) -> None:
         help=f"MFCC variant {DEFAULT}",
     )
     parser.add_argument(
-        "--processes", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
+        "--jobs", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
     )
     parser.set_defaults(action=Later("train.digits.table", "make_table"))
 

@@ -1,0 +1,171 @@
+"""Table 2 from its runs: means, intervals and tests, as CSV and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mckd.files.atomic import write_atomically
+from train.digits.rows import OURS, PAPER, RATES, SCARCE, VARIANTS, Row
+from train.digits.runs import Plan, Result, Run
+from train.statistics import Interval, bootstrap, holm, mcnemar
+
+TITLES = {
+    "visual": "Table 2a: pictures are tested, sound is scarce in training",
+    "audio": "Table 2b: sounds are tested, pictures are scarce in training",
+}
+FIELDS = (
+    "variant", "tested", "rate", "weight_decay", "seeds", "samples", "mean", "low", "high", "paper",
+    "mckd_minus", "mckd_minus_low", "mckd_minus_high", "p_mcnemar", "p_holm", "visual_weight",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is said of a row; accuracies and differences in per cent.
+
+    rate: of the row; of a row without one that is compared with MCKD at each, that of MCKD.
+    samples: different ones in the test. gain: MCKD minus this, None where it is not compared.
+    p: McNemar's. p_holm: over all tested lines.
+    """
+
+    row: Row
+    rate: float
+    decay: float
+    samples: int
+    accuracy: Interval
+    gain: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    visual_weight: float | None = None
+
+
+def write_report(
+    out: Path, plan: Plan, decays: dict[Row, float], results: dict[Run, Result]
+) -> str:
+    """Write table.csv and table.md; returns the latter."""
+    lines = compared(plan, decays, results)
+    write_atomically(out / "table.csv", _as_csv(plan, lines).encode())
+    text = _as_markdown(plan, lines)
+    write_atomically(out / "table.md", text.encode())
+    return text
+
+
+def compared(plan: Plan, decays: dict[Row, float], results: dict[Run, Result]) -> list[Line]:
+    """Every row with its interval; the rivals of MCKD with the difference and its test."""
+    right = {row: plan.scores(row, decays[row.selects], results) for row in plan.rows}
+    lines = []
+    for row in plan.rows:
+        decay = decays[row.selects]
+        samples, accuracy = right[row].shape[1], _per_cent(bootstrap(right[row]))
+        w = _mean_weight(plan, row, decay, results)
+        rates = [r for r in _rates(row) if Row(OURS, row.tested, r) in right]
+        if not (row.rival and rates):
+            lines.append(Line(row, row.rate, decay, samples, accuracy, visual_weight=w))
+        for rate in rates if row.rival else []:
+            ours = right[Row(OURS, row.tested, rate)]
+            gain = _per_cent(bootstrap(ours.astype(float) - right[row]))
+            p = mcnemar(ours, right[row])
+            lines.append(Line(row, rate, decay, samples, accuracy, gain, p, visual_weight=w))
+    return _adjusted(lines)
+
+
+def _rates(row: Row) -> tuple[float, ...]:
+    return (row.rate,) if row.rate < 1 else RATES
+
+
+def _adjusted(lines: list[Line]) -> list[Line]:
+    """With Holm's p over all that were tested, in both tables and at all rates."""
+    adjusted = iter(holm([line.p for line in lines if line.p is not None]))
+    return [line if line.p is None else replace(line, p_holm=next(adjusted)) for line in lines]
+
+
+def _per_cent(interval: Interval) -> Interval:
+    return Interval(*(100 * x for x in interval))
+
+
+def _mean_weight(plan: Plan, row: Row, decay: float, results: dict[Run, Result]) -> float | None:
+    runs = [plan.run(row, decay, s, d) for s in range(plan.seeds) for d in plan.draws]
+    found = [w for run in runs if (w := results[run].visual_weight) is not None]
+    return float(np.mean(found)) if found and not row.alone else None
+
+
+def _as_csv(plan: Plan, lines: list[Line]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for line in lines:
+        row, gain = line.row, line.gain or (None, None, None)
+        paper = PAPER.get(row)
+        values = [*line.accuracy, paper, *gain]
+        writer.writerow(
+            [row.variant, row.tested, f"{line.rate:g}", f"{line.decay:g}", plan.seeds, line.samples]
+            + ["" if x is None else f"{x:.2f}" for x in values]
+            + ["" if p is None else f"{p:.2g}" for p in (line.p, line.p_holm)]
+            + ["" if line.visual_weight is None else f"{line.visual_weight:.2f}"]
+        )
+    return file.getvalue()
+
+
+def _as_markdown(plan: Plan, lines: list[Line]) -> str:
+    text = [
+        f"Test accuracy in per cent: mean of {plan.seeds} seeds and {_drawn(plan)}, with the 95 % "
+        "interval of a hierarchical bootstrap over seeds, then test samples; in brackets what the "
+        f"paper reports (one run). MFCC variant `{plan.features}`, {plan.epochs} epochs. "
+        "A star: MCKD differs by McNemar's test (clustered by sample), p below .05 after Holm over "
+        "all tested rows of both tables."
+    ]
+    for tested, title in TITLES.items():
+        mine = [line for line in lines if line.row.tested == tested]
+        text += ["", f"**{title}**", "", *_grid(mine, _accuracy)]
+        if compared_ones := [line for line in mine if line.gain]:
+            text += ["", f"MCKD minus the system, in points, at the rates of {SCARCE[tested]}:", ""]
+            text += _grid(compared_ones, _gain)
+    if both := [line for line in lines if line.row.tested == "both"]:
+        text += ["", "**Nothing is missing, neither in training nor in the test**", ""]
+        text += ["| system | accuracy |", "|---|---|"]
+        text += [f"| {VARIANTS[line.row.variant].label} | {_accuracy(line)} |" for line in both]
+    return "\n".join([*text, ""])
+
+
+def _drawn(plan: Plan) -> str:
+    if plan.draws == (0,):
+        return f"the pictures in the order `{plan.order}`"
+    return f"{len(plan.draws)} random draws of the pictures"
+
+
+def _grid(lines: list[Line], cell: Callable[[Line], str]) -> list[str]:
+    """A row per system, a column per rate; a system without a rate has the same in all."""
+    shown: dict[str, dict[float, str]] = {}
+    for line in lines:
+        shown.setdefault(VARIANTS[line.row.variant].label, {})[line.rate] = cell(line)
+    head = ["| system | " + " | ".join(f"{rate:.0%}" for rate in RATES) + " |"]
+    rule = ["|---" * (1 + len(RATES)) + "|"]
+    return (
+        head
+        + rule
+        + [
+            f"| {label} | "
+            + " | ".join(cells.get(rate, cells.get(1.0, "")) for rate in RATES)
+            + " |"
+            for label, cells in shown.items()
+        ]
+    )
+
+
+def _accuracy(line: Line) -> str:
+    mean, low, high = line.accuracy
+    known = PAPER.get(line.row)
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})" + ("" if known is None else f" [{known:.2f}]")
+
+
+def _gain(line: Line) -> str:
+    assert line.gain is not None
+    assert line.p_holm is not None
+    mean, low, high = line.gain
+    return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})" + ("*" if line.p_holm < 0.05 else "")
