@@ -42,6 +42,9 @@ SYSTEMS = {
     "hemis": Entry(
         "hemis", "HeMIS", "U-HeMIS", "Mean and variance over modalities (2016).", needs="maps"
     ),
+    "mmformer": Entry(
+        "mmformer", "MMFormer", "mmFormer", "Transformers over modalities (2022).", needs="maps"
+    ),
     "upper-bound": Entry("bounds", "UpperBound", "Upper bound", "Nothing is missing in training."),
     "lower-bound": Entry("bounds", "LowerBound", "Lower bound", "One modality alone.", of_one=True),
 }

@@ -29,6 +29,7 @@ class FusedNetwork(MissingModalityNetwork):
         self.modalities = parts.modalities
         self.widths = parts.widths
         self.narrow = [max(1, width // 2) for width in parts.widths]
+        """Of the encoders: channels of each scale, deepest first."""
         count = range(len(parts.modalities))
         self.encoders = nn.ModuleList(parts.pyramid(m, self.narrow) for m in count)
         self.decoder = parts.decoder()
@@ -66,6 +67,13 @@ class FusedNetwork(MissingModalityNetwork):
         given = [m in features for m in range(len(self.modalities))]
         present = torch.tensor(given, device=some[0].device).expand(len(some[0]), -1)
         return [{0: fused} for fused in self.fuse(stacked, present)]
+
+
+class Mix(nn.Linear):
+    """A convolution of one place, (B, C, ...) to (B, D, ...), whatever the axes of space."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def of_present(features: Tensor, present: Tensor) -> Tensor:

@@ -37,23 +37,43 @@ class Parts(Protocol):
         ...
 
 
+class MapDecoder(MissingModalityNetwork):
+    """Decodes one map (B, 1, C, ...) per scale and encodes nothing: what predictors use of
+    `MissingModalityNetwork.trunk`."""
+
+    def maps(self, features: tuple[Tensor, ...]) -> list[Tensor]:
+        """What it makes of features as `decode` takes them at each scale, deepest first
+        (B, C, ...)."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def read(self, finest: Tensor) -> Tensor:
+        """The output, from the last of `maps`."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+
 @runtime_checkable
 class MapParts(Parts, Protocol):
     """Parts of a task whose features are maps at several scales, as those of segmentation are.
 
-    widths: channels of each scale, deepest first.
+    widths: channels of each scale, deepest first. grid: places of the deepest scale along each axis
+    of an input as in training; others may come. outputs: channels of an answer (B, outputs, ...).
     """
 
     @property
     def widths(self) -> tuple[int, ...]: ...
 
+    @property
+    def grid(self) -> tuple[int, ...]: ...
+
+    @property
+    def outputs(self) -> int: ...
+
     def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
         """One modality's input (B, ...) to a map (B, width, ...) per scale, deepest first."""
         ...
 
-    def decoder(self) -> MissingModalityNetwork:
-        """Decodes one map (B, 1, C, ...) per scale, of C channels as in `widths`, and encodes
-        nothing: what predictors use of `MissingModalityNetwork.trunk`."""
+    def decoder(self, widths: Sequence[int] | None = None) -> MapDecoder:
+        """A decoder of maps of these widths, those of the task if none are given."""
         ...
 
 

@@ -137,18 +137,24 @@ class Decoder(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         merged = [merge(f) for merge, f in zip(self.merges, features, strict=True)]
-        return spread_cells(self._join(merged), self.patch)
+        return self.read(self.maps(merged)[-1])
 
     def of_available(self, scales: Sequence[Mapping[int, Tensor]], fill: str) -> Tensor:
         pairs = zip(self.merges, scales, strict=True)
-        return self._join([cast(Merge, merge).of_available(f, fill) for merge, f in pairs])
-
-    def _join(self, merged: list[Tensor]) -> Tensor:
-        x = self.bottom(_activate(merged[0]))
-        for f, up, refine in zip(merged[1:], self.ups, self.refine, strict=True):
-            x = refine(_activate(f.add_(up(x))))
-        cells: Tensor = self.head(x)
+        merged = [cast(Merge, merge).of_available(f, fill) for merge, f in pairs]
+        cells: Tensor = self.head(self.maps(merged)[-1])
         return cells
+
+    def maps(self, merged: list[Tensor]) -> list[Tensor]:
+        """Merged features to what becomes of them at each scale, deepest first (B, C, ...)."""
+        maps = [self.bottom(_activate(merged[0]))]
+        for f, up, refine in zip(merged[1:], self.ups, self.refine, strict=True):
+            maps.append(refine(_activate(f.add_(up(maps[-1])))))
+        return maps
+
+    def read(self, finest: Tensor) -> Tensor:
+        """The output of the last of `maps`, in voxels."""
+        return spread_cells(self.head(finest), self.patch)
 
 
 class Merge(nn.Module):

@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from mckd.method import MissingModalityNetwork
-from mckd.tumour.designs import Design
-from mckd.tumour.naming import SEQUENCES
+from mckd.systems.system import MapDecoder
+from mckd.tumour.designs import Design, Triple
+from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.network import Encoder, TumourNetwork
+
+USUAL: Triple = (96, 96, 96)
+"""Voxels of a crop, where the design does not say what is seen at once."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class TumourParts:
     def widths(self) -> tuple[int, ...]:
         return self.design.channels[::-1]
 
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return tuple(n // self.design.multiple for n in self.design.window or USUAL)
+
+    @property
+    def outputs(self) -> int:
+        return len(REGIONS)
+
     def network(self) -> MissingModalityNetwork:
         return TumourNetwork(self.design, self.modalities)
 
@@ -38,10 +50,14 @@ class TumourParts:
         return _Deepest(replace(self.design, channels=(*widths, channels), told=False), 1)
 
     def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
-        return Encoder(replace(self.design, channels=(*reversed(widths),), told=False), 1)
+        return Encoder(self._of(widths), 1)
 
-    def decoder(self) -> MissingModalityNetwork:
-        return _Decoding(self.design)
+    def decoder(self, widths: Sequence[int] | None = None) -> MapDecoder:
+        return _Decoding(self._of(widths or self.widths))
+
+    def _of(self, widths: Sequence[int]) -> Design:
+        """The design with other widths, deepest first, and not told what it sees."""
+        return replace(self.design, channels=(*reversed(widths),), told=False)
 
 
 class _Deepest(Encoder):
@@ -51,9 +67,16 @@ class _Deepest(Encoder):
         return super().forward(volume, sequence)[0]
 
 
-class _Decoding(TumourNetwork):
+class _Decoding(TumourNetwork, MapDecoder):
     """A network that decodes one map per scale; it has no encoder."""
 
     def __init__(self, design: Design) -> None:
         super().__init__(design, ("fused",))
         del self.encoder
+
+    def maps(self, features: tuple[Tensor, ...]) -> list[Tensor]:
+        pairs = zip(self.decoder.merges, features, strict=True)
+        return self.decoder.maps([merge(f) for merge, f in pairs])
+
+    def read(self, finest: Tensor) -> Tensor:
+        return self.decoder.read(finest)

@@ -16,6 +16,15 @@ OF_ONE = [name for name, entry in SYSTEMS.items() if entry.of_one]
 OF_MAPS = [name for name, entry in SYSTEMS.items() if entry.needs == "maps"]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On maps this small more of them only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def parts_of(name):
     kind = MapParts if name in OF_MAPS else Parts
     return kind(MODALITIES[:1] if name in OF_ONE else MODALITIES)
@@ -147,6 +156,7 @@ def other(field):
         "fill": "zero",
         "detach_teacher": False,
         "meta_every": 1,
+        "masking": "zeros",
     }
     return choices.get(field.name, field.default * 2 if field.default else 0.5)
 

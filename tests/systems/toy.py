@@ -9,6 +9,7 @@ from torch import nn
 
 from mckd.method import Batch, MissingModalityNetwork, encode_available
 from mckd.systems import Moment, Trainer
+from mckd.systems.system import MapDecoder
 
 MODALITIES = ("a", "b", "c")
 CHANNELS = 4
@@ -67,7 +68,7 @@ class Pyramid(nn.Module):
         return self.deep(fine), fine
 
 
-class MapDecoder(MissingModalityNetwork):
+class Decoder(MapDecoder):
     """One map per scale to logits (B, outputs, 4, 4)."""
 
     modalities = ("fused",)
@@ -79,8 +80,14 @@ class MapDecoder(MissingModalityNetwork):
         self.head = nn.Conv2d(fine, outputs, 1)
 
     def decode(self, features):
+        return self.read(self.maps(features)[-1])
+
+    def maps(self, features):
         deep, fine = (f[:, 0] for f in features)
-        return self.head(torch.tanh(fine + self.up(deep)))
+        return [deep, torch.tanh(fine + self.up(deep))]
+
+    def read(self, finest):
+        return self.head(finest)
 
 
 @dataclass(frozen=True)
@@ -88,12 +95,14 @@ class MapParts(Parts):
     """The same inputs; an answer for each of their places, as in segmentation."""
 
     widths: tuple = (CHANNELS, 2)
+    grid: tuple = (2, 2)
+    outputs: int = CLASSES
 
     def pyramid(self, modality, widths):
         return Pyramid(*widths)
 
-    def decoder(self):
-        return MapDecoder(self.widths, CLASSES)
+    def decoder(self, widths=None):
+        return Decoder(widths or self.widths, self.outputs)
 
 
 def trainer(**changes) -> Trainer:

@@ -1,0 +1,118 @@
+"""mmFormer: who attends to whom, and what an answer depends on."""
+
+import pytest
+import torch
+from torch import nn
+
+from mckd.method import presence_mask, subsets
+from mckd.systems.mmformer import (
+    HEADS,
+    MMFormerNetwork,
+    MMFormerOptions,
+    Transformer,
+    attention,
+    resized,
+)
+from tests.systems.toy import MODALITIES, MapParts, batch
+
+FOUR = ("a", "b", "c", "d")
+
+
+def make(masking="keys", modalities=MODALITIES):
+    torch.manual_seed(0)
+    network = MMFormerNetwork(MapParts(modalities), MMFormerOptions(masking)).eval()
+    for position in (network.intra_position, network.inter_position):
+        nn.init.normal_(position)
+    return network
+
+
+def volumes(count):
+    g = torch.Generator().manual_seed(5)
+    return [torch.randn(1, 2, 4, 4, generator=g) for _ in range(count)]
+
+
+@pytest.mark.parametrize("masking", ["keys", "zeros"])
+@pytest.mark.parametrize("subset", subsets(FOUR), ids=lambda s: "+".join(sorted(s)))
+def test_nan_in_absent_slots_changes_no_bit(masking, subset):
+    network = make(masking, FOUR)
+    present = presence_mask(subset, FOUR, 1, "cpu")
+    x = volumes(4)
+    spoilt = [
+        v if m in subset else torch.full_like(v, torch.nan) for m, v in zip(FOUR, x, strict=True)
+    ]
+    with torch.no_grad():
+        assert torch.equal(network(x, present), network(spoilt, present))
+
+
+def test_attention_by_hand():
+    """Two tokens: q k^T is 2 ln 2 and 0 over sqrt(4), so the first row is 2/3, 1/3."""
+    q = torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 2, 4)
+    k = torch.zeros(1, 1, 2, 4)
+    k[..., 0, 0] = 2 * torch.log(torch.tensor(2.0))
+    assert torch.allclose(attention(q, k)[0, 0, 0], torch.tensor([2 / 3, 1 / 3]))
+
+
+def test_what_is_no_key_is_not_attended_and_does_not_count():
+    g = torch.Generator().manual_seed(0)
+    q, k = (torch.randn(2, HEADS, 6, 5, generator=g) for _ in range(2))
+    keys = torch.tensor([[1, 1, 0, 0, 1, 1], [1, 1, 1, 1, 1, 1]]).bool()
+    found = attention(q, k, keys)
+    assert not found[0, :, :, 2:4].any()
+    kept = [0, 1, 4, 5]
+    assert torch.allclose(found[0][:, :, kept], attention(q[:1], k[:1, :, kept])[0], atol=1e-6)
+    assert torch.equal(found[1], attention(q, k)[1])
+
+
+def test_the_released_masking_lets_absent_places_take_part():
+    """The same weights: with the key mask T2's absence is as if there were only the others."""
+    present = presence_mask({"a", "b"}, MODALITIES, 1, "cpu")
+    outputs = {}
+    for masking in ("keys", "zeros"):
+        network = make(masking)
+        features = network.encode(volumes(3), present)
+        before = network.fuse(features, present)[0]
+        with torch.no_grad():
+            network.inter_position[2] += 5  # where the absent tokens lie
+        outputs[masking] = torch.equal(before, network.fuse(features, present)[0])
+    assert outputs == {"keys": True, "zeros": False}
+
+
+def test_the_auxiliary_answer_depends_on_its_own_features_only():
+    network = make()
+    present = torch.ones(1, 3, dtype=torch.bool)
+    features = tuple(f.detach().requires_grad_() for f in network.encode(volumes(3), present))
+    network.own_answer(features, 1).sum().backward()
+    for f in features:
+        assert f.grad[:, 1].any()
+        assert not f.grad[:, [0, 2]].any()
+
+
+def test_every_coarser_scale_answers_in_full_size():
+    network = make()
+    present = torch.ones(6, 3, dtype=torch.bool)
+    output, coarser = network.answers(network.encode(batch().inputs, present), present)
+    assert output.shape == (6, 2, 4, 4)
+    assert [x.shape for x in coarser] == [output.shape]
+    assert torch.equal(output, network(batch().inputs, present))
+
+
+def test_positions_are_interpolated_to_other_sizes():
+    p = torch.tensor([0.0, 4.0]).view(1, 1, 2, 1).expand(1, 1, 2, 2)
+    assert torch.equal(resized(p, torch.Size([2, 2])), p)
+    wide = resized(p, torch.Size([4, 2]))
+    assert torch.allclose(wide[0, 0, :, 0], torch.tensor([0.0, 1, 3, 4]))
+    inputs = [torch.randn(1, 2, 8, 4) for _ in MODALITIES]
+    assert make()(inputs, torch.ones(1, 3, dtype=torch.bool)).shape == (1, 2, 8, 4)
+
+
+def test_a_block_keeps_the_order_of_tokens_out_of_its_answer():
+    """Without positions a transformer treats its tokens alike: turned in, turned out."""
+    torch.manual_seed(0)
+    block, z = Transformer(8), torch.randn(1, 5, 8)
+    turn = torch.tensor([3, 0, 4, 1, 2])
+    assert torch.allclose(block(z[:, turn]), block(z)[:, turn], atol=1e-5)
+
+
+def test_an_unknown_masking_is_refused():
+    with pytest.raises(ValueError, match="keys, zeros"):
+        MMFormerOptions(masking="none")
