@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mckd.files.runs import LARGEST_RECORDS, MOST_RECORDS, RunFolder
-from mckd.studio.services.training import MAX_POINTS, Training
+from mckd.studio.services.records import MAX_POINTS
+from mckd.studio.services.training import Training
 from tests.train.test_resume import powerless
 
 NAMES = ("config.json", "status.json", "records.jsonl", "lock", "train.log", "checkpoints")

@@ -1,320 +1,32 @@
-"""The service behind the Training tab: what it refuses, what it reads, and one real run."""
+"""The service behind the Training tab: where runs stand, and one real run."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import re
-import string
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mckd.files.runs import RunFolder
 from mckd.studio.services import training as service
-from mckd.studio.services.training import Choices, Training, names_of, new_name, thin, tidy_row
-from mckd.tasks import abouts
+from mckd.studio.services.training import Training
 from tests.patience import until
+from tests.studio.written import chosen, row, write_run
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = [
-    None,
-    "",
-    0,
-    True,
-    1.5,
-    [],
-    {},
-    ["one"],
-    {"run": "one"},
-    "..",
-    "../one",
-    "/etc/passwd",
-    "one/../one",
-    "one\0",
-    "ONE ",
-    ".hidden",
-    "bundled:",
-    "bundled:../../runs/one",
-    "a" * 5000,
-]
+FETCH = "Fetch it: python -m train data msd --out x"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project root with nothing in it."""
     return tmp_path
-
-
-def write_run(root: Path, name: str = "one", rows: int = 3, state: str = "finished") -> RunFolder:
-    run = RunFolder(root / "runs" / name)
-    run.path.mkdir(parents=True)
-    run.write_config(
-        {
-            "task": "digits",
-            "preset": "smoke",
-            "command": f"python -m train digits --preset smoke --seed 3 --out runs/{name}",
-            "config": {"seed": 3, "method": {"alpha": 0.1}},
-            "provenance": {"index": list(range(900))},
-        }
-    )
-    for step in range(1, rows + 1):
-        run.append(row(step))
-    run.write_status(state=state, step=rows, steps=rows, eta_s=None, message="")
-    return run
-
-
-def chosen(**changes: Any) -> Choices:
-    """A form as a visitor may leave it."""
-    return Choices(**{"task": "digits", "scarce": "audio", **changes})
-
-
-def row(step: int) -> dict[str, Any]:
-    return {
-        "step": step,
-        "epoch": step / 10,
-        "task_loss": 1 / step,
-        "iwv": {"visual": 0.6, "audio": 0.4},
-        "validation": {"visual": 0.9, "audio": 0.8, "both": 0.95},
-    }
-
-
-# ---- commands
-
-
-def test_the_command_is_the_form_in_words(project: Path) -> None:
-    command = Training(project).command(chosen(rate=0.05, seed=7, epochs=2), "some-run")
-    assert command == (
-        "python -m train digits --preset smoke --audio-rate 0.05 --seed 7 --epochs 2 "
-        "--out runs/some-run"
-    )
-
-
-def test_nothing_missing_and_no_epochs_leave_their_flags_out(project: Path) -> None:
-    command = Training(project).command(chosen(scarce="none", epochs=None), "some-run")
-    assert command == "python -m train digits --preset smoke --seed 0 --out runs/some-run"
-
-
-def test_a_task_whose_modalities_drop_by_themselves_has_no_rate(project: Path) -> None:
-    command = Training(project).command(Choices(task="tumour", scarce="audio"), "some-run")
-    assert command == "python -m train tumour --preset smoke --seed 0 --out runs/some-run"
-
-
-def test_another_system_is_named_in_the_command(project: Path) -> None:
-    command = Training(project).command(chosen(system="shaspec"), "some-run")
-    assert command.startswith("python -m train digits --preset smoke --system shaspec --audio-rate")
-    assert "--system" not in Training(project).command(chosen(), "some-run")
-
-
-def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> None:
-    folder = project / "my data"
-    command = Training(project, data=folder).command(chosen(data="given"), "some-run")
-    assert "--data 'my data' " in command
-    with pytest.raises(ValueError, match="No folder was named"):
-        Training(project).command(chosen(data="given"), "some-run")
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"task": "tumour; rm -rf ."}, "no such task"),
-        ({"task": ["digits"]}, "no such task"),
-        ({"preset": "--help"}, "no such preset"),
-        ({"preset": None}, "no such preset"),
-        ({"scarce": "touch"}, "which modality"),
-        ({"rate": 0.5}, "how much"),
-        ({"rate": "0.05 --x"}, "how much"),
-        ({"rate": math.nan}, "how much"),
-        ({"seed": -1}, "whole number"),
-        ({"seed": 2**31}, "whole number"),
-        ({"seed": 1.5}, "whole number"),
-        ({"seed": None}, "whole number"),
-        ({"seed": "1"}, "whole number"),
-        ({"seed": math.inf}, "whole number"),
-        ({"seed": True}, "whole number"),
-        ({"epochs": -3}, "whole number"),
-        ({"epochs": 10**9}, "whole number"),
-        ({"data": "/etc"}, "data sources"),
-        ({"system": "lower-bound"}, "systems in the list"),
-        ({"system": ["mckd"]}, "systems in the list"),
-    ],
-)
-def test_a_choice_that_is_not_in_the_form_is_refused(
-    project: Path, changed: dict[str, Any], said: str
-) -> None:
-    training = Training(project)
-    with pytest.raises(ValueError, match=said):
-        training.start(chosen(**changed))
-    assert not (project / "runs").exists()
-
-
-@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", ".a", "a\n", "ä", "a" * 101])
-def test_a_run_name_is_one_plain_word(project: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="Run names"):
-        Training(project).arguments(chosen(), name)
-
-
-def test_generated_names_say_what_and_when() -> None:
-    name = new_name(chosen(preset="paper"), datetime(2026, 1, 31, 14, 25, 0))
-    assert name == "digits-paper-20260131-142500"
-
-
-# ---- the list of runs
-
-
-def test_runs_come_newest_first_and_the_bundled_one_last(project: Path) -> None:
-    for age, name in enumerate(["new", "old"]):
-        run = write_run(project, name)
-        os.utime(run.path / "config.json", (1e9 - age, 1e9 - age))
-    (project / "checkpoints" / "digits-run").mkdir(parents=True)
-    (project / "checkpoints" / "digits-run" / "records.jsonl").write_text('{"step": 1}\n')
-    training = Training(project)
-    assert [run.id for run in training.runs()] == ["new", "old", "bundled:digits"]
-    assert training.attach() == "new"
-
-
-def test_with_no_run_the_page_shows_the_bundled_one_or_nothing(project: Path) -> None:
-    training = Training(project)
-    assert training.attach() is None
-    assert training.state(None)["state"] == "none"
-    (project / "checkpoints" / "digits-run").mkdir(parents=True)
-    (project / "checkpoints" / "digits-run" / "records.jsonl").write_text('{"step": 1}\n')
-    assert training.attach() == "bundled:digits"
-    reply = training.since("bundled:digits")
-    assert [r["step"] for r in reply["rows"]] == [1]
-    assert reply["status"]["state"] == "finished"
-    assert not reply["status"]["can_resume"]
-
-
-@pytest.mark.parametrize("run_id", HOSTILE)
-def test_an_id_that_is_not_in_the_list_reaches_no_file(project: Path, run_id: Any) -> None:
-    write_run(project)
-    training = Training(project)
-    assert training.find(run_id) is None
-    assert training.since(run_id, None)["rows"] == []
-    assert training.facts(run_id) == []
-    with pytest.raises(ValueError, match="not here"):
-        training.export(run_id, "csv")
-    with pytest.raises(ValueError, match="not here"):
-        training.stop(run_id)
-    with pytest.raises(ValueError, match="not here"):
-        training.resume(run_id)
-
-
-# ---- reading
-
-
-@pytest.mark.parametrize(
-    "cursor", [*HOSTILE, "5", "5:", "-1:0", "1:1", "99999999:12345", "9" * 40 + ":0"]
-)
-def test_a_cursor_that_is_not_ours_starts_from_the_beginning(project: Path, cursor: Any) -> None:
-    write_run(project)
-    reply = Training(project).since("one", cursor)
-    assert [r["step"] for r in reply["rows"]] == [1, 2, 3]
-    assert reply["reset"] is True
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_however_the_file_grows_each_row_arrives_once(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    root = tmp_path_factory.mktemp("grow")
-    steps = data.draw(st.integers(1, 30))
-    lines = b"".join(json.dumps(row(s)).encode() + b"\n" for s in range(1, steps + 1))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=8)))
-    folder = root / "runs" / "one"
-    folder.mkdir(parents=True)
-    training, cursor, seen, written = Training(root), None, [], 0
-    for cut in [*cuts, len(lines)]:
-        with (folder / "records.jsonl").open("ab") as file:
-            file.write(lines[written:cut])
-        written = cut
-        reply = training.since("one", cursor)
-        cursor = reply["cursor"]
-        if reply["reset"]:
-            seen = []
-        seen += [r["step"] for r in reply["rows"]]
-    assert seen == list(range(1, steps + 1))
-
-
-def test_nothing_new_is_an_empty_answer(project: Path) -> None:
-    write_run(project)
-    training = Training(project)
-    first = training.since("one")
-    again = training.since("one", first["cursor"])
-    assert again["rows"] == []
-    assert again["reset"] is False
-
-
-def test_a_file_replaced_by_a_longer_one_starts_anew(project: Path) -> None:
-    run = write_run(project, rows=3)
-    training = Training(project)
-    cursor = training.since("one")["cursor"]
-    records = run.path / "records.jsonl"
-    records.write_text("".join(json.dumps(row(s)) + "\n" for s in range(100, 120)))
-    reply = training.since("one", cursor)
-    assert reply["reset"] is True
-    assert reply["rows"][0]["step"] == 100
-    assert len(reply["rows"]) == 20
-
-
-def test_broken_lines_and_odd_numbers_are_tolerated(project: Path) -> None:
-    run = write_run(project, rows=0)
-    (run.path / "records.jsonl").write_text(
-        '{"step": 1, "task_loss": NaN, "iwv": {"visual": Infinity, "audio": null}}\n'
-        "not json\n"
-        "[1, 2]\n"
-        '{"no": "step"}\n'
-        '{"step": "three"}\n'
-        '{"step": 4, "iwv": 7, "validation": {"visual": "high", "both": 0.123456789}}\n'
-        '{"step": 5, "task_lo'
-    )
-    reply = Training(project).since("one")
-    assert reply["rows"] == [
-        {"step": 1, "task_loss": None, "iwv": {"visual": None, "audio": None}},
-        {"step": 4, "validation": {"visual": None, "both": 0.12346}},
-    ]
-    json.dumps(reply, allow_nan=False)
-
-
-def test_a_row_has_the_losses_of_its_system_and_no_others() -> None:
-    losses = {"task_loss": 1.0, "domain_loss": 0.5, "alignment_loss": None}
-    other = {"loss": 2.0, "x" * 99 + "_loss": 3.0, "<b>_loss": 4.0}
-    assert tidy_row({"step": 1, **losses, **other}) == {"step": 1, **losses}
-    many = {f"{a}{b}_loss": 0.0 for a in string.ascii_lowercase for b in string.ascii_lowercase}
-    assert len(tidy_row({"step": 1, **many}) or {}) <= service.MAX_SERIES + 1
-
-
-def test_a_row_names_a_bounded_number_of_series() -> None:
-    filled = {"fill_l1": {"t1": 0.25}, "fill_cosine": {"t1": 0.75}}  # paper, Fig. 5
-    assert tidy_row({"step": 1, **filled}) == {"step": 1, **filled}
-    tidy = tidy_row({"step": 1, "iwv": {f"m{i}": 0.0 for i in range(1000)}})
-    assert tidy is not None
-    assert len(tidy["iwv"]) <= service.MAX_SERIES
-
-
-def test_long_runs_are_thinned_but_keep_their_ends_and_validations(project: Path) -> None:
-    rows = [{"step": s} for s in range(10_000)]
-    for s in range(0, 10_000, 100):
-        rows[s]["validation"] = {"both": 0.5}
-    kept = thin(rows, 1500)
-    steps = [r["step"] for r in kept]
-    assert len(kept) <= 1500
-    assert steps == sorted(set(steps))
-    assert (steps[0], steps[-1]) == (0, 9999)
-    assert sum("validation" in r for r in kept) == 100
-    assert thin(rows[:7], 1500) == rows[:7]
 
 
 def test_a_deleted_folder_is_said_to_be_gone(project: Path) -> None:
@@ -364,72 +76,6 @@ def test_a_run_that_left_only_a_log_failed_with_its_last_line(project: Path) -> 
     assert state["state"] == "failed"
     assert state["message"] == "no pairs in data"
     assert not state["can_resume"]
-
-
-def test_facts_are_short_plain_text_without_the_path_of_the_project(project: Path) -> None:
-    write_run(project)
-    facts = dict(Training(project).facts("one"))
-    assert facts["Preset"] == "smoke"
-    assert facts["method: alpha"] == "0.1"
-    assert facts["index"].endswith("(900 in all)")
-    assert str(project) not in str(facts)
-
-
-def test_records_can_be_taken_home(project: Path) -> None:
-    write_run(project)
-    training = Training(project)
-    lines = training.export("one", "csv").read_text().splitlines()
-    assert lines[0].split(",")[:3] == ["step", "epoch", "task_loss"]
-    assert "iwv.visual" in lines[0]
-    assert len(lines) == 4
-    rows = [json.loads(line) for line in training.export("one", "jsonl").read_text().splitlines()]
-    assert rows == [row(1), row(2), row(3)]
-    with pytest.raises(ValueError, match="csv or jsonl"):
-        training.export("one", "../x")
-
-
-# ---- resume reads a command from a file: it is checked, not trusted
-
-
-def saved_command(project: Path, command: str) -> list[str]:
-    run = write_run(project, state="stopped")
-    config = run.config() | {"command": command}
-    run.write_config(config)
-    training = Training(project)
-    found = training.find("one")
-    assert found is not None
-    return training._saved_arguments(found)
-
-
-def test_resume_repeats_the_saved_command(project: Path) -> None:
-    words = saved_command(
-        project, "python -m train digits --preset=paper --bf16 --resume --out elsewhere --seed 3"
-    )
-    assert words == [
-        *("-m", "train", "digits", "--preset", "paper", "--bf16", "--seed", "3"),
-        *("--out", "runs/one"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "",
-        "python -c 'import os'",
-        "python -m http.server",
-        "python -m train other --out x",
-        "python -m train digits; reboot",
-        "python -m train digits --preset paper && reboot",
-        "python -m train digits 'unclosed",
-        "python -m train digits --Preset paper",
-    ],
-)
-def test_a_damaged_saved_command_is_not_run(project: Path, command: str) -> None:
-    with pytest.raises(ValueError, match=r"Start (anew|a new run)"):
-        saved_command(project, command)
-
-
-# ---- on a Space, and wherever strangers share the computer
 
 
 def test_where_strangers_share_the_computer_training_is_off_and_replay_works(
@@ -491,9 +137,6 @@ def test_a_start_says_what_it_does_by_what_the_folder_shows(project: Path) -> No
         training._children["one"].kill()
 
 
-FETCH = "Fetch it: python -m train data msd --out x"
-
-
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
@@ -509,35 +152,6 @@ def test_what_a_run_says_has_no_flags_but_in_a_command(
     run = write_run(project, state="stopped")
     run.write_status(state="stopped", step=3, steps=9, eta_s=None, message=written)
     assert Training(project).state("one")["message"] == shown
-
-
-def test_no_sentence_of_the_form_names_a_flag(project: Path) -> None:
-    words = [service.SHARED]
-    for task in abouts():
-        words += [task.label, task.data, *(one.label for one in task.series.values())]
-        words += [choice.label + choice.note for choice in (*task.presets, *task.scarce)]
-    for choices in (chosen(data="given"), chosen(seed=-1), chosen(epochs=-1), chosen(rate=7)):
-        with pytest.raises(ValueError, match=r".+") as problem:
-            Training(project).command(choices)
-        words.append(str(problem.value))
-    assert not [sentence for sentence in words if "--" in sentence]
-
-
-def test_names_of_curves_are_of_the_run_and_its_task(project: Path) -> None:
-    write_run(project)
-    names = Training(project).since("one")["names"]
-    assert names["audio"] == {"label": "Voice", "colour": "--mk-digits-audio"}
-    assert list(names) == ["visual", "audio", "both"]
-
-
-def test_modalities_that_only_the_data_knows_are_drawn_too() -> None:
-    own = {"task": "digits", "modalities": ["visual", "touch"]}
-    assert names_of(own)["touch"] == {"label": "touch", "colour": ""}
-    assert names_of({"task": "gone", "modalities": ["a"]}) == {"a": {"label": "a", "colour": ""}}
-    assert names_of({"task": ["digits"], "modalities": "ab"}) == {}
-
-
-# ---- a real trainer
 
 
 @pytest.fixture

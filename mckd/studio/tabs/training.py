@@ -12,15 +12,9 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.services.training import (
-    COMPLETE,
-    GIVEN_FOLDER,
-    MAX_POINTS,
-    OFFERED,
-    SMALL_SET,
-    Choices,
-    Training,
-)
+from mckd.studio.services.command import COMPLETE, GIVEN_FOLDER, OFFERED, SMALL_SET, Choices
+from mckd.studio.services.records import MAX_POINTS
+from mckd.studio.services.training import Training
 from mckd.studio.tabs import click_on
 from mckd.studio.widgets.curves import curves, point_at
 from mckd.tasks import TASKS, About, about, abouts
