@@ -1,0 +1,1 @@
+"""How the tables task is trained."""
