@@ -212,7 +212,7 @@ class _Session:
         if dropping and step >= settings.warmup_steps:
             drawn = generator(settings.seed, _DROP_STREAM, step, rank)
             present = sample_presence(batch.present, drawn, settings.drop)
-            batch = dataclasses.replace(batch, present=present)
+            batch = dataclasses.replace(batch, present=present, available=batch.present)
         return batch.to(self.workers.device)
 
     def _meta_batch(self, number: int) -> Batch:

@@ -81,21 +81,32 @@ class MissingModalityNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs: one (B, ...) per modality; present: (B, M) bool; target: (B, ...)."""
+    """inputs: one (B, ...) per modality; present: (B, M) bool; target: (B, ...).
+
+    available: (B, M) bool, what the data has where some of it was dropped; None where nothing was.
+    """
 
     inputs: tuple[Tensor, ...]
     present: Tensor
     target: Tensor
+    available: Tensor | None = None
+
+    @property
+    def undropped(self) -> Tensor:
+        """(B, M) bool, what the data has: for losses that dropped modalities may enter."""
+        return self.present if self.available is None else self.available
 
     def to(self, device: torch.device | str) -> Batch:
         inputs = tuple(x.to(device, non_blocking=True) for x in self.inputs)
-        return Batch(inputs, self.present.to(device), self.target.to(device))
+        available = None if self.available is None else self.available.to(device)
+        return Batch(inputs, self.present.to(device), self.target.to(device), available)
 
     def split(self, parts: int) -> list[Batch]:
         """In at most `parts` batches of nearly equal size."""
         inputs = zip(*(x.tensor_split(parts) for x in self.inputs), strict=True)
-        rest = zip(self.present.tensor_split(parts), self.target.tensor_split(parts), strict=True)
-        pieces = [Batch(x, p, t) for x, (p, t) in zip(inputs, rest, strict=True)]
+        each = (self.present, self.target, self.undropped)
+        rest = zip(*(x.tensor_split(parts) for x in each), strict=True)
+        pieces = [Batch(x, *others) for x, others in zip(inputs, rest, strict=True)]
         return [piece for piece in pieces if len(piece.target)]
 
 

@@ -42,6 +42,12 @@ SYSTEMS = {
     "hemis": Entry(
         "hemis", "HeMIS", "U-HeMIS", "Mean and variance over modalities (2016).", needs="maps"
     ),
+    "hved": Entry(
+        "hved", "UHVED", "U-HVED", "Modalities as a product of Gaussians (2019).", needs="maps"
+    ),
+    "robust-mseg": Entry(
+        "robust_mseg", "RobustMSeg", "Robust-MSeg", "Content and style apart (2019).", needs="maps"
+    ),
     "mmformer": Entry(
         "mmformer", "MMFormer", "mmFormer", "Transformers over modalities (2022).", needs="maps"
     ),

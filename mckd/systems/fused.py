@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from mckd.method import MissingModalityNetwork, encode_available
 from mckd.systems.system import MapParts, Parts
 
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+"""By the axes of space."""
+
 
 class FusedNetwork(MissingModalityNetwork):
     """An encoder of its own for each modality at half the trunk's width; at every scale the maps

@@ -56,7 +56,8 @@ class MapParts(Parts, Protocol):
     """Parts of a task whose features are maps at several scales, as those of segmentation are.
 
     widths: channels of each scale, deepest first. grid: places of the deepest scale along each axis
-    of an input as in training; others may come. outputs: channels of an answer (B, outputs, ...).
+    of an input as in training; others may come. inputs, outputs: channels of a modality's input
+    (B, inputs, ...) and of an answer (B, outputs, ...), both of the same space.
     """
 
     @property
@@ -66,14 +67,19 @@ class MapParts(Parts, Protocol):
     def grid(self) -> tuple[int, ...]: ...
 
     @property
+    def inputs(self) -> int: ...
+
+    @property
     def outputs(self) -> int: ...
 
     def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
         """One modality's input (B, ...) to a map (B, width, ...) per scale, deepest first."""
         ...
 
-    def decoder(self, widths: Sequence[int] | None = None) -> MapDecoder:
-        """A decoder of maps of these widths, those of the task if none are given."""
+    def decoder(
+        self, widths: Sequence[int] | None = None, outputs: int | None = None
+    ) -> MapDecoder:
+        """A decoder of maps of these widths to so many channels; the task's if none are given."""
         ...
 
 

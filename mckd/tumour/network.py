@@ -40,15 +40,20 @@ class TumourNetwork(MissingModalityNetwork):
     """A residual 3-D U-Net whose every scale is filled by the mean of the available (Eq. 2).
 
     Inputs: one (B, 1, x, y, z) per sequence; x, y, z multiples of `design.multiple`. Output:
-    logits (B, 3, x, y, z) of ET, TC, WT.
+    logits (B, 3, x, y, z) of ET, TC, WT, or as many `outputs` as are asked for.
     """
 
-    def __init__(self, design: Design, modalities: tuple[str, ...] = SEQUENCES) -> None:
+    def __init__(
+        self,
+        design: Design,
+        modalities: tuple[str, ...] = SEQUENCES,
+        outputs: int = len(REGIONS),
+    ) -> None:
         super().__init__()
         self.modalities = modalities
         self.design = design
         self.encoder = Encoder(design, len(modalities))
-        self.decoder = Decoder(design, len(modalities))
+        self.decoder = Decoder(design, len(modalities), outputs)
         for weights in self.parameters():  # the layout in which convolutions are fastest
             if weights.ndim == 5:
                 weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
@@ -117,13 +122,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Complete features, deepest first, each (B, M, C, ...), to logits (B, 3, x, y, z).
+    """Complete features, deepest first, each (B, M, C, ...), to logits (B, K, x, y, z).
 
     Never normalised: instance norm here ties the size of an answer to the rest of the head, and
     an enhancing rim, a hundredth of its voxels, is then learned several times more slowly.
     """
 
-    def __init__(self, design: Design, modalities: int) -> None:
+    def __init__(self, design: Design, modalities: int, outputs: int) -> None:
         super().__init__()
         self.patch = design.patch
         deepest, *shallower = reversed(design.channels)
@@ -133,7 +138,7 @@ class Decoder(nn.Module):
             Up(a, b) for a, b in zip([deepest, *shallower], shallower, strict=False)
         )
         self.refine = nn.ModuleList(nn.Sequential(*_conv_act(c)) for c in shallower)
-        self.head = Conv3d(shallower[-1], len(REGIONS) * design.patch**3, 1)
+        self.head = Conv3d(shallower[-1], outputs * design.patch**3, 1)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         merged = [merge(f) for merge, f in zip(self.merges, features, strict=True)]

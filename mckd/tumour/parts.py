@@ -37,6 +37,10 @@ class TumourParts:
         return tuple(n // self.design.multiple for n in self.design.window or USUAL)
 
     @property
+    def inputs(self) -> int:
+        return 1
+
+    @property
     def outputs(self) -> int:
         return len(REGIONS)
 
@@ -52,8 +56,10 @@ class TumourParts:
     def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
         return Encoder(self._of(widths), 1)
 
-    def decoder(self, widths: Sequence[int] | None = None) -> MapDecoder:
-        return _Decoding(self._of(widths or self.widths))
+    def decoder(
+        self, widths: Sequence[int] | None = None, outputs: int | None = None
+    ) -> MapDecoder:
+        return _Decoding(self._of(widths or self.widths), outputs or self.outputs)
 
     def _of(self, widths: Sequence[int]) -> Design:
         """The design with other widths, deepest first, and not told what it sees."""
@@ -70,8 +76,8 @@ class _Deepest(Encoder):
 class _Decoding(TumourNetwork, MapDecoder):
     """A network that decodes one map per scale; it has no encoder."""
 
-    def __init__(self, design: Design) -> None:
-        super().__init__(design, ("fused",))
+    def __init__(self, design: Design, outputs: int) -> None:
+        super().__init__(design, ("fused",), outputs)
         del self.encoder
 
     def maps(self, features: tuple[Tensor, ...]) -> list[Tensor]:

@@ -96,13 +96,14 @@ class MapParts(Parts):
 
     widths: tuple = (CHANNELS, 2)
     grid: tuple = (2, 2)
+    inputs: int = 2
     outputs: int = CLASSES
 
     def pyramid(self, modality, widths):
         return Pyramid(*widths)
 
-    def decoder(self, widths=None):
-        return Decoder(widths or self.widths, self.outputs)
+    def decoder(self, widths=None, outputs=None):
+        return Decoder(widths or self.widths, outputs or self.outputs)
 
 
 def trainer(**changes) -> Trainer:

@@ -1,0 +1,108 @@
+"""U-HVED's product of experts and its losses, against numbers worked out by hand."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from mckd.method import presence_mask
+from mckd.systems.hved import (
+    Gaussian,
+    UHVEDNetwork,
+    divergence,
+    product,
+    reconstruction_loss,
+)
+from tests.systems.toy import MODALITIES, MapParts, batch
+
+EVERYTHING = torch.ones(2, 3, dtype=torch.bool)
+
+
+def told(mean, log_variance):
+    """Three experts of two elements, all alike: (2, 3, 2 * 1, 2)."""
+    return torch.tensor([mean, log_variance]).view(1, 1, 2, 1).expand(2, 3, 2, 2).clone()
+
+
+def mask(*present):
+    return presence_mask(present, MODALITIES, 2, "cpu")
+
+
+def test_experts_that_know_nothing_leave_the_prior():
+    """A log variance of 10, the largest: precisions 1 + 3 e^-10."""
+    q = product(told(7.0, 1e9), EVERYTHING)
+    assert torch.allclose(q.mean, torch.zeros(2, 1, 2), atol=1e-2)
+    assert torch.allclose(q.log_variance, torch.zeros(2, 1, 2), atol=1e-3)
+
+
+def test_two_equal_experts():
+    """Log variance 0.5 each: precision 1 + 2 e^-0.5, mean 3 x 2 e^-0.5 over it."""
+    q = product(told(3.0, 0.5), mask("a", "c"))
+    precision = 1 + 2 * math.exp(-0.5)
+    assert q.log_variance[0, 0, 0].item() == pytest.approx(-math.log(precision))
+    assert q.mean[0, 0, 0].item() == pytest.approx(3 * 2 * math.exp(-0.5) / precision)
+
+
+def test_an_absent_modality_is_no_expert():
+    features = told(3.0, 0.5)
+    expected = product(features, mask("a", "c"))
+    features[:, 1] = torch.nan
+    found = product(features, mask("a", "c"))
+    assert torch.equal(found.mean, expected.mean)
+    assert torch.equal(found.log_variance, expected.log_variance)
+
+
+def test_the_product_is_of_float32_whatever_the_features_are():
+    q = product(told(3.0, 0.5).bfloat16(), EVERYTHING)
+    assert q.mean.dtype == q.log_variance.dtype == torch.float32
+
+
+def test_divergence_by_hand():
+    """KL(N(1, 4) || N(0, 1)) = (4 + 1 - 1 - ln 4) / 2; of N(1, 4) from N(3, 2):
+    (ln 2 - ln 4 + (4 + 4) / 2 - 1) / 2; of anything from itself: 0."""
+    q = Gaussian(torch.ones(1, 2), torch.full((1, 2), math.log(4)))
+    p = Gaussian(torch.full((1, 2), 3.0), torch.full((1, 2), math.log(2)))
+    assert divergence(q).item() == pytest.approx((4 - math.log(4)) / 2)
+    assert divergence(q, p).item() == pytest.approx((math.log(2) - math.log(4) + 3) / 2)
+    assert divergence(q, q).item() == 0
+
+
+def test_divergence_is_pytorch_s_own():
+    g = torch.Generator().manual_seed(0)
+    q, p = (Gaussian(*torch.randn(2, 3, 4, generator=g)) for _ in range(2))
+    normals = [torch.distributions.Normal(x.mean, (0.5 * x.log_variance).exp()) for x in (q, p)]
+    expected = torch.distributions.kl_divergence(*normals).mean()
+    assert divergence(q, p).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_sample_has_the_mean_and_the_deviation():
+    torch.manual_seed(0)
+    drawn = Gaussian(torch.full((100_000,), 3.0), torch.full((100_000,), math.log(4))).sample()
+    assert drawn.mean().item() == pytest.approx(3, abs=0.05)
+    assert drawn.std().item() == pytest.approx(2, abs=0.05)
+
+
+def test_prediction_takes_the_mean():
+    network = UHVEDNetwork(MapParts()).eval()
+    present = torch.ones(6, 3, dtype=torch.bool)
+    inputs = batch().inputs
+    features = network.encode(inputs, present)
+    expected = network.answer_of([product(f, present).mean for f in features])
+    assert torch.equal(network(inputs, present), expected)
+    assert torch.equal(network(inputs, present), network(inputs, present))
+
+
+def test_dropped_images_are_reconstructed_and_missing_ones_are_not():
+    """Images of zeros: the error of a modality is its mean square."""
+    network = UHVEDNetwork(MapParts())
+    for image in network.images:
+        torch.nn.init.zeros_(image.head.weight)
+        torch.nn.init.zeros_(image.head.bias)
+    given = batch(count=2)
+    given.inputs[2][1] = torch.nan  # which the data does not have
+    has = torch.tensor([[1, 1, 1], [1, 1, 0]]).bool()
+    dropped = dataclasses.replace(given, present=mask("a"), available=has)
+    z = [torch.zeros(2, w, *s) for w, s in zip(network.narrow, ((2, 2), (4, 4)), strict=True)]
+    a, b, c = given.inputs
+    expected = a.square().mean() + b.square().mean() + 0.5 * c[0].square().mean()
+    assert torch.allclose(reconstruction_loss(network, z, dropped), expected)
