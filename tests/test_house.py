@@ -209,7 +209,6 @@ class TestTree:
 
 MOST_LINES = 400
 LONGER = {  # and why
-    "mckd/studio/tasks/tumour/cases.py": "being divided",
     "mckd/studio/widgets/curves.js": "makes way for plotly",
     "train/tumour/evaluate.py": "being divided",
     "tests/hostile/files.py": "a catalogue: a hundred kinds of hostile files, a few lines each",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mckd.tumour.geometry import Triple
+if TYPE_CHECKING:
+    from mckd.tumour.geometry import Triple
 
 
 @dataclass(frozen=True)

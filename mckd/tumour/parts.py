@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from mckd.method import MissingModalityNetwork
 from mckd.systems.system import MapDecoder
-from mckd.tumour.designs import Design, Triple
+from mckd.tumour.designs import Design
+from mckd.tumour.geometry import Triple
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.network import Encoder, TumourNetwork
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from mckd.studio.tasks.tumour.cases import LEFT
+from mckd.studio.tasks.tumour.sources import LEFT
 from tests import small_heads
 from tests.browser.conftest import EXAMPLES, Studio, arrivals, drag, reach
 

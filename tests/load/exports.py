@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3, help="of each export (default: 3)")
     chosen = parser.parse_args()
     from mckd.studio.services import Services
-    from mckd.studio.tasks.tumour.cases import Desk
+    from mckd.studio.tasks.tumour.desk import Desk
     from mckd.studio.tasks.tumour.export import ExportService
 
     services = Services.open(ROOT, data=None, runs=None)
@@ -44,7 +44,7 @@ def main() -> int:
     services.warm()
     tumour = services.tasks["tumour"]
     desk, seconds = Desk(), {}
-    _, first = timed(tumour.cases.open(desk, tumour.cases.bundled(chosen.case)))
+    _, first = timed(tumour.cases.open(desk, tumour.cases.sources.bundled(chosen.case)))
     _, table = timed(tumour.compare.run(desk))
     seconds |= {"open": [first], "table": [table]}
     print(f"{chosen.case}: open {first[0]:.1f} s, table {table[0]:.1f} s; load before {load:.1f}")

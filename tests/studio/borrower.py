@@ -32,23 +32,27 @@ if os.environ.get("GRANTED"):
     device.move = lambda callback=None: None
 
 from mckd import precision
-from mckd.studio.tasks.tumour import cases as tumour
+from mckd.studio.tasks.tumour import segmentation
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.volumes import pack_regions
 
 
 def main(checkpoint: Path, cases: Path) -> None:
     precision.CPU_UNITS = ()  # no bfloat16, as on the pretended GPU: so the two can be compared
-    service = tumour.CaseService.from_checkpoint(checkpoint, cases)
+    service = CaseService.from_checkpoint(checkpoint, cases)
     service.warm()
     said = []
     for _ in range(2):  # the second time the process of the first is used again
-        desk = tumour.Desk()
-        list(service.open(desk, service.bundled("head")))
+        desk = Desk()
+        list(service.open(desk, service.sources.bundled("head")))
         opened = service.opened(desk)
         assert opened is not None
-        pretended = tumour.on_gpu.__wrapped__(service._model, opened.case)  # type: ignore[attr-defined]
-        encoded = service._model.encode(opened.case)
+        pretended = segmentation.on_gpu.__wrapped__(service.segmentation.model.loaded, opened.case)  # type: ignore[attr-defined]
+        encoded = service.segmentation.model.loaded.encode(opened.case)
         alike = [
-            answer.labels == tumour.pack_regions(service._model.decide(encoded, used).canonical)
+            answer.labels
+            == pack_regions(service.segmentation.model.loaded.decide(encoded, used).canonical)
             for used, answer in opened.answers.items()
         ]
         said.append(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mckd.studio.services import line as module
-from mckd.studio.services.line import Before, Line, Superseded, outcome
+from mckd.studio.services.line import Line, Superseded, Waiting, result_of
 from tests.patience import PATIENCE_S, until
 
 
@@ -44,18 +44,18 @@ class Worker:
 def test_first_come_first_served_and_everybody_knows_their_place() -> None:
     line, log = Line(), []
     ann, bob, cid = (Worker(line, log, name) for name in ("ann", "bob", "cid"))
-    until(lambda: cid.told == [Before(2)])
+    until(lambda: cid.told == [Waiting(2)])
     assert log == ["ann"]
     ann.go.set()
-    until(lambda: Before(1) in cid.told)
+    until(lambda: Waiting(1) in cid.told)
     bob.go.set()
     cid.go.set()
     for each in (ann, bob, cid):
         each.thread.join(PATIENCE_S)
     assert log == ["ann", "bob", "cid"]
     assert ann.told == ["at work"]
-    assert bob.told == [Before(1), "at work"]
-    assert cid.told == [Before(2), Before(1), "at work"]
+    assert bob.told == [Waiting(1), "at work"]
+    assert cid.told == [Waiting(2), Waiting(1), "at work"]
     assert [each.result for each in (ann, bob, cid)] == ["ann", "bob", "cid"]
     assert len(line) == 0
 
@@ -66,7 +66,7 @@ def test_who_leaves_moves_the_others_up_and_does_no_work() -> None:
     bob.wanted = False
     bob.thread.join(PATIENCE_S)
     assert isinstance(bob.result, Superseded)
-    until(lambda: Before(1) in cid.told)
+    until(lambda: Waiting(1) in cid.told)
     ann.go.set()
     cid.go.set()
     cid.thread.join(PATIENCE_S)
@@ -77,7 +77,7 @@ def test_who_is_wanted_no_more_is_told_at_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "LOOK_S", 2 * PATIENCE_S)  # nobody looks for themselves
     line, log = Line(), []
     ann, bob, cid = (Worker(line, log, name) for name in ("ann", "bob", "cid"))
-    until(lambda: log == ["ann"] and Before(2) in cid.told)
+    until(lambda: log == ["ann"] and Waiting(2) in cid.told)
     ann.wanted = bob.wanted = False
     line.reconsider()
     for each in (ann, bob):  # one at work, one in the line
@@ -95,7 +95,7 @@ def test_nobody_who_stops_listening_holds_up_the_line() -> None:
     line = Line()
     steps = line.run(lambda report: report("begun"), lambda: True)
     assert next(steps) == "begun"
-    assert outcome(line.run(lambda _: "mine", lambda: True)) == "mine"
+    assert result_of(line.run(lambda _: "mine", lambda: True)) == "mine"
 
 
 def test_a_fault_reaches_who_asked_and_frees_the_place() -> None:
@@ -105,5 +105,5 @@ def test_a_fault_reaches_who_asked_and_frees_the_place() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        outcome(line.run(fail, lambda: True))
-    assert outcome(line.run(lambda _: 7, lambda: True)) == 7
+        result_of(line.run(fail, lambda: True))
+    assert result_of(line.run(lambda _: 7, lambda: True)) == 7

@@ -19,10 +19,10 @@ class Superseded(Exception):  # noqa: N818 - no error: the visitor did something
 
 
 @dataclass(frozen=True)
-class Before:
-    """How many are still before one in the line."""
+class Waiting:
+    """One stands in the line; so many are ahead."""
 
-    count: int
+    ahead: int
 
 
 class Line:
@@ -48,7 +48,7 @@ class Line:
     def run(
         self, work: Callable[[Callable[[Any], None]], T], wanted: Callable[[], bool]
     ) -> Generator[Any, None, T]:
-        """Do `work(report)` when its turn comes; yields `Before`, then what it reports.
+        """Do `work(report)` when its turn comes; yields `Waiting`, then what it reports.
 
         Returns what the work returns (`yield from`). It is done in a thread of its own, so who
         stops listening holds up nobody. Once `wanted` says no it leaves the line, or ends with
@@ -95,23 +95,23 @@ class Line:
         self, place: object, wanted: Callable[[], bool], report: Callable[[Any], None]
     ) -> None:
         """Until nobody is before; reports each step forward."""
-        told = 0
+        said = 0
         while True:
             with self._moved:
-                before = [*self._places].index(place)
-                if before and before == told:
+                ahead = [*self._places].index(place)
+                if ahead and ahead == said:
                     self._moved.wait(LOOK_S)
-                    before = [*self._places].index(place)
+                    ahead = [*self._places].index(place)
             if not wanted():
                 raise Superseded
-            if not before:
+            if not ahead:
                 return
-            if before != told:
-                report(Before(before))
-                told = before
+            if ahead != said:
+                report(Waiting(ahead))
+                said = ahead
 
 
-def told(steps: Generator[Any, None, T], words: Callable[[Any], S]) -> Generator[S, None, T]:
+def translated(steps: Generator[Any, None, T], words: Callable[[Any], S]) -> Generator[S, None, T]:
     """The same steps, each in other words; returns what they return."""
     while True:
         try:
@@ -122,7 +122,7 @@ def told(steps: Generator[Any, None, T], words: Callable[[Any], S]) -> Generator
         yield words(step)
 
 
-def outcome(steps: Generator[Any, None, T]) -> T:
+def result_of(steps: Generator[Any, None, T]) -> T:
     """Run a generator to its end without looking at what it yields; what it returns."""
     while True:
         try:

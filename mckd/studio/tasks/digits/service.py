@@ -1,6 +1,6 @@
 """What the Digits tab asks for, as plain Python: no Gradio here, and torch only once warm.
 
-One visitor has one `Desk`. Handlers put a picture or a sound on it (`draw`, `speak`) and ask for
+One visitor has one `Inputs`. Handlers put a picture or a sound on it (`draw`, `speak`) and ask for
 the `answer`; the expensive part, encoding, runs once per input and only while its switch is on.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 from mckd.digits.about import ABOUT
 from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
-from mckd.studio.services.model import model_line
+from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.digits import words
 
 LONGEST_PICTURE = 300_000  # characters of the data URL a pad may send
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Slot:
-    """One input on the desk: as it came, as the model encoded it, or why it could not."""
+    """One input on the inputs: as it came, as the model encoded it, or why it could not."""
 
     raw: Any = None
     encoded: Any = None
@@ -49,16 +49,16 @@ class Slot:
         self.raw, self.encoded, self.problem = raw, None, problem
 
 
-class Desk:
-    """What one visitor has put in front of the model. A copy is a fresh, empty desk."""
+class Inputs:
+    """What one visitor has put in front of the model. A copy is a fresh, empty inputs."""
 
     def __init__(self) -> None:
         self.picture = Slot()
         self.voice = Slot()
         self.lock = threading.Lock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
-        return Desk()
+    def __deepcopy__(self, memo: dict[int, Any]) -> Inputs:
+        return Inputs()
 
 
 class DigitService:
@@ -71,13 +71,10 @@ class DigitService:
 
         examples: the folder with examples.json and its sounds. folders: where uploads lie.
         """
-        self._load = load
         self._examples = examples
         self._folders = folders or Folders()
-        self._model: Any = None
+        self.model = Model("digit", lambda: warmed(load()), words.model_unavailable)
         self._model_lock = threading.Lock()  # one forward pass at a time: two cores, many visitors
-        self.status = "loading"
-        self.reason = ""
 
     @classmethod
     def from_checkpoint(
@@ -90,45 +87,38 @@ class DigitService:
 
         return cls(load, examples, folders)
 
+    @property
+    def status(self) -> str:
+        """Of the model: loading, ready or unavailable."""
+        return self.model.status
+
     def warm(self) -> None:
         """Load the model and run it once, so that the first visitor does not wait."""
-        try:
-            model = self._load()
-            stroke = np.full((64, 64), 255, np.uint8)
-            stroke[10:54, 28:36] = 0
-            hum = (8000 * np.sin(np.arange(8000) * 0.3) * np.hanning(8000)).astype(np.int16)
-            model.decide(model.see(stroke), model.hear((hum, 16000)))
-        except Exception as error:
-            log.warning("The digit model could not be loaded: %s", error)
-            self.reason = words.model_unavailable(error)
-            self.status = "unavailable"
-        else:
-            self._model = model
-            self.status = "ready"
+        self.model.load()
 
-    def close(self, desk: Desk) -> None:
+    def close(self, inputs: Inputs) -> None:
         """The visitor has left, or wants it so: forget what they drew and said."""
-        with desk.lock:
-            desk.picture.put(None)
-            desk.voice.put(None)
+        with inputs.lock:
+            inputs.picture.put(None)
+            inputs.voice.put(None)
 
-    def draw(self, desk: Desk, data_url: object) -> None:
-        """Put the pad's picture (a PNG data URL, None when the pad is blank) on the desk."""
+    def draw(self, inputs: Inputs, data_url: object) -> None:
+        """Put the pad's picture (a PNG data URL, None when the pad is blank) on the inputs."""
         try:
             picture, problem = decode_picture(data_url), ""
         except ValueError as error:
             picture, problem = None, str(error)
-        with desk.lock:
-            desk.picture.put(picture, problem)
+        with inputs.lock:
+            inputs.picture.put(picture, problem)
 
-    def speak(self, desk: Desk, sound: object) -> None:
-        """Put the recorder's sound ({"pcm": base64 int16, "rate": Hz}, or None) on the desk."""
+    def speak(self, inputs: Inputs, sound: object) -> None:
+        """Put the recorder's sound ({"pcm": base64 int16, "rate": Hz}, or None) on the inputs."""
         try:
             voice, problem = decode_sound(sound), ""
         except ValueError as error:
             voice, problem = None, str(error)
-        with desk.lock:
-            desk.voice.put(voice, problem)
+        with inputs.lock:
+            inputs.voice.put(voice, problem)
 
     def read_sound(self, ticket: object) -> dict[str, Any]:
         """A sound file that the browser could not read, uploaded: what its recorder would send.
@@ -152,12 +142,12 @@ class DigitService:
         finally:
             self._folders.forget(reader)
 
-    def answer(self, desk: Desk, picture_on: object, voice_on: object) -> dict[str, Any]:
-        """What the verdict shows for the inputs that are on the desk and switched on."""
-        with desk.lock:
+    def answer(self, inputs: Inputs, picture_on: object, voice_on: object) -> dict[str, Any]:
+        """What the verdict shows for the inputs that are on the inputs and switched on."""
+        with inputs.lock:
             waiting = self.status == "loading"
             try:
-                verdict = self._verdict(desk, picture_on is True, voice_on is True)
+                verdict = self._verdict(inputs, picture_on is True, voice_on is True)
             except Exception as error:  # the visitor gets a sentence, the log its kind and place
                 faults.record(log, "The digit model failed.", error)
                 verdict = {"status": "empty", "headline": words.FAILED, "notes": [words.TRY_AGAIN]}
@@ -166,15 +156,15 @@ class DigitService:
 
     def about(self) -> dict[str, Any]:
         """Importance of each modality and where the model comes from; empty until it is loaded."""
-        if self._model is None:
+        if self.status != "ready":
             return {}
-        weights = self._model.importance
+        weights = self.model.loaded.importance
         return {
             "importance": {
                 "picture": round(float(weights["visual"]), 4),
                 "voice": round(float(weights["audio"]), 4),
             },
-            "model": model_line(dict(self._model.about)),
+            "model": model_line(dict(self.model.loaded.about)),
         }
 
     def examples(self) -> list[dict[str, Any]]:
@@ -196,10 +186,10 @@ class DigitService:
         except OSError:
             return ""
 
-    def _verdict(self, desk: Desk, picture_on: bool, voice_on: bool) -> dict[str, Any]:
-        given = [s for s, on in ((desk.picture, picture_on), (desk.voice, voice_on)) if on]
+    def _verdict(self, inputs: Inputs, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        given = [s for s, on in ((inputs.picture, picture_on), (inputs.voice, voice_on)) if on]
         if self.status == "unavailable":
-            return {"status": "unavailable", "headline": "No model", "notes": [self.reason]}
+            return {"status": "unavailable", "headline": "No model", "notes": [self.model.reason]}
         if not (picture_on or voice_on):
             return {"status": "empty", "headline": words.ASK, "notes": [words.BOTH_OFF]}
         if self.status == "loading":
@@ -207,11 +197,11 @@ class DigitService:
                 return {"status": "loading", "headline": words.LOADING, "notes": []}
             return {"status": "empty", "headline": words.ASK, "notes": [words.HOW_TO_START]}
 
-        seen = self._encoded(desk.picture, self._model.see) if picture_on else None
-        heard = self._encoded(desk.voice, self._model.hear) if voice_on else None
+        seen = self._encoded(inputs.picture, self.model.loaded.see) if picture_on else None
+        heard = self._encoded(inputs.voice, self.model.loaded.hear) if voice_on else None
         notes = [slot.problem for slot in given if slot.problem]
         if seen is None and heard is None:
-            notes = notes or [words.nothing_given(desk.picture.raw, desk.voice.raw)]
+            notes = notes or [words.nothing_given(inputs.picture.raw, inputs.voice.raw)]
             return {"status": "empty", "headline": words.ASK, "notes": notes, **self.about()}
         rows = self._rows(seen, heard)
         return {
@@ -238,11 +228,11 @@ class DigitService:
         with self._model_lock:
             rows = {}
             if seen is not None:
-                rows["picture"] = self._model.decide(seen=seen).probabilities
+                rows["picture"] = self.model.loaded.decide(seen=seen).probabilities
             if heard is not None:
-                rows["voice"] = self._model.decide(heard=heard).probabilities
+                rows["voice"] = self.model.loaded.decide(heard=heard).probabilities
             if seen is not None and heard is not None:
-                rows["both"] = self._model.decide(seen, heard).probabilities
+                rows["both"] = self.model.loaded.decide(seen, heard).probabilities
         return rows
 
     def tend(self) -> None:
@@ -254,6 +244,15 @@ def open_service(root: Path, folders: Folders) -> DigitService:
     return DigitService.from_checkpoint(
         ABOUT.checkpoint(root), examples=ABOUT.assets(root) / "examples", folders=folders
     )
+
+
+def warmed(model: Any) -> Any:
+    """A DigitClassifier that has answered once: its first answer takes longer."""
+    stroke = np.full((64, 64), 255, np.uint8)
+    stroke[10:54, 28:36] = 0
+    hum = (8000 * np.sin(np.arange(8000) * 0.3) * np.hanning(8000)).astype(np.int16)
+    model.decide(model.see(stroke), model.hear((hum, 16000)))
+    return model
 
 
 def decode_picture(data_url: object) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from mckd.digits.about import ABOUT
 from mckd.studio.tasks import Tab
-from mckd.studio.tasks.digits.service import Desk, DigitService
+from mckd.studio.tasks.digits.service import DigitService, Inputs
 from mckd.studio.widgets.examples import examples
 from mckd.studio.widgets.pad import pad
 from mckd.studio.widgets.verdict import verdict
@@ -32,16 +32,16 @@ def build(digits: DigitService) -> None:
 
 
 def lay_out(digits: DigitService) -> None:
-    def on_draw(desk: Desk, picture: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
-        digits.draw(desk, picture)
-        return digits.answer(desk, picture_on, voice_on)
+    def on_draw(inputs: Inputs, picture: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        digits.draw(inputs, picture)
+        return digits.answer(inputs, picture_on, voice_on)
 
-    def on_speak(desk: Desk, sound: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
-        digits.speak(desk, sound)
-        return digits.answer(desk, picture_on, voice_on)
+    def on_speak(inputs: Inputs, sound: Any, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        digits.speak(inputs, sound)
+        return digits.answer(inputs, picture_on, voice_on)
 
-    def on_toggle(desk: Desk, picture_on: bool, voice_on: bool) -> dict[str, Any]:
-        return digits.answer(desk, picture_on, voice_on)
+    def on_toggle(inputs: Inputs, picture_on: bool, voice_on: bool) -> dict[str, Any]:
+        return digits.answer(inputs, picture_on, voice_on)
 
     def read(ticket: str) -> dict[str, Any]:
         return digits.read_sound(ticket)
@@ -49,7 +49,7 @@ def lay_out(digits: DigitService) -> None:
     def sound(name: str) -> str:
         return digits.example_sound(name)
 
-    desk = gr.State(Desk(), delete_callback=digits.close)  # each visitor gets a fresh one
+    inputs = gr.State(Inputs(), delete_callback=digits.close)  # each visitor gets a fresh one
     chosen = examples(digits.examples(), sound, elem_id="digit-examples")
     with gr.Row(elem_id="digits", equal_height=False):
         with gr.Column(elem_classes="mk-inputs", min_width=300):
@@ -67,10 +67,10 @@ def lay_out(digits: DigitService) -> None:
             result = verdict(elem_id="verdict")
 
     switches = [picture_on, voice_on]
-    drawing.input(on_draw, [desk, drawing, *switches], result, **AT_ONCE)
-    recording.input(on_speak, [desk, recording, *switches], result, **AT_ONCE)
+    drawing.input(on_draw, [inputs, drawing, *switches], result, **AT_ONCE)
+    recording.input(on_speak, [inputs, recording, *switches], result, **AT_ONCE)
     for event in (picture_on.change, voice_on.change, result.again):
-        event(on_toggle, [desk, *switches], result, **AT_ONCE)
+        event(on_toggle, [inputs, *switches], result, **AT_ONCE)
     chosen.select(None, None, switches, js=BOTH_ON, api_visibility="private")
 
 

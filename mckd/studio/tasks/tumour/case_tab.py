@@ -12,20 +12,17 @@ from mckd.files.names import LONGEST_NAME
 from mckd.studio.door import browser_of
 from mckd.studio.services.folders import DiskFull
 from mckd.studio.tabs import click_on
-from mckd.studio.tasks.tumour.cases import (
-    DROPPED,
-    SEQUENCES,
-    SLOTS,
-    CaseService,
-    Choice,
-    Desk,
-    Opened,
-    Update,
-)
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk, Update
+from mckd.studio.tasks.tumour.opened import Opened, Source
+from mckd.studio.tasks.tumour.presentation import findings as findings_of
+from mckd.studio.tasks.tumour.presentation import scene as scene_of
+from mckd.studio.tasks.tumour.sources import DROPPED, SLOTS, sort
 from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
 from mckd.studio.widgets.viewer import viewer
+from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -40,15 +37,15 @@ Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findi
 def open_case(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Iterator[Shown]:
     """Open what the intake asks for, and show every stage of it. browser: the visitor's secret."""
     try:
-        choice = choice_of(tumour, desk, wish, browser)
+        source = source_of(tumour, desk, wish, browser)
     except ValueError as problem:
         yield show(tumour, desk, Update(desk.begin(), problem=str(problem)))
         return
-    for update in tumour.open(desk, choice):
+    for update in tumour.open(desk, source):
         yield show(tumour, desk, update)
 
 
-def choice_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Choice:
+def source_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Source:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:
@@ -56,7 +53,7 @@ def choice_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> 
     """
     wish = wish if isinstance(wish, dict) else {}
     if "case" in wish:
-        return tumour.bundled(wish["case"])
+        return tumour.sources.bundled(wish["case"])
     listed = wish.get("files")
     tickets: dict[str, str] = {}
     for entry in listed[: len(SLOTS)] if isinstance(listed, list) else []:
@@ -65,7 +62,7 @@ def choice_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> 
         if str(entry.get("slot")) in tickets:
             raise ValueError("Two files are marked as the same. Say which is which.")
         tickets[str(entry.get("slot"))] = str(entry.get("ticket"))
-    return tumour.own(desk, tickets, browser, again=bool(wish.get("again")))
+    return tumour.sources.own(desk.owner, tickets, browser, again=bool(wish.get("again")))
 
 
 def accept(tumour: CaseService, desk: Desk) -> Iterator[Shown]:
@@ -84,7 +81,7 @@ def switch(tumour: CaseService, desk: Desk, value: Any) -> Shown:
 def score(tumour: CaseService, desk: Desk) -> Any:
     """Dice and HD95 for the answer on screen: they may take longer than the answer."""
     update = tumour.score(desk)
-    return gr.skip() if update is None else tumour.findings(update)
+    return gr.skip() if update is None else findings_of(tumour.segmentation, update)
 
 
 def alias_of(wish: Any) -> str | None:
@@ -139,16 +136,16 @@ def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
     if opened is not None and answer is None:
         given = [s for s in SEQUENCES if s in opened.case.present]
         switches = {"turn": update.turn, "given": given, **_importance(tumour)}
-    return scene, switches, tumour.findings(update)
+    return scene, switches, findings_of(tumour.segmentation, update)
 
 
 def _importance(tumour: CaseService) -> dict[str, Any]:
-    return {"importance": tumour.about().get("importance", {})}
+    return {"importance": tumour.segmentation.about().get("importance", {})}
 
 
 def send_case(tumour: CaseService, desk: Desk, opened: Opened) -> dict[str, Any]:
     """What a viewer must know of a case, with its files; "reference" is None if it has none."""
-    case = tumour.scene(opened)
+    case = scene_of(opened)
     for name, facts in case["sequences"].items():
         facts["file"] = send(tumour, desk, name, opened.packed[name].data)
     case["reference"] = None
@@ -173,20 +170,17 @@ def build(tumour: CaseService) -> gr.State:
         The visitor's `Desk`, which the Compare tab shares.
     """
 
-    def sort(paths: Any) -> dict[str, Any]:
-        return tumour.sort(paths)
-
     def open_wish(desk: Desk, wish: Any, request: gr.Request) -> Iterator[Shown]:
         assert request.request is not None
         yield from open_case(tumour, desk, wish, browser_of(dict(request.request.scope)))
 
     desk = gr.State(Desk(), delete_callback=tumour.close)  # each visitor gets a fresh one
-    chosen = intake(tumour.cases(), sort, SLOTS, elem_id="tumour-intake")
+    chosen = intake(tumour.sources.listed(), sort, SLOTS, elem_id="tumour-intake")
     with gr.Row(elem_id="tumour", equal_height=False):
         with gr.Column(elem_classes="mk-picture", min_width=320):
             pictures = viewer(elem_id="tumour-viewer")
         with gr.Column(elem_classes="mk-side", min_width=300):
-            switches = sequences({s: SLOTS[s] for s in SEQUENCES}, elem_id="tumour-sequences")
+            switches = sequences(SEQUENCE_NAMES, elem_id="tumour-sequences")
             result = findings(elem_id="tumour-findings")
             file = gr.DownloadButton(visible="hidden", elem_id="tumour-labels")
 

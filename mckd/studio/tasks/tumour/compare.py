@@ -2,7 +2,7 @@
 
 It compares the case on the desk of the Brain tumours tab. Each subset is segmented and measured
 once per case, whoever asks first; what is known is kept as long as the case is on the shelf of
-the tumour service.
+`CaseService`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
 from mckd.studio.services.line import Superseded
-from mckd.studio.tasks.tumour.cases import (
-    REGION_NAMES,
-    SEQUENCES,
-    CaseService,
-    Desk,
-    Opened,
-    asks,
-    now,
-    spoken,
-)
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk, asks
+from mckd.studio.tasks.tumour.opened import Opened, now, spoken
 from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
 from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
+from mckd.tumour.naming import REGION_NAMES, SEQUENCES
 
 if TYPE_CHECKING:
     from datetime import date
@@ -83,7 +77,7 @@ class Maps(Mapping["Subset", "Bytes"]):
 
 
 @dataclass(frozen=True)
-class Update:
+class CompareUpdate:
     """How far a comparison is.
 
     state: "empty" without a case; "waiting" for the model; "unavailable" without one; "asks" where
@@ -104,27 +98,27 @@ class Update:
 class CompareService:
     """All subsets of the case on a desk."""
 
-    def __init__(self, tumour: CaseService) -> None:
-        self._tumour = tumour
+    def __init__(self, cases: CaseService) -> None:
+        self._cases = cases
         self._kept: dict[int, Compared] = {}  # by the id of the opened case, as long as it lives
         self._keeping = threading.Lock()
 
-    def run(self, desk: Desk) -> Iterator[Update]:
+    def run(self, desk: Desk) -> Iterator[CompareUpdate]:
         """Compare the case on a desk; a row more with each update. Ends when another is opened."""
         turn = desk.turn
-        opened = self._tumour.opened(desk)
+        opened = self._cases.opened(desk)
         if opened is None:
-            yield Update(turn, "empty")
+            yield CompareUpdate(turn, "empty")
             return
-        if self._tumour.status != "ready":
-            state = "waiting" if self._tumour.status == "loading" else "unavailable"
-            yield Update(turn, state, opened)
+        if self._cases.status != "ready":
+            state = "waiting" if self._cases.status == "loading" else "unavailable"
+            yield CompareUpdate(turn, state, opened)
             return
         if asks(desk, opened):
-            yield Update(turn, "asks", opened)
+            yield CompareUpdate(turn, "asks", opened)
             return
         compared = self._compared(opened)
-        update = partial(Update, turn, opened=opened, compared=compared)
+        update = partial(CompareUpdate, turn, opened=opened, compared=compared)
         try:
             for left_s in self._fill(opened, compared, lambda: desk.turn == turn):
                 yield update("running", left_s=left_s)
@@ -154,7 +148,7 @@ class CompareService:
         missing = [s for s in _order(opened.case.present) if s not in compared.rows]
         if missing:
             yield None
-            for _ in self._tumour.encode(opened, wanted):  # a case that was put away
+            for _ in self._cases.segmentation.encode(opened, wanted):  # a case that was put away
                 pass
         timed = []
         for k, subset in enumerate(missing, 1):
@@ -172,7 +166,7 @@ class CompareService:
     ) -> None:
         from mckd.tumour.comparison import Comparison
 
-        answer = self._tumour.answer(opened, subset, wanted)
+        answer = self._cases.answer(opened, subset, wanted)
         shape = opened.case.grid.canonical.shape
         found = bits_to_regions(unpack_bits(answer.labels, shape))
         if compared.comparison is None:
@@ -193,7 +187,7 @@ class CompareService:
             compared.comparison = None  # it holds masks
         compared.rows[subset] = row
 
-    def subject(self, update: Update, day: date, alias: str | None = "") -> Subject:
+    def subject(self, update: CompareUpdate, day: date, alias: str | None = "") -> Subject:
         """A complete comparison as an export takes it. Costs nothing: see `Maps`.
 
         alias: what the case is called in it; None: as its files are.
@@ -205,18 +199,18 @@ class CompareService:
         assert opened is not None
         assert compared is not None
         figures, maps = Figures(opened.case, compared.rows.values()), Maps(opened, compared)
-        about, weights = self._tumour.model()
-        seen = self._tumour.seen(opened)
+        about, weights = self._cases.segmentation.header()
+        seen = self._cases.segmentation.seen(opened)
         return Subject(figures, maps, about, weights, day, opened.called(alias), seen)
 
     # ---- what the widgets show
 
-    def table(self, update: Update) -> dict[str, Any]:
+    def table(self, update: CompareUpdate) -> dict[str, Any]:
         """The table of the subsets and how far it is, as subsets.js shows it."""
         opened, compared = update.opened, update.compared
         shown: dict[str, Any] = {"turn": update.turn, "stamp": update.stamp, "state": update.state}
         if update.state == "unavailable":
-            shown["problem"] = self._tumour.reason
+            shown["problem"] = self._cases.segmentation.model.reason
         if update.state == "problem":
             shown["problem"] = update.problem
         if opened is None:
@@ -226,8 +220,8 @@ class CompareService:
             "name": spoken(case.name) if case.synthetic else case.name,
             "synthetic": case.synthetic,
             "given": [s for s in SEQUENCES if s in case.present],
-            "seen": TAGS[self._tumour.seen(opened)],
-            "seen_note": SAID[self._tumour.seen(opened)],
+            "seen": TAGS[self._cases.segmentation.seen(opened)],
+            "seen_note": SAID[self._cases.segmentation.seen(opened)],
             "reference": opened.reference is not None,
             "left_s": update.left_s,
             "rows": [] if compared is None else [*map(self._shown, compared.rows.values())],
@@ -236,7 +230,7 @@ class CompareService:
 
     def _shown(self, row: Row) -> dict[str, Any]:
         """One subset, as a row of the table."""
-        about, _ = self._tumour.model()
+        about, _ = self._cases.segmentation.header()
         scored = any(region.score for region in row.regions)
         return {
             "key": row.key,
@@ -251,22 +245,22 @@ class CompareService:
             },
         }
 
-    def contributions(self, update: Update) -> dict[str, Any]:
+    def contributions(self, update: CompareUpdate) -> dict[str, Any]:
         """How each region depends on each sequence, as contributions.js shows it."""
         from mckd.tumour.comparison import MEANING
 
-        compared = update.compared
+        compared, segmentation = update.compared, self._cases.segmentation
         return {
             "turn": update.turn,
             "stamp": update.stamp,
             "state": "none" if compared is None else update.state,
             "regions": {} if compared is None else compared.contributions,
-            "importance": self._tumour.about().get("importance", {}),
+            "importance": segmentation.about().get("importance", {}),
             "meaning": MEANING,
-            "seen": "" if update.opened is None else TAGS[self._tumour.seen(update.opened)],
+            "seen": "" if update.opened is None else TAGS[segmentation.seen(update.opened)],
         }
 
-    def maps(self, update: Update) -> dict[str, Any]:
+    def maps(self, update: CompareUpdate) -> dict[str, Any]:
         """Bytes for the panes: {"labels": {key of the subset: bytes}, "votes": {region: bytes}}."""
         opened, compared = update.opened, update.compared
         if opened is None or compared is None:

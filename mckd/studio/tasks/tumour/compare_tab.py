@@ -11,14 +11,16 @@ import gradio as gr
 
 from mckd.studio.services.folders import DiskFull
 from mckd.studio.tasks.tumour.case_tab import MOST_WAITING, QUIET, alias_of, send, send_case
-from mckd.studio.tasks.tumour.cases import SEQUENCES, SLOTS, CaseService, Desk
-from mckd.studio.tasks.tumour.compare import CompareService, Update
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.compare import CompareService, CompareUpdate
+from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.export import KINDS, ExportService
 from mckd.studio.tasks.tumour.service import TumourService
 from mckd.studio.widgets.contributions import contributions
 from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
 from mckd.studio.widgets.subsets import subsets
+from mckd.tumour.naming import SEQUENCE_NAMES
 
 Shown = tuple[Any, Any, Any]  # values of the panes, the table and the contributions
 
@@ -32,13 +34,13 @@ def run(tumour: CaseService, compare: CompareService, desk: Desk) -> Iterator[Sh
         try:
             pictures = scene(tumour, compare, desk, update)
         except DiskFull as full:
-            update = Update(update.turn, "problem", problem=str(full))
+            update = CompareUpdate(update.turn, "problem", problem=str(full))
             pictures = scene(tumour, compare, desk, update)
         yield pictures, compare.table(update), compare.contributions(update)
 
 
 def scene(
-    tumour: CaseService, compare: CompareService, desk: Desk, update: Update
+    tumour: CaseService, compare: CompareService, desk: Desk, update: CompareUpdate
 ) -> dict[str, Any]:
     """What the panes may show; a file that was sent before is not made anew."""
     opened = update.opened
@@ -75,11 +77,10 @@ def take_home(
 
 def build(tumour: TumourService, desk: gr.State) -> None:
     """Lay the tab out inside the current `gr.Blocks`; `desk` is that of the Brain tumours tab."""
-    labels = {s: SLOTS[s] for s in SEQUENCES}
     pictures = panes(elem_id="compare-panes")
     with gr.Row(elem_id="compare", equal_height=False):
-        table = subsets(labels, tumour.cases.cases(), elem_id="compare-subsets")
-        shares = contributions(labels, elem_id="compare-contributions")
+        table = subsets(SEQUENCE_NAMES, tumour.cases.sources.listed(), elem_id="compare-subsets")
+        shares = contributions(SEQUENCE_NAMES, elem_id="compare-contributions")
     table.begin(
         partial(run, tumour.cases, tumour.compare), desk, [pictures, table, shares],
         trigger_mode="multiple", concurrency_limit=MOST_WAITING, **QUIET,

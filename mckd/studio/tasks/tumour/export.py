@@ -12,9 +12,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
-from mckd.studio.services.line import Before, Line, Superseded, told
-from mckd.studio.tasks.tumour.cases import Desk, Opened, before_yours
+from mckd.studio.services.line import Line, Superseded, Waiting, translated
 from mckd.studio.tasks.tumour.compare import CompareService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.opened import Opened
+from mckd.studio.tasks.tumour.segmentation import before_yours
 
 if TYPE_CHECKING:
     from mckd.report.subject import Subject
@@ -102,7 +104,7 @@ class ExportService:
                     lambda report: _drawn(kept, sign, subject, kind, report),
                     lambda: desk.turn == turn,
                 )
-                name, data = yield from told(work, _Watch().words)
+                name, data = yield from translated(work, _Watch().words)
             yield Export(name=name, data=data)
         except Superseded:
             return
@@ -125,8 +127,8 @@ class _Watch:
     def __init__(self) -> None:
         self._begun: float | None = None
 
-    def words(self, said: Before | Part) -> Export:
-        if isinstance(said, Before):
+    def words(self, said: Waiting | Part) -> Export:
+        if isinstance(said, Waiting):
             return Export(before_yours(said))
         if self._begun is None:
             self._begun = time.monotonic()

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from scipy.signal import resample_poly
 
 from mckd.studio.tasks.digits import words
-from mckd.studio.tasks.digits.service import Desk, DigitService, decode_picture, decode_sound
+from mckd.studio.tasks.digits.service import DigitService, Inputs, decode_picture, decode_sound
 from tests.patience import PATIENCE_S
 from tests.sounds import written
 
@@ -99,14 +99,14 @@ def test_what_the_page_needs_stays_light() -> None:
 
 
 def test_nothing_given_asks_for_a_digit() -> None:
-    answer = service().answer(Desk(), True, True)
+    answer = service().answer(Inputs(), True, True)
     assert answer["status"] == "empty"
     assert answer["headline"] == words.ASK
     assert "rows" not in answer
 
 
 def test_picture_alone_voice_alone_and_both() -> None:
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     digits.draw(desk, seven())
     answer = digits.answer(desk, True, True)
     assert (answer["headline"], answer["used"]) == ("Sure: 3", ["picture"])
@@ -127,7 +127,7 @@ def test_picture_alone_voice_alone_and_both() -> None:
 
 
 def test_disagreement_is_said_and_never_called_sure() -> None:
-    digits, desk = service(Stub(sees=3, hears=5)), Desk()
+    digits, desk = service(Stub(sees=3, hears=5)), Inputs()
     digits.draw(desk, seven())
     digits.speak(desk, hum())
     answer = digits.answer(desk, True, True)
@@ -161,7 +161,7 @@ def test_confidence_in_words(row: dict[int, float], headline: str) -> None:
 
 def test_an_input_that_is_switched_off_is_never_read() -> None:
     model = Stub()
-    digits, desk = service(model), Desk()
+    digits, desk = service(model), Inputs()
     model.encoded.clear()
     digits.draw(desk, seven())
     digits.speak(desk, hum())
@@ -174,7 +174,7 @@ def test_an_input_that_is_switched_off_is_never_read() -> None:
 
 def test_each_input_is_encoded_once() -> None:
     model = Stub()
-    digits, desk = service(model), Desk()
+    digits, desk = service(model), Inputs()
     model.encoded.clear()
     digits.draw(desk, seven())
     digits.speak(desk, hum())
@@ -187,14 +187,14 @@ def test_each_input_is_encoded_once() -> None:
 
 
 def test_both_switched_off_asks_for_one() -> None:
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     digits.draw(desk, seven())
     assert digits.answer(desk, False, False)["notes"] == [words.BOTH_OFF]
     assert digits.answer(desk, None, "yes")["status"] == "empty"  # only True switches on
 
 
 def test_given_but_switched_off_is_explained() -> None:
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     digits.draw(desk, seven())
     (note,) = digits.answer(desk, False, True)["notes"]
     assert note == "The picture is switched off and nothing has been said yet."
@@ -204,7 +204,7 @@ def test_given_but_switched_off_is_explained() -> None:
 
 
 def test_a_problem_with_one_input_leaves_the_other() -> None:
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     digits.draw(desk, seven())
     silent = {"pcm": base64.b64encode(bytes(32_000)).decode(), "rate": 16_000}
     digits.speak(desk, silent)
@@ -216,7 +216,7 @@ def test_a_problem_with_one_input_leaves_the_other() -> None:
 def test_several_words_are_mentioned() -> None:
     model = Stub()
     model.words = 3
-    digits, desk = service(model), Desk()
+    digits, desk = service(model), Inputs()
     digits.speak(desk, hum())
     assert any("3 words" in note for note in digits.answer(desk, True, True)["notes"])
 
@@ -248,7 +248,7 @@ PREFIX = "data:image/png;base64,"
 def test_a_bad_picture_is_one_plain_sentence(sent: object) -> None:
     with pytest.raises(ValueError, match=r"^[A-Z][^\n]*\.$"):
         decode_picture(sent)
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     digits.draw(desk, sent)
     answer = digits.answer(desk, True, True)
     assert answer["status"] == "empty"
@@ -311,7 +311,7 @@ def test_an_input_given_too_early_waits_for_the_model() -> None:
         gate.wait(PATIENCE_S)
         return Stub()
 
-    digits, desk = DigitService(load, EXAMPLES), Desk()
+    digits, desk = DigitService(load, EXAMPLES), Inputs()
     loader = threading.Thread(target=digits.warm)
     loader.start()
     digits.draw(desk, seven())
@@ -333,7 +333,7 @@ def test_a_missing_or_damaged_model_is_said_with_what_to_do(error: Exception) ->
     def load() -> Any:
         raise error
 
-    digits, desk = DigitService(load, EXAMPLES), Desk()
+    digits, desk = DigitService(load, EXAMPLES), Inputs()
     digits.warm()
     digits.draw(desk, seven())
     answer = digits.answer(desk, True, True)
@@ -345,13 +345,13 @@ def test_a_real_checkpoint_that_is_not_there(tmp_path: Path) -> None:
     digits = DigitService.from_checkpoint(tmp_path / "digits.safetensors", EXAMPLES)
     digits.warm()
     assert digits.status == "unavailable"
-    assert "digits.safetensors" in digits.reason
-    assert str(tmp_path) not in digits.reason
+    assert "digits.safetensors" in digits.model.reason
+    assert str(tmp_path) not in digits.model.reason
 
 
 def test_a_fault_inside_the_model_is_no_traceback_for_the_visitor() -> None:
     model = Stub()
-    digits, desk = service(model), Desk()
+    digits, desk = service(model), Inputs()
     model.decide = lambda **_: 1 / 0
     digits.draw(desk, seven())
     assert digits.answer(desk, True, True)["headline"] == words.FAILED
@@ -361,7 +361,7 @@ def test_a_fault_inside_the_model_is_no_traceback_for_the_visitor() -> None:
 
 
 def test_a_copied_desk_is_empty_and_separate() -> None:
-    digits, first = service(), Desk()
+    digits, first = service(), Inputs()
     digits.draw(first, seven())
     second = copy.deepcopy(first)
     assert digits.answer(second, True, True)["status"] == "empty"
@@ -401,7 +401,7 @@ def sent(digits: DigitService, path: Path) -> str:
 
 def test_a_file_that_the_browser_cannot_read_comes_back_as_a_recording(tmp_path: Path) -> None:
     samples, rate = soundfile.read(EXAMPLES / "spoken.wav", dtype="float32")
-    digits, desk = service(), Desk()
+    digits, desk = service(), Inputs()
     wanted = resample_poly(samples, 16_000, rate)
     for odd, path in written(tmp_path, samples, rate).items():
         said = digits.read_sound(sent(digits, path))

@@ -18,8 +18,14 @@ import pytest
 from mckd.studio.services.folders import DISK_FULL, Folders
 from mckd.studio.tasks.tumour import case_tab as tab
 from mckd.studio.tasks.tumour import cases as module
-from mckd.studio.tasks.tumour.cases import CaseService, Desk, Update, model_unavailable, spoken
+from mckd.studio.tasks.tumour import segmentation, sources
+from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.compare import CompareService
+from mckd.studio.tasks.tumour.desk import Desk, Update
+from mckd.studio.tasks.tumour.opened import spoken
+from mckd.studio.tasks.tumour.presentation import findings
+from mckd.studio.tasks.tumour.segmentation import model_unavailable
+from mckd.studio.tasks.tumour.sources import sort
 from mckd.tumour import regions
 from tests import small_heads
 from tests.patience import PATIENCE_S, until
@@ -89,26 +95,33 @@ def last(updates: Iterator[Update]) -> Update:
 
 def opened(service: CaseService, key: str = "phantom_a") -> Desk:
     desk = Desk()
-    assert last(service.open(desk, service.bundled(key))).answer is not None
+    assert last(service.open(desk, service.sources.bundled(key))).answer is not None
     return desk
 
 
+def shown(service: CaseService, update: Update | None) -> dict[str, Any]:
+    assert update is not None
+    return findings(service.segmentation, update)
+
+
 def test_bundled_cases_are_listed(service: CaseService, tmp_path: Path) -> None:
-    assert service.cases() == [
+    assert service.sources.listed() == [
         {"key": "phantom_a", "name": "Phantom A", "about": "A small head"},
         {"key": "phantom_b", "name": "Phantom B", "about": ""},
     ]
-    assert CaseService(Stub, tmp_path / "none").cases() == []
+    assert CaseService(Stub, tmp_path / "none").sources.listed() == []
     with pytest.raises(ValueError, match="no such bundled case"):
-        service.bundled("../phantom_a")
+        service.sources.bundled("../phantom_a")
     assert spoken("brats2021_00000") == "Brats2021 00000"
 
 
 def test_opening_tells_its_stages_and_ends_with_scores(service: CaseService) -> None:
     desk = Desk()
-    told = [(u, service.findings(u)) for u in service.open(desk, service.bundled("phantom_a"))]
+    told = [
+        (u, shown(service, u)) for u in service.open(desk, service.sources.bundled("phantom_a"))
+    ]
     updates = [update for update, _ in told]
-    assert [u.stage for u in updates][:2] == [module.READING, module.ENCODING]
+    assert [u.stage for u in updates][:2] == [module.READING, segmentation.ENCODING]
     assert 0.5 in [u.fraction for u in updates]
     answer, scored = (found for _, found in told[-2:])
     assert answer["status"] == scored["status"] == "answer"
@@ -122,7 +135,7 @@ def test_opening_tells_its_stages_and_ends_with_scores(service: CaseService) -> 
     assert scored["model"] == "Trained on two stubs."
     assert scored["importance"]["flair"] == 0.4
     assert [u.stamp for u in updates] == sorted(u.stamp for u in updates)
-    json.dumps([service.findings(u) for u in updates], allow_nan=False)
+    json.dumps([shown(service, u) for u in updates], allow_nan=False)
 
 
 def test_a_switch_changes_the_answer_and_says_by_how_much(
@@ -131,13 +144,13 @@ def test_a_switch_changes_the_answer_and_says_by_how_much(
     desk = opened(service)
     update = service.switch(desk, ["flair", "t2"])
     assert update is not None
-    found = service.findings(update)
+    found = shown(service, update)
     assert (found["used"], found["off"]) == (["FLAIR", "T2"], ["T1", "T1c"])
     assert found["rows"][0]["volume_ml"] == 0
     assert found["rows"][0]["change_ml"] == -found["rows"][0]["reference_ml"]
     scored = service.score(desk)
     assert scored is not None
-    assert service.findings(scored)["rows"][0]["outcome"] == "missed"
+    assert shown(service, scored)["rows"][0]["outcome"] == "missed"
     assert service.score(desk) is None  # it has them already
     assert model.encoded == ["phantom_a"]
     assert service.switch(desk, ALL) is not None
@@ -155,7 +168,7 @@ def test_a_switch_after_everything_was_deleted_says_so(service: CaseService) -> 
     update = service.switch(desk, ["t1"])
     assert update is not None
     assert update.problem == module.GONE
-    assert service.findings(update)["status"] == "problem"
+    assert shown(service, update)["status"] == "problem"
 
 
 def test_switches_flipped_while_the_case_is_encoded_count(
@@ -165,7 +178,7 @@ def test_switches_flipped_while_the_case_is_encoded_count(
     model.pause.clear()
 
     def follow() -> None:
-        model_updates.extend(service.open(desk, service.bundled("phantom_a")))
+        model_updates.extend(service.open(desk, service.sources.bundled("phantom_a")))
 
     thread = threading.Thread(target=follow)
     thread.start()
@@ -180,15 +193,15 @@ def test_switches_flipped_while_the_case_is_encoded_count(
 def test_another_case_ends_the_work_on_the_first(service: CaseService, model: Stub) -> None:
     desk = Desk()
     model.pause.clear()
-    first = service.open(desk, service.bundled("phantom_a"))
-    while next(first).stage != module.ENCODING:
+    first = service.open(desk, service.sources.bundled("phantom_a"))
+    while next(first).stage != segmentation.ENCODING:
         pass
-    second = service.open(desk, service.bundled("phantom_b"))
+    second = service.open(desk, service.sources.bundled("phantom_b"))
     next(second)
     model.pause.set()
     assert not [update for update in first if update.answer]
     assert last(second).answer is not None
-    shown = desk.choice
+    shown = desk.source
     assert shown is not None
     assert shown.key == "bundled:phantom_b"
 
@@ -212,21 +225,21 @@ def upload(service: CaseService, file: Path) -> str:
 def test_own_files_belong_to_one_visitor(service: CaseService, cases: Path, tmp_path: Path) -> None:
     sent = upload(service, cases / "phantom_a" / "phantom_a_flair.nii.gz")
     one, two = Desk(), Desk()
-    first = service.own(one, {"flair": sent})
-    again = service.own(one, {"t2": sent})  # the same visitor says that it is something else
+    first = service.sources.own(one.owner, {"flair": sent})
+    again = service.sources.own(one.owner, {"t2": sent})  # now they call it something else
     assert again.key != first.key
-    assert again.source == {"t2": first.source["flair"]}
+    assert again.files == {"t2": first.files["flair"]}
     with pytest.raises(ValueError, match="no longer here"):
-        service.own(two, {"flair": sent})
+        service.sources.own(two.owner, {"flair": sent})
     with pytest.raises(ValueError, match="at least one file"):
-        service.own(one, {"seg": sent})
+        service.sources.own(one.owner, {"seg": sent})
     with pytest.raises(ValueError, match="no sequence"):
-        service.own(one, {"flair": sent, "../x": sent})
+        service.sources.own(one.owner, {"flair": sent, "../x": sent})
 
 
 def test_a_copied_desk_is_a_fresh_one(service: CaseService) -> None:
     desk = opened(service)
-    assert copy.deepcopy(desk).choice is None
+    assert copy.deepcopy(desk).source is None
 
 
 def files(folder: Path) -> list[Path]:
@@ -238,7 +251,7 @@ def test_closing_deletes_what_is_theirs(
 ) -> None:
     desk, folder = Desk(), cases / "phantom_a"
     sent = {s: upload(service, folder / f"phantom_a_{s}.nii.gz") for s in ("t2", "seg")}
-    own = service.own(desk, sent)
+    own = service.sources.own(desk.owner, sent)
     shown = [tab.show(service, desk, u)[0] for u in service.open(desk, own)][-1]
     address = Path(shown["labels"]["file"]["path"])
     assert address.is_file()
@@ -293,7 +306,9 @@ def test_own_files_deleted_meanwhile_are_one_clear_sentence(
 ) -> None:
     desk = Desk()
     sent = upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")
-    assert last(service.open(desk, service.own(desk, {"t1": sent}))).answer is not None
+    assert (
+        last(service.open(desk, service.sources.own(desk.owner, {"t1": sent}))).answer is not None
+    )
     service.shelf._idle_s = -1
     service.shelf.expire()
     service.folders.expire(-1)
@@ -306,7 +321,7 @@ def test_closing_ends_the_work(service: CaseService, model: Stub) -> None:
     desk, told = Desk(), []
     model.pause.clear()
     thread = threading.Thread(
-        target=lambda: told.extend(service.open(desk, service.bundled("phantom_a")))
+        target=lambda: told.extend(service.open(desk, service.sources.bundled("phantom_a")))
     )
     thread.start()
     until(lambda: model.encoded)
@@ -322,11 +337,11 @@ def test_who_waits_is_told_their_place(service: CaseService, model: Stub) -> Non
     model.pause.clear()
     threads, told = [], [[] for _ in range(3)]
     for k, key in enumerate(("phantom_a", "phantom_b", "phantom_b")):
-        updates = service.open(Desk(), service.bundled(key))
+        updates = service.open(Desk(), service.sources.bundled(key))
         threads.append(threading.Thread(target=told[k].extend, args=(updates,)))
         threads[-1].start()
         until(lambda: model.encoded)
-        until(lambda k=k: len(service._line) == k + 1)
+        until(lambda k=k: len(service.segmentation.encodings) == k + 1)
     until(lambda: all(any("before yours" in u.stage for u in each) for each in told[1:]))
     model.pause.set()
     for thread in threads:
@@ -384,14 +399,14 @@ def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
     service: CaseService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, gate, inside = opened(service), threading.Event(), []
-    real = module._scores
+    real = segmentation.scores_of
 
     def slow(*given: Any) -> Any:
         inside.append(given)
         assert gate.wait(PATIENCE_S)
         return real(*given)
 
-    monkeypatch.setattr(module, "_scores", slow)
+    monkeypatch.setattr(segmentation, "scores_of", slow)
     assert service.switch(desk, ["t1"]) is not None
     scored: list[Any] = []
     asking = []
@@ -413,12 +428,12 @@ def test_scores_are_waited_for_by_nobody_but_the_last_who_asked(
 def test_a_case_that_the_model_learned_from_is_marked(service: CaseService, model: Stub) -> None:
     model.before = "training"
     desk = Desk()
-    found = service.findings(last(service.open(desk, service.bundled("phantom_a"))))
+    found = shown(service, last(service.open(desk, service.sources.bundled("phantom_a"))))
     assert found["seen"] == "seen in training"
     assert found["notes"][0].startswith("Seen in training: the model learned from this case")
     model.before = "no"  # it is asked once per case; another case is asked anew
-    assert service.findings(service.switch(desk, ["t2"]))["seen"] == "seen in training"
-    found = service.findings(last(service.open(Desk(), service.bundled("phantom_b"))))
+    assert shown(service, service.switch(desk, ["t2"]))["seen"] == "seen in training"
+    found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_b"))))
     assert found["seen"] == ""
     assert not any("training" in note for note in found["notes"])
 
@@ -426,14 +441,14 @@ def test_a_case_that_the_model_learned_from_is_marked(service: CaseService, mode
 def test_what_is_not_reliable_is_said_beside_the_volume(service: CaseService, model: Stub) -> None:
     model.about["unseen"] = {"dice": {"t2": {"et": 0.157, "tc": 0.412, "wt": 0.673}}}
     desk = opened(service)
-    found = service.findings(service.switch(desk, ["t2"]))
+    found = shown(service, service.switch(desk, ["t2"]))
     assert [row["caution"] for row in found["rows"]] == [
         "unreliable: Dice .16 on unseen cases",
         "rough: Dice .41 on unseen cases",
         "",
     ]
     service.score(desk)
-    found = service.findings(service.switch(desk, ["t2"]))  # with scores it stands there too
+    found = shown(service, service.switch(desk, ["t2"]))  # with scores it stands there too
     assert "dice" in found["rows"][0]
     assert found["rows"][0]["caution"] == "unreliable: Dice .16 on unseen cases"
 
@@ -465,7 +480,10 @@ def test_without_a_model_the_case_is_still_shown(cases: Path) -> None:
 
     service = CaseService(load, cases)
     service.warm()
-    found = service.findings(last(service.open(desk := Desk(), service.bundled("phantom_a"))))
+    found = findings(
+        service.segmentation,
+        last(service.open(desk := Desk(), service.sources.bundled("phantom_a"))),
+    )
     assert found["status"] == "unavailable"
     assert found["why"].startswith("There is no checkpoint tumour.safetensors.")
     assert "python -m train tumour" in found["why"]
@@ -476,7 +494,7 @@ def test_without_a_model_the_case_is_still_shown(cases: Path) -> None:
 
 def test_a_case_opened_while_the_model_loads_waits_for_it(cases: Path, model: Stub) -> None:
     service = CaseService(lambda: model, cases)
-    updates = service.open(Desk(), service.bundled("phantom_a"))
+    updates = service.open(Desk(), service.sources.bundled("phantom_a"))
     while next(updates).stage != module.LOADING:
         pass
     threading.Timer(0.05, service.warm).start()
@@ -489,10 +507,12 @@ def test_files_that_do_not_fit_are_one_sentence_without_a_path(
     path = tmp_path / "x_flair.nii.gz"
     path.write_bytes(b"no image")
     desk = Desk()
-    update = last(service.open(desk, service.own(desk, {"flair": upload(service, path)})))
+    update = last(
+        service.open(desk, service.sources.own(desk.owner, {"flair": upload(service, path)}))
+    )
     assert update.problem.startswith("x_flair.nii.gz is not a NIfTI file")
     assert str(tmp_path) not in update.problem
-    assert service.findings(update)["status"] == "problem"
+    assert shown(service, update)["status"] == "problem"
 
 
 def test_images_unlike_the_training_are_segmented_only_if_asked(
@@ -502,8 +522,8 @@ def test_images_unlike_the_training_are_segmented_only_if_asked(
     head = (small_heads.volume("t1") + noise).astype(np.int16)  # as acquired, skull on
     file = small_heads.save(tmp_path / "x_t1.nii", head)
     desk = Desk()
-    asked = last(service.open(desk, service.own(desk, {"t1": upload(service, file)})))
-    found = service.findings(asked)
+    asked = last(service.open(desk, service.sources.own(desk.owner, {"t1": upload(service, file)})))
+    found = shown(service, asked)
     assert (asked.asks, asked.answer, found["status"]) == (True, None, "asks")
     assert any("nearly every voxel has a value" in note for note in found["notes"])
     again = service.switch(desk, ["t1"])
@@ -517,11 +537,11 @@ def test_images_unlike_the_training_are_segmented_only_if_asked(
     answer = last(service.accept(desk))
     assert answer.answer is not None
     assert answer.used == {"t1"}
-    assert any("nearly every voxel" in note for note in service.findings(answer)["notes"])
+    assert any("nearly every voxel" in note for note in shown(service, answer)["notes"])
     assert next(CompareService(service).run(desk)).state == "running"
     assert list(service.accept(Desk())) == []  # nothing on it
 
-    other = service.own(desk, {"t1": upload(service, file)})
+    other = service.sources.own(desk.owner, {"t1": upload(service, file)})
     assert last(service.open(desk, other)).asks  # each case anew
 
 
@@ -530,14 +550,14 @@ def test_a_broken_model_is_one_sentence(service: CaseService, model: Stub) -> No
         raise RuntimeError("secret detail")
 
     model.decide = fail  # type: ignore[method-assign]
-    update = last(service.open(Desk(), service.bundled("phantom_a")))
+    update = last(service.open(Desk(), service.sources.bundled("phantom_a")))
     assert update.problem == module.FAILED
     assert update.opened is not None  # the images stay on screen
 
 
 def test_files_are_sorted_into_cases_by_their_names(service: CaseService) -> None:
     names = ["P/a_flair.nii.gz", "P/b-t1c.nii", "P/x_seg.nii", "P/holiday.nii", "P/a_mask.nii"]
-    assert service.sort(names) == {
+    assert sort(names) == {
         "cases": [
             {
                 "name": "P",
@@ -546,20 +566,20 @@ def test_files_are_sorted_into_cases_by_their_names(service: CaseService) -> Non
         ],
         "left": {"P/a_mask.nii": "another kind of image, or made from images"},
     }
-    assert service.sort(["BRATS_001.nii.gz"])["cases"][0]["slots"] == {"BRATS_001.nii.gz": "stack"}
+    assert sort(["BRATS_001.nii.gz"])["cases"][0]["slots"] == {"BRATS_001.nii.gz": "stack"}
 
 
 @pytest.mark.parametrize("odd", ["x", None, 7, {}, [], [None, 7, {}, ["x"]], ["x" * 5000]])
 def test_odd_names_are_sorted_into_nothing_that_is_an_image(
     service: CaseService, odd: object
 ) -> None:
-    cases = service.sort(odd)["cases"]
+    cases = sort(odd)["cases"]
     assert not any(slot for case in cases for slot in case["slots"].values())
 
 
 def test_no_more_names_are_sorted_than_a_page_lists(service: CaseService) -> None:
-    found = service.sort([f"{number}_t1.nii" for number in range(1000)])
-    assert sum(len(case["slots"]) for case in found["cases"]) == module.MOST_NAMES
+    found = sort([f"{number}_t1.nii" for number in range(1000)])
+    assert sum(len(case["slots"]) for case in found["cases"]) == sources.MOST_NAMES
 
 
 # ---- what a browser may ask for
@@ -572,7 +592,7 @@ def test_no_more_names_are_sorted_than_a_page_lists(service: CaseService) -> Non
 def test_only_uploads_can_be_opened(service: CaseService, path: Any) -> None:
     for entry in ({"slot": "flair", "ticket": path}, path):
         with pytest.raises(ValueError, match=r"no longer here|at least one"):
-            tab.choice_of(service, Desk(), {"files": [entry]})
+            tab.source_of(service, Desk(), {"files": [entry]})
 
 
 def test_nobody_opens_what_lies_in_another_visitor_s_folder(
@@ -580,11 +600,11 @@ def test_nobody_opens_what_lies_in_another_visitor_s_folder(
 ) -> None:
     one = Desk()
     wish = {"slot": "t1", "ticket": upload(service, cases / "phantom_a" / "phantom_a_t1.nii.gz")}
-    taken = tab.choice_of(service, one, {"files": [wish]}).source["t1"]
-    assert tab.choice_of(service, one, {"files": [wish]}).source["t1"] == taken
+    taken = tab.source_of(service, one, {"files": [wish]}).files["t1"]
+    assert tab.source_of(service, one, {"files": [wish]}).files["t1"] == taken
     for path in (wish["ticket"], str(taken)):
         with pytest.raises(ValueError, match="no longer here"):
-            tab.choice_of(service, Desk(), {"files": [{"slot": "t1", "ticket": path}]})
+            tab.source_of(service, Desk(), {"files": [{"slot": "t1", "ticket": path}]})
 
 
 def test_a_scene_holds_files_and_no_bytes(service: CaseService) -> None:

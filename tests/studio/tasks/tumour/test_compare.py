@@ -17,8 +17,9 @@ import pytest
 from mckd.method import subsets
 from mckd.studio.services.folders import DISK_FULL
 from mckd.studio.tasks.tumour import compare_tab as tab
-from mckd.studio.tasks.tumour.cases import CaseService, Desk
-from mckd.studio.tasks.tumour.compare import CompareService, Update
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.compare import CompareService, CompareUpdate
+from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour import regions
 from mckd.tumour.labels import bits_to_regions
@@ -100,11 +101,11 @@ def compare(tumour: CaseService) -> CompareService:
 
 def opened(tumour: CaseService, key: str = "four") -> Desk:
     desk = Desk()
-    list(tumour.open(desk, tumour.bundled(key)))
+    list(tumour.open(desk, tumour.sources.bundled(key)))
     return desk
 
 
-def last(updates: Iterator[Update]) -> Update:
+def last(updates: Iterator[CompareUpdate]) -> CompareUpdate:
     return list(updates)[-1]
 
 
@@ -156,7 +157,7 @@ class TestRun:
         run = compare.run(desk)
         for _ in range(5):
             assert next(run).state == "running"
-        list(tumour.open(desk, tumour.bundled("other")))
+        list(tumour.open(desk, tumour.sources.bundled("other")))
         known = len(model.decided)
         assert list(run) == []
         assert len(model.decided) == known

@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from mckd.studio.tasks.tumour import export as module
-from mckd.studio.tasks.tumour.cases import CaseService, Desk
+from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.compare import CompareService
+from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.export import Export, ExportService
 from mckd.tumour import regions
 from mckd.tumour.fingerprint import NO
@@ -71,7 +72,7 @@ def export(compare: CompareService) -> ExportService:
 def desk(tumour: CaseService, compare: CompareService) -> Iterator[Desk]:
     """One with a case whose table is complete."""
     desk = Desk()
-    list(tumour.open(desk, tumour.bundled("head")))
+    list(tumour.open(desk, tumour.sources.bundled("head")))
     assert list(compare.run(desk))[-1].state == "complete"
     yield desk
     tumour.close(desk)

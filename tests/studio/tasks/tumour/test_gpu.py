@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from mckd.studio.services import gpu
-from mckd.studio.tasks.tumour import cases as module
-from mckd.studio.tasks.tumour.cases import CaseService, Desk
+from mckd.studio.tasks.tumour import segmentation as module
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
 from mckd.tumour import SEQUENCES
 from tests import small_heads, untrained
 
@@ -39,7 +40,7 @@ def there(model: Any, case: Any) -> Any:
 
 def open_head(service: CaseService) -> Desk:
     desk = Desk()
-    (*_, last) = service.open(desk, service.bundled("head"))
+    (*_, last) = service.open(desk, service.sources.bundled("head"))
     assert last.answer is not None, last
     return desk
 
@@ -84,8 +85,8 @@ def test_only_where_one_is_lent_is_the_lender_asked(tmp_path: Path) -> None:
         "def GPU(duration):\n    return lambda function: ('lent', duration, function.__name__)\n"
     )
     ask = (
-        "from mckd.studio.services import gpu; from mckd.studio.tasks.tumour import cases; "
-        "print(gpu.LENT, cases.on_gpu)"
+        "from mckd.studio.services import gpu; "
+        "from mckd.studio.tasks.tumour.segmentation import on_gpu; print(gpu.LENT, on_gpu)"
     )
     said = {
         lent: subprocess.run(

@@ -1,0 +1,107 @@
+"""What one visitor has open, and what they are told of it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from mckd.studio.tasks.tumour.opened import Answer, Opened, Source, now
+
+
+@dataclass(frozen=True)
+class Update:
+    """The state of a desk, to be shown: a stage still going on, a problem, a case, an answer.
+
+    asks: the images are unlike those of the training; nothing is segmented unless `accept`ed.
+    """
+
+    turn: int
+    stage: str = ""
+    fraction: float | None = None
+    problem: str = ""
+    opened: Opened | None = None
+    answer: Answer | None = None
+    used: frozenset[str] = frozenset()
+    asks: bool = False
+    stamp: int = field(default_factory=now)
+
+
+class Desk:
+    """What one visitor has open. A copy is a fresh, empty desk.
+
+    owner: whose it is, a secret. turn: names the case that is open, growing; work for an earlier
+    turn stops. busy: who opens it, until that one works out its first answer. job: who asked last
+    for an answer; earlier ones stop waiting. present: the sequences of the case. wanted: those
+    switched on now. accepted: the visitor wants images segmented that the model was not made for.
+    shown: the answer on screen. scoring: who asked last for its scores.
+    """
+
+    def __init__(self) -> None:
+        self.owner = secrets.token_hex(16)
+        self.turn = 0
+        self.busy = self.job = self.scoring = 0
+        self.source: Source | None = None
+        self.present: frozenset[str] = frozenset()
+        self.wanted: frozenset[str] = frozenset()
+        self.accepted = False
+        self.shown: Answer | None = None
+        self.lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        return Desk()
+
+    def begin(self) -> int:
+        """Clear the desk for another case; returns its turn."""
+        with self.lock:
+            self.turn = self.busy = max(self.turn + 1, now())
+            self.source, self.shown, self.accepted = None, None, False
+            return self.turn
+
+    def place(self, turn: int, source: Source, present: frozenset[str]) -> bool:
+        """Put a case on the desk, all its sequences switched on; False if another one came."""
+        with self.lock:
+            if self.turn == turn:
+                self.source, self.present, self.wanted = source, present, present
+            return self.turn == turn
+
+    def want(self, turn: int, used: frozenset[str]) -> int:
+        """Note the switches; a job for the one who asks, or 0 if the case is still being opened:
+        who opens it will answer."""
+        with self.lock:
+            if self.turn != turn:
+                return 0
+            self.wanted = used
+            return 0 if self.busy else self._next()
+
+    def accept(self, turn: int) -> int:
+        """Images that are unlike the training are to be segmented; 0 if somebody is at it."""
+        with self.lock:
+            if self.turn != turn or self.busy:
+                return 0
+            self.accepted, self.busy = True, now()
+            return self.busy
+
+    def answering(self, turn: int, opener: int) -> int:
+        """Whoever opens the case comes to its answer: a job like that of any switch."""
+        with self.lock:
+            if self.turn != turn or self.busy != opener:
+                return 0
+            self.busy = 0
+            return self._next()
+
+    def end(self, opener: int) -> None:
+        """The case is no longer being opened by this one."""
+        with self.lock:
+            if self.busy == opener:
+                self.busy = 0
+
+    def _next(self) -> int:
+        self.job += 1
+        return self.job
+
+
+def asks(desk: Desk, opened: Opened) -> bool:
+    """Whether the visitor must first say that the case is to be segmented all the same."""
+    return opened.case.unlike_training and not desk.accepted

@@ -1,0 +1,145 @@
+"""One case that is open, and what was worked out of it: files for the browser, answers, rows."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mckd.studio.tasks.tumour.volumes import Packed, pack_regions, pack_volume
+from mckd.tumour.labels import bits_to_regions
+from mckd.tumour.naming import REGION_NAMES
+
+if TYPE_CHECKING:
+    from mckd.tumour import Case
+
+UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
+GONE = "This case was deleted after a pause, as promised. Please open it again."
+
+
+@dataclass(frozen=True)
+class Source:
+    """A case to open: its key among the open ones, and what `read_case` takes.
+
+    files: a folder, or a file per slot. names: what a visitor calls the files.
+    """
+
+    key: str
+    files: Path | dict[str, Path]
+    names: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One prediction: its label map as `pack_regions` makes it, and its rows of the table.
+
+    scores: the same rows with Dice and HD95; worked out afterwards, they take longer.
+    """
+
+    used: frozenset[str]
+    labels: bytes
+    rows: list[dict[str, Any]]
+    seconds: float
+    stamp: int
+    scores: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Opened:
+    """A case on the shelf, with everything that was worked out about it."""
+
+    case: Case
+    packed: dict[str, Packed]
+    reference: bytes | None
+    read_s: float
+    encode_s: float = 0.0
+    encoded: Any = None
+    seen: str | None = None
+    answers: dict[frozenset[str], Answer] = field(default_factory=dict)
+
+    def called(self, alias: str | None) -> str:
+        """In what a visitor takes home: the alias, or with None what the files are called."""
+        return self.case.name if alias is None else alias
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer for every subset is known; the features are needed no more."""
+        return len(self.answers) + 1 == 1 << len(self.case.present)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its arrays and files; the features lie with the model."""
+        arrays = [*self.case.volumes.values(), self.case.labels]
+        files = [self.reference, *(packed.data for packed in self.packed.values())]
+        files += [answer.labels for answer in [*self.answers.values()]]
+        return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
+
+
+def read(source: Source) -> Opened:
+    """Read a case and pack what a browser is sent of it.
+
+    Raises:
+        ValueError: it cannot be; a sentence for visitors.
+    """
+    from mckd.tumour import read_case, regions
+
+    started = time.perf_counter()
+    if isinstance(source.files, dict) and not all(p.is_file() for p in source.files.values()):
+        raise ValueError(GONE)
+    case = read_case(source.files, shown=source.names)
+    packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
+    reference = None if case.labels is None else pack_regions(regions(case.labels))
+    return Opened(case, packed, reference, time.perf_counter() - started)
+
+
+def rows_of(case: Case, found: Any) -> list[dict[str, Any]]:
+    """One row per region with its volumes in mL.
+
+    found: (3, X, Y, Z) canonical masks of a prediction, or None for the reference alone.
+    """
+    from mckd.tumour import regions
+    from mckd.tumour.metrics import volumes_ml
+
+    rows: list[dict[str, Any]] = [{"region": r, "name": name} for r, name in REGION_NAMES.items()]
+    truth = None if case.labels is None else regions(case.labels)
+    for key, masks in (("volume_ml", found), ("reference_ml", truth)):
+        volumes = {} if masks is None else volumes_ml(masks, case.grid.canonical)
+        told = REGION_NAMES if key == "volume_ml" else case.reference_regions
+        for row in rows:
+            if volumes and row["region"] in told:
+                row[key] = round(volumes[row["region"]], 2)
+    return rows
+
+
+def scores_of(case: Case, bits: Any) -> list[dict[str, Any]]:
+    """The rows of `_rows` with Dice and HD95 of a prediction, (X, Y, Z) bits, in addition."""
+    from mckd.tumour import regions
+    from mckd.tumour.metrics import score
+
+    assert case.labels is not None
+    found = bits_to_regions(bits)
+    grid = case.grid.canonical
+    scores = {
+        s.region: {
+            "reference_ml": round(s.reference_ml, 2),
+            "outcome": s.outcome,
+            "dice": None if s.dice is None else round(s.dice, 4),
+            "hd95_mm": None if s.hd95_mm is None else round(s.hd95_mm, 2),
+        }
+        for s in score(found, regions(case.labels), grid, told=case.reference_regions)
+    }
+    none = dict.fromkeys(("outcome", "dice", "hd95_mm"))
+    return [row | scores.get(row["region"], none) for row in rows_of(case, found)]
+
+
+def now() -> int:
+    """Microseconds: the browser drops what is older than what it shows."""
+    return time.time_ns() // 1000
+
+
+def spoken(name: str) -> str:
+    """A folder's name as a title: `phantom_a` becomes `Phantom A`."""
+    return " ".join(w.upper() if len(w) == 1 else w.capitalize() for w in re.split(r"[_\s]+", name))
