@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from mckd.studio.library import ADDRESS
 from tests.browser.conftest import Studio, blank
 from tests.load.visitors import Browser
 from tests.patience import until
@@ -83,9 +84,10 @@ class Tab:
 
     def spot(self, panel: str, x: float) -> tuple[float, float]:
         """A point in a panel, by the share of its width."""
-        canvas = self.page.locator(f".panel[data-panel={panel}] canvas")
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
+        self.until(lambda: self.get("drawn") not in ("", "0"), "the charts")
+        plot = self.page.locator(f".panel[data-panel={panel}] .plot")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
         return box["x"] + x * box["width"], box["y"] + box["height"] / 2
 
     def drag(self, panel: str, start: float, end: float) -> None:
@@ -105,8 +107,13 @@ def tab(finished_run: str, page: Any) -> Iterator[Tab]:
 
 @pytest.fixture(scope="module")
 def finished_run(studio: Studio) -> str:
-    """A finished run in the studio's list, written as a trainer writes it."""
-    folder = studio.runs / "a-finished-run"
+    """A finished run in the studio's list, written as a trainer writes it, and one like it."""
+    write_run(studio, "another-run")
+    return write_run(studio, "a-finished-run")
+
+
+def write_run(studio: Studio, name: str) -> str:
+    folder = studio.runs / name
     folder.mkdir(parents=True)
     with (folder / "records.jsonl").open("w") as records:
         for step in range(1, 201):
@@ -116,6 +123,8 @@ def finished_run(studio: Studio) -> str:
             row["iwv"] = {"visual": share, "audio": 1 - share}
             if step % 20 == 0:
                 row["validation"] = {"visual": 0.9, "audio": 0.7, "both": 0.95}
+                row["fill_l1"] = {"visual": 0.25, "audio": 0.375}
+                row["fill_cosine"] = {"visual": 0.5, "audio": 0.625}
             if step == 100:
                 row["task_loss"] = None
             records.write(json.dumps(row) + "\n")
@@ -128,12 +137,22 @@ def finished_run(studio: Studio) -> str:
     return folder.name
 
 
-def choose(tab: Tab, run: str) -> None:
+def choose(tab: Tab, run: str, drawn: bool = True) -> None:
     tab.until(lambda: tab.get("run"), "some run")
     if tab.get("run") != run:
         tab.page.locator("#training-run input").click()
         tab.page.get_by_role("option", name=run).click()
     tab.until(lambda: tab.get("run") == run and tab.points == 200, "the finished run")
+    tab.until(lambda: not drawn or tab.get("drawn") == "200", "its charts")
+
+
+def lines(page: Any, panel: str) -> list[dict[str, Any]]:
+    """What a chart shows: of each line its name, stroke, number of points and of gaps."""
+    script = """(plot) => plot.data.map(({ name, line, y, stackgroup }) => ({
+        name, dash: line.dash, points: y.length, gaps: y.filter((v) => v === null).length,
+        stacked: Boolean(stackgroup) }))"""
+    found: list[dict[str, Any]] = page.locator(f".panel[data-panel={panel}] .plot").evaluate(script)
+    return found
 
 
 def test_two_epochs_are_trained_and_drawn(tab: Tab) -> None:
@@ -285,6 +304,103 @@ def test_series_can_be_hidden_and_the_axis_changed(tab: Tab, finished_run: str) 
     tab.until(lambda: float(tab.get("zoom").split(":")[1]) < 20, "epochs")
     in_epochs = [float(x) for x in tab.get("zoom").split(":")]
     assert in_epochs == pytest.approx([x / 20 for x in in_steps], abs=0.06)
+
+
+def test_every_kind_of_series_has_its_chart(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    page = tab.page
+    for panel in ("iwv", "fill_l1", "fill_cosine"):
+        assert [line["name"] for line in lines(page, panel)] == ["Picture", "Voice"]
+    assert [line["name"] for line in lines(page, "validation")] == ["Picture", "Voice", "Both"]
+    assert {line["points"] for line in lines(page, "validation")} == {10}
+    task = [line for line in lines(page, "loss") if line["name"] == "task"]
+    assert [line["points"] for line in task] == [200, 200]  # as measured, and its running mean
+    assert {line["gaps"] for line in task} == {1}  # what was no number
+    page.get_by_role("button", name="Smooth").click()
+    tab.until(lambda: len(lines(page, "loss")) == 2, "the losses as measured")
+    page.get_by_role("button", name="Stack").click()
+    tab.until(lambda: all(line["stacked"] for line in lines(page, "iwv")), "stacked weights")
+    axis = page.locator(".panel[data-panel=loss] .plot")
+    assert axis.evaluate("(plot) => plot.layout.yaxis.type") == "log"
+    page.get_by_role("button", name="Log").click()
+    tab.until(lambda: axis.evaluate("(p) => p.layout.yaxis.type") == "linear", "a linear axis")
+    assert tab.value("fill_l1.audio") == 0.375
+
+
+def test_another_run_is_laid_over_in_another_stroke(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    page = tab.page
+    page.locator("#training-over input").click()
+    page.get_by_role("option", name="another-run").click()
+    tab.until(lambda: len(lines(page, "iwv")) == 4, "the lines of both runs")
+    assert [line["dash"] for line in lines(page, "iwv")] == ["solid"] * 2 + ["dash"] * 2
+    expect(page.locator("#training-curves .runs")).to_have_text(f"{finished_run}another-run")
+    page.mouse.move(*tab.spot("validation", 0.5))
+    expect(page.locator(".panel[data-panel=validation] .hoverlayer")).to_contain_text(
+        "Both \u00b7 another-run : 95.0%"
+    )
+    page.locator(".key[data-series='iwv.audio']").click()
+    tab.until(lambda: len(lines(page, "iwv")) == 2, "the pictures' weights of both")
+
+
+@pytest.mark.parametrize(
+    ("button", "end", "begins"), [("PNG", ".png", b"\x89PNG"), ("SVG", ".svg", b"<svg")]
+)
+def test_all_charts_are_saved_as_one_picture(
+    tab: Tab, finished_run: str, button: str, end: str, begins: bytes
+) -> None:
+    choose(tab, finished_run)
+    with tab.page.expect_download() as waiting:
+        tab.page.get_by_role("button", name=button, exact=True).click()
+    assert waiting.value.suggested_filename == f"mckd-curves-{finished_run}{end}"
+    picture = Path(waiting.value.path()).read_bytes()
+    assert picture.startswith(begins)
+    if end == ".svg":
+        titles = ("Importance weights", "Losses", "Validation score", "cosine", "Picture", "step")
+        assert all(title in picture.decode() for title in titles)
+
+
+def test_the_figures_stand_in_a_table_too(tab: Tab, finished_run: str) -> None:
+    choose(tab, finished_run)
+    tab.page.get_by_text("The figures as a table").click()
+    table = tab.page.get_by_role("region", name="Figures of the run").get_by_role("table")
+    expect(table.get_by_role("row")).to_have_count(13)
+    expect(table.get_by_role("columnheader", name="Validation score: Both")).to_be_visible()
+    last = table.get_by_role("row").last
+    expect(last.get_by_role("rowheader")).to_have_text("200")
+    expect(last).to_contain_text("95.0\u202f%")
+    chart = tab.page.get_by_role("img", name="Validation score: Picture 90.0")
+    expect(chart).to_be_visible()
+
+
+def test_the_library_comes_when_a_chart_is_first_wanted_and_once(
+    page: Any, finished_run: str
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.get_by_role("tab", name="Digits").click()
+    expect(page.locator("#pad canvas")).to_be_visible()
+    assert not [url for url in asked if "plotly" in url]
+    for _ in range(2):
+        choose(Tab(page), finished_run)
+        page.get_by_role("tab", name="Digits").click()
+    assert [url.rpartition("/")[2] for url in asked if "plotly" in url] == [ADDRESS[1:]]
+
+
+def test_without_the_library_the_table_has_the_figures(
+    finished_run: str, browser: Any, studio: Studio
+) -> None:
+    page = blank(browser)
+    page.route("**/plotly-*", lambda route: route.abort())
+    page.goto(studio.url)
+    choose(Tab(page), finished_run, drawn=False)
+    expect(page.locator("#training-curves .note")).to_contain_text("could not be fetched")
+    page.get_by_text("The figures as a table").click()
+    expect(page.get_by_role("region", name="Figures of the run").get_by_role("row")).to_have_count(
+        13
+    )
+    page.context.close()
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,15 @@ def test_buttons_follow_the_state_of_the_run(tmp_path: Path) -> None:
     with run.hold():
         run.write_status(state="running", step=1, steps=2, eta_s=1.0, message="")
         assert interactive() == [False, True, False]
+
+
+def test_a_few_runs_may_lie_over_another(tmp_path: Path) -> None:
+    assert tab.lay_over("one", ["two", "three"])["over"] == ["two", "three"]
+    assert len(tab.lay_over("one", ["other"] * 99)["over"]) == tab.MOST_OVER
+    assert tab.lay_over("one", "two")["over"] == []  # a browser may send anything
+    training = Training(tmp_path, runs=tmp_path, closed="")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    assert [value for _, value in tab.refresh(training, "one")[-1].choices] == ["two"]
+    *_, others = tab.show_run(training, "two")
+    assert ([value for _, value in others.choices], others.value) == (["one"], [])

@@ -20,6 +20,7 @@ from mckd.studio.widgets.curves import curves, point_at
 from mckd.tasks import TASKS, About, about, abouts
 
 FIRST = abouts()[0]
+MOST_OVER = 3  # runs over the one that is shown: a kind of stroke each
 
 
 # --- Handlers -------------------------------------------------------------------------------------
@@ -100,8 +101,15 @@ def attach(training: Training) -> tuple[Any, ...]:
 
 
 def show_run(training: Training, run_id: str | None) -> tuple[Any, ...]:
-    """Point the curves at a run and refresh what stands around them."""
-    return (point_at(run_id), *refresh(training, run_id))
+    """Point the curves at a run alone and refresh what stands around them."""
+    *around, _ = refresh(training, run_id)
+    others = gr.Dropdown(choices=_others(training, run_id), value=[], multiselect=True)
+    return (point_at(run_id), *around, others)
+
+
+def lay_over(run_id: str | None, others: Any) -> dict[str, Any]:
+    """Draw other runs over the one that is shown."""
+    return point_at(run_id, others[:MOST_OVER] if isinstance(others, list) else ())
 
 
 def refresh(training: Training, run_id: str | None) -> tuple[Any, ...]:
@@ -118,6 +126,7 @@ def refresh(training: Training, run_id: str | None) -> tuple[Any, ...]:
         gr.Button(interactive=known),
         gr.Button(interactive=known),
         facts_table(training.facts(run_id)),
+        gr.Dropdown(choices=_others(training, run_id)),
     )
 
 
@@ -243,7 +252,16 @@ def build(services: Any) -> None:
                 elem_id="training-command",
             )
         with gr.Column(scale=8, min_width=340, elem_classes="mk-card"):
-            runs = gr.Dropdown([], label="Run", elem_id="training-run", filterable=False)
+            with gr.Row():
+                runs = gr.Dropdown([], label="Run", elem_id="training-run", filterable=False)
+                over = gr.Dropdown(
+                    [],
+                    multiselect=True,
+                    max_choices=MOST_OVER,
+                    label="Over it, to compare",
+                    elem_id="training-over",
+                    filterable=False,
+                )
             shown = _curves(training)
             with gr.Row():
                 to_csv = gr.Button("Download CSV", size="sm", min_width=120)
@@ -254,7 +272,7 @@ def build(services: Any) -> None:
                 facts = gr.HTML(apply_default_css=False)
 
     page: Any = gr.context.Context.root_block
-    around = [runs, start, stop, resume, to_csv, to_jsonl, facts]
+    around = [runs, start, stop, resume, to_csv, to_jsonl, facts, over]
     view = [shown, *around]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light: dict[str, Any] = {**quiet, "queue": False}
@@ -274,6 +292,7 @@ def build(services: Any) -> None:
     stop.click(partial(stop_run, training), runs, stop, **quiet)
     resume.click(partial(resume_run, training), runs, view, **quiet)
     runs.input(partial(show_run, training), runs, view, **quiet)
+    over.input(lay_over, [runs, over], shown, **quiet)
     shown.settled(partial(refresh, training), runs, around, **quiet)
     shown.appeared(partial(attach, training), None, view, **quiet)
     for button, file, kind in ((to_csv, csv_file, "csv"), (to_jsonl, jsonl_file, "jsonl")):
@@ -296,6 +315,10 @@ def _curves(training: Training) -> gr.HTML:
 
 def _task(key: str) -> About:
     return about(key) if key in TASKS else FIRST
+
+
+def _others(training: Training, run_id: str | None) -> list[tuple[str, str]]:
+    return [(run.label, run.id) for run in training.runs() if run.id != run_id]
 
 
 def _pairs(choices: Any) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The studio's own components: each a .py with its .html, .css and .js of the same name.
 
 A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope. What two
-widgets have in common is a file of its own (slices.*, alias.*), which comes before theirs in both.
+widgets have in common is a file of its own (slices.*, alias.*, plots.*), which comes first.
 
 A widget's JavaScript owns its DOM (the template holds no `${value}`), Python owns its value.
 Widgets talk to each other in the browser through `mckd:*` events on `document`.
@@ -17,9 +17,12 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio import library
+
 HERE = Path(__file__).parent
 SLICES = ("slices.css", "slices.js", "slices.window.js", "slices.hands.js")
 ALIAS = ("alias.css", "alias.js")
+PLOTS = ("plots.js",)
 
 
 def source(name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -47,4 +50,6 @@ def widget(
     **kwargs: Any,
 ) -> gr.HTML:
     """The component whose .html, .css and .js are called `name`."""
+    if "plots.js" in shared:
+        kwargs["library"] = library.ADDRESS.lstrip("/")  # beside the page, wherever that is
     return gr.HTML(value, apply_default_css=False, **source(name, parts, shared), **kwargs)
