@@ -231,8 +231,28 @@ class _Session:
             autocast=self._autocast,
             synchronise=self._finish_gradients,
             average=self.workers.average,
+            complete=self._complete,
         )
         return kind(self.task.parts, settings.method, trainer)
+
+    def _complete(self) -> Batch:
+        """The samples of an epoch that have every modality."""
+        task = self.task
+        batches = [task.training_batch(n, 0, 1) for n in range(task.steps_per_epoch)]
+        kept = [(batch, batch.present.all(1)) for batch in batches]
+        if not any(rows.any() for _, rows in kept):
+            raise ValueError(
+                f"No training sample has all of {', '.join(task.parts.modalities)}, and "
+                f"{self.settings.system} learns from those that do. Raise the rate."
+            )
+        return Batch(
+            tuple(
+                torch.cat([batch.inputs[m][rows] for batch, rows in kept])
+                for m in range(len(task.parts.modalities))
+            ),
+            torch.cat([batch.present[rows] for batch, rows in kept]),
+            torch.cat([batch.target[rows] for batch, rows in kept]),
+        ).to(self.workers.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return in_bfloat16(self.workers.device, self.settings.bf16)

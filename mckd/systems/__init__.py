@@ -51,6 +51,16 @@ SYSTEMS = {
     "mmformer": Entry(
         "mmformer", "MMFormer", "mmFormer", "Transformers over modalities (2022).", needs="maps"
     ),
+    "autoencoder": Entry(
+        "autoencoder", "Autoencoder", "Auto-encoder", "Predicts missing features.", needs="vectors"
+    ),
+    "gan": Entry("gan", "GAN", "GAN", "Generates missing features.", needs="vectors"),
+    "full2miss": Entry(
+        "full2miss", "Full2miss", "Full2miss", "A full network teaches (2019).", needs="vectors"
+    ),
+    "smil": Entry(
+        "smil", "SMIL", "SMIL", "Meta-learned imputation from priors (2021).", needs="vectors"
+    ),
     "upper-bound": Entry("bounds", "UpperBound", "Upper bound", "Nothing is missing in training."),
     "lower-bound": Entry("bounds", "LowerBound", "Lower bound", "One modality alone.", of_one=True),
 }

@@ -90,7 +90,8 @@ class Trainer:
     task_loss: l_task. optimizer: an optimiser of these parameters, as the run is set; its learning
     rate is set anew at each step. accumulate: parts that a batch is worked off in. autocast: the
     precision of a forward pass. synchronise: what is done to the network's gradients before its
-    update (the mean over the processes, clipping); average: the mean alone.
+    update (the mean over the processes, clipping); average: the mean alone. complete: all training
+    samples that have every modality, the same in all processes.
     """
 
     task_loss: TaskLoss
@@ -100,6 +101,7 @@ class Trainer:
     autocast: Callable[[], AbstractContextManager[object]]
     synchronise: Callable[[Sequence[Tensor]], None]
     average: Callable[[Sequence[Tensor]], None]
+    complete: Callable[[], Batch]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class System:
 
     Options: a frozen dataclass of what the system can be told. drops: whether the trainer drops
     modalities of a batch. optimizers: by name. extra: tensors that are trained but belong to no
-    module, by name.
+    module, by name. modules: what is trained beside the network, by name, and not kept with it.
     """
 
     Options: ClassVar[type]
@@ -130,12 +132,14 @@ class System:
     network: MissingModalityNetwork
     optimizers: dict[str, torch.optim.Optimizer]
     extra: dict[str, Tensor]
+    modules: dict[str, nn.Module]
 
     def __init__(self, parts: Parts, options: Any, trainer: Trainer) -> None:
         self.options, self.trainer = options, trainer
         self.network = self.build(parts, options).to(trainer.device)
         self.optimizers = {"optimizer": trainer.optimizer(self.network.parameters())}
         self.extra = {}
+        self.modules = {}
 
     @classmethod
     def build(cls, parts: Parts, options: Any) -> MissingModalityNetwork:
@@ -179,6 +183,8 @@ class System:
     def tensors(self) -> dict[str, Tensor]:
         """All that it changes as it trains, by name: what a run is resumed from."""
         found = named("network", self.network.state_dict()) | self.extra
+        for name, module in self.modules.items():
+            found |= named(name, module.state_dict())
         for name, optimizer in self.optimizers.items():
             found |= _optimizer_tensors(name, optimizer)
         return found
@@ -186,6 +192,8 @@ class System:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
         self.load_weights(tensors)
+        for name, module in self.modules.items():
+            module.load_state_dict(part(tensors, name))
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, part(tensors, name))
 

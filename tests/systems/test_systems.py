@@ -10,10 +10,22 @@ from mckd.method import NonFiniteLossError, predict, presence_mask, subsets
 from mckd.systems import SYSTEMS, rebuild, system_class
 from mckd.systems.fused import FusedNetwork
 from mckd.systems.system import named
-from tests.systems.toy import MODALITIES, MapParts, Parts, batch, mixed, moment, trainer
+from tests.systems.toy import (
+    MODALITIES,
+    MapParts,
+    Parts,
+    VectorParts,
+    batch,
+    mixed,
+    moment,
+    trainer,
+)
 
 OF_ONE = [name for name, entry in SYSTEMS.items() if entry.of_one]
 OF_MAPS = [name for name, entry in SYSTEMS.items() if entry.needs == "maps"]
+OF_VECTORS = [name for name, entry in SYSTEMS.items() if entry.needs == "vectors"]
+EARLY = {"encoder_steps": 2, "teacher_steps": 2, "imputer_steps": 20}
+"""What a system begins after some steps, it begins early here."""
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +38,17 @@ def one_thread():
 
 
 def parts_of(name):
-    kind = MapParts if name in OF_MAPS else Parts
+    kind = {"maps": MapParts, "vectors": VectorParts, "": Parts}[SYSTEMS[name].needs]
     return kind(MODALITIES[:1] if name in OF_ONE else MODALITIES)
 
 
 def make(name, seed=0, options=None, **changes):
     kind = system_class(name)
+    if options is None:
+        known = {field.name for field in dataclasses.fields(kind.Options)}
+        options = kind.Options(**{n: value for n, value in EARLY.items() if n in known})
     torch.manual_seed(seed)
-    return kind(parts_of(name), options or kind.Options(), trainer(**changes))
+    return kind(parts_of(name), options, trainer(**changes))
 
 
 def steps(system, numbers):
@@ -159,6 +174,9 @@ def other(field):
         "detach_teacher": False,
         "meta_every": 1,
         "masking": "zeros",
+        "encoder_steps": 1,
+        "teacher_steps": 1,
+        "imputer_steps": 3,
     }
     return choices.get(field.name, field.default * 2 if field.default else 0.5)
 
@@ -195,6 +213,12 @@ def test_a_lower_bound_of_several_modalities_is_refused():
 def test_a_system_of_maps_says_so_where_there_are_none(name):
     with pytest.raises(ValueError, match="for segmentation"):
         system_class(name).build(Parts(), system_class(name).Options())
+
+
+@pytest.mark.parametrize("name", OF_VECTORS)
+def test_a_system_of_vectors_says_so_where_there_are_maps(name):
+    with pytest.raises(ValueError, match="not for segmentation"):
+        system_class(name).build(MapParts(), system_class(name).Options())
 
 
 def test_an_unknown_system_names_the_nearest():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mckd.method import Batch, MissingModalityNetwork, encode_available
+from mckd.method import Batch, MissingModalityNetwork, encode_available, one_scale
 from mckd.systems import Moment, Trainer
 from mckd.systems.system import MapDecoder
 
@@ -53,6 +53,34 @@ class Parts:
 
     def encoder(self, modality, channels):
         return nn.Conv2d(2, channels, 2, stride=2)
+
+
+class VectorNetwork(Network):
+    """Of features that are vectors (B, M, C), at one scale."""
+
+    def __init__(self, parts) -> None:
+        MissingModalityNetwork.__init__(self)
+        self.modalities = parts.modalities
+        count = len(parts.modalities)
+        self.encoders = nn.ModuleList(parts.encoder(m, parts.channels) for m in range(count))
+        self.head = nn.Linear(count * parts.channels, CLASSES)
+
+    def encode(self, inputs, present):
+        return encode_available([one_scale(encoder) for encoder in self.encoders], inputs, present)
+
+    def decode(self, features):
+        return self.head(features[0].flatten(1))
+
+
+@dataclass(frozen=True)
+class VectorParts(Parts):
+    """The same inputs and answers; features that are vectors, as those of digits are."""
+
+    def network(self):
+        return VectorNetwork(self)
+
+    def encoder(self, modality, channels):
+        return nn.Sequential(nn.Flatten(), nn.Linear(32, channels), nn.Tanh())
 
 
 class Pyramid(nn.Module):
@@ -116,6 +144,7 @@ def trainer(**changes) -> Trainer:
             "autocast": nullcontext,
             "synchronise": lambda gradients: None,
             "average": lambda gradients: None,
+            "complete": lambda: batch(500, count=12),
         }
         | changes
     )
