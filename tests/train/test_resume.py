@@ -54,11 +54,19 @@ def end(trainers):
     return [trainer.returncode for trainer in trainers], said
 
 
+def finish(trainers):
+    """All end well. What PyTorch says of a slow computer in passing (a meeting that takes two
+    attempts) is no complaint of ours."""
+    codes, said = end(trainers)
+    assert codes == [0] * len(trainers), said
+    assert not any(word in text for word in ("Error: ", "Traceback") for text in said), said
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """Two processes from start to end."""
     folder = tmp_path_factory.mktemp("two") / "whole"
-    assert end(processes(folder)) == ([0, 0], ["", ""])
+    finish(processes(folder))
     return folder
 
 
@@ -90,7 +98,7 @@ class TestTwoProcesses:
         assert "Another process of this run ended" in line
         assert "Traceback" not in said[1 - killed]
         assert RunFolder(folder).status()["state"] == ("stopped" if killed == 0 else "failed")
-        assert end(processes(folder, "--resume")) == ([0, 0], ["", ""])
+        finish(processes(folder, "--resume"))
         assert_same_run(undisturbed, folder)
 
     @pytest.mark.parametrize("asked", [0, 1])
@@ -100,7 +108,7 @@ class TestTwoProcesses:
         trainers[asked].send_signal(signal.SIGTERM)
         assert end(trainers)[0] == [3, 3]
         assert RunFolder(folder).status()["state"] == "stopped"
-        assert end(processes(folder, "--resume")) == ([0, 0], ["", ""])
+        finish(processes(folder, "--resume"))
         assert_same_run(undisturbed, folder)
 
     def test_another_number_of_processes_is_refused(self, undisturbed, tmp_path):
