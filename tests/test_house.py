@@ -210,7 +210,6 @@ class TestTree:
 MOST_LINES = 400
 LONGER = {  # and why
     "mckd/studio/widgets/curves.js": "makes way for plotly",
-    "train/tumour/evaluate.py": "being divided",
     "tests/hostile/files.py": "a catalogue: a hundred kinds of hostile files, a few lines each",
     "tests/studio/test_door.py": "mirrors door.py, which is shorter; its fixtures are its own",
     "tests/studio/tasks/tumour/test_cases.py": "mirrors a service",

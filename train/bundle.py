@@ -38,7 +38,7 @@ def bundle(arguments: argparse.Namespace) -> int:
         folds[left_out] = header["metrics"]["test"]
     header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
     if arguments.scores:
-        scored = import_module(f"train.{header['task']}.evaluate")
+        scored = import_module(f"train.{header['task']}.scores")
         header["unseen"] = scored.unseen(arguments.scores)
     sweep(into)
     target = into / f"{arguments.name}.safetensors"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import os
 import re
 import secrets
@@ -26,6 +25,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mckd.files.atomic import write_atomically
+from mckd.files.tables import as_csv
 
 INDEX, FILES, FIGURES = "index.csv", "files.csv", "figures.csv"
 BEGUN, DONE = "begun", "done"
@@ -210,11 +210,9 @@ class Results:
         self._write(INDEX, INDEX_COLUMNS, listed)
 
     def _write(self, name: str, columns: Iterable[str], rows: Iterable[Mapping[str, str]]) -> None:
-        file = io.StringIO()
-        writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
-        write_atomically(self.folder / name, file.getvalue().encode("utf-8", "backslashreplace"))
+        harmless = ({key: _harmless(value) for key, value in row.items()} for row in rows)
+        text = as_csv(harmless, columns, "\r\n")
+        write_atomically(self.folder / name, text.encode("utf-8", "backslashreplace"))
 
 
 def _read(path: Path) -> list[dict[str, str]]:

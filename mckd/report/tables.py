@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mckd.files.tables import as_csv
 from mckd.report.subject import EMPTY, PURPOSE, Subject
 from mckd.tumour.comparison import MEANING, RegionRow, Subset, key_of
 from mckd.tumour.evidence import caution, unseen_dice
@@ -158,9 +157,4 @@ def _rounded(name: str, value: Any) -> Any:
 
 def _csv(lines: Iterable[dict[str, Any]]) -> bytes:
     """Words in it are ours or plain names, so none can begin a formula."""
-    rows = list(lines)
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue().encode()
+    return as_csv(lines, ending="\r\n").encode()

@@ -11,11 +11,11 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunFolder
 from mckd.tumour import TumourSegmenter, find_cases, read_case
 from mckd.tumour.evidence import cautioned, unseen_dice
-from tests.train.test_tumour_task import write_case
+from tests.train.tumour.test_task import write_case
 from train.__main__ import main
 from train.digits import studio
 from train.tumour import task as tumours
-from train.tumour.evaluate import CASES, Score
+from train.tumour.scores import CASES, Score
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from mckd.files.checkpoint import CheckpointError, save_checkpoint
 from mckd.files.runs import MODEL, RunFolder
 from mckd.method import MethodOptions, subsets
 from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
-from tests.train.test_tumour_task import write_case
+from tests.train.tumour.test_task import write_case
 from train import loop
 from train.digits import studio
 from train.digits.settings import PRESETS as DIGITS

@@ -24,7 +24,7 @@ from tests.train.test_loop import (
     stable,
     wait_for,
 )
-from tests.train.test_tumour_task import write_case
+from tests.train.tumour.test_task import write_case
 
 OFTEN = os.environ | {"MCKD_CHECKPOINT_SECONDS": "0.05"}
 

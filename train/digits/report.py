@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mckd.files.atomic import write_atomically
+from mckd.files.tables import as_markdown
 from train.digits.rows import OURS, PAPER, RATES, SCARCE, VARIANTS, Row
 from train.digits.runs import Plan, Result, Run
 from train.statistics import Interval, bootstrap, holm, mcnemar
@@ -128,8 +129,8 @@ def _as_markdown(plan: Plan, lines: list[Line]) -> str:
             text += _grid(compared_ones, _gain)
     if both := [line for line in lines if line.row.tested == "both"]:
         text += ["", "**Nothing is missing, neither in training nor in the test**", ""]
-        text += ["| system | accuracy |", "|---|---|"]
-        text += [f"| {VARIANTS[line.row.variant].label} | {_accuracy(line)} |" for line in both]
+        rows = ([VARIANTS[line.row.variant].label, _accuracy(line)] for line in both)
+        text += as_markdown(["system", "accuracy"], rows)
     return "\n".join([*text, ""])
 
 
@@ -144,17 +145,13 @@ def _grid(lines: list[Line], cell: Callable[[Line], str]) -> list[str]:
     shown: dict[str, dict[float, str]] = {}
     for line in lines:
         shown.setdefault(VARIANTS[line.row.variant].label, {})[line.rate] = cell(line)
-    head = ["| system | " + " | ".join(f"{rate:.0%}" for rate in RATES) + " |"]
-    rule = ["|---" * (1 + len(RATES)) + "|"]
-    return (
-        head
-        + rule
-        + [
-            f"| {label} | "
-            + " | ".join(cells.get(rate, cells.get(1.0, "")) for rate in RATES)
-            + " |"
+    head = ["system", *(f"{rate:.0%}" for rate in RATES)]
+    return as_markdown(
+        head,
+        (
+            [label, *(cells.get(rate, cells.get(1.0, "")) for rate in RATES)]
             for label, cells in shown.items()
-        ]
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.files.tables import as_markdown
 from train.pool import pool
 from train.settings import SettingsError, override
 from train.tables.settings import TableSettings, studio
@@ -99,15 +100,15 @@ def table(done: dict[tuple[str, str, str], dict[str, str]], fits: Iterable[Fit])
     if not groups:
         return ""
     names = [n for n in next(iter(done.values())) if n not in ("system", "rate", "seed", "seconds")]
-    lines = [["rows missing in training", "system", "seeds", *names, "seconds of a fit"]]
+    head = ["rows missing in training", "system", "seeds", *names, "seconds of a fit"]
+    lines = []
     for rate in RATES:
         for (system, of_rate), rows in groups.items():
             if of_rate == rate:
                 scores = [_mean_sd([100 * float(row[name]) for row in rows]) for name in names]
                 seconds = statistics.median(float(row["seconds"]) for row in rows)
                 lines.append([f"{rate:.0%}", system, str(len(rows)), *scores, f"{seconds:.0f}"])
-    head, *rest = ("| " + " | ".join(line) + " |" for line in lines)
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *rest, ""])
+    return "\n".join([*as_markdown(head, lines), ""])
 
 
 def _mean_sd(values: Sequence[float]) -> str:

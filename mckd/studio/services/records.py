@@ -5,8 +5,6 @@ A run folder may hold anything, whoever wrote it: nothing here trusts or repeats
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import zlib
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.runs import LARGEST_NUMBER, RunFolder, open_plain
+from mckd.files.tables import as_csv
 from mckd.tasks import TASKS, about, variable
 
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
@@ -178,12 +177,7 @@ def _flatten(value: object, prefix: str = "") -> list[tuple[str, str]]:
 
 def _as_csv(records: list[dict[str, Any]]) -> str:
     """One column per number, nested names joined by dots, in the order they first appear."""
-    flat = [dict(_flatten(record)) for record in records]
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(dict.fromkeys(k for row in flat for k in row)), restval="")
-    writer.writeheader()
-    writer.writerows(flat)
-    return out.getvalue()
+    return as_csv((dict(_flatten(record)) for record in records), ending="\r\n")
 
 
 def _words(name: str) -> str:

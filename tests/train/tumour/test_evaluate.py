@@ -1,6 +1,7 @@
 """The tables of `python -m train evaluate`: means by hand, who may score what, what is left out."""
 
 import csv
+import dataclasses
 from types import SimpleNamespace
 
 import nibabel
@@ -16,8 +17,9 @@ from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
 from mckd.tumour.metrics import score
 from tests import untrained
 from train.__main__ import main
-from train.tumour import evaluate
-from train.tumour.evaluate import comparison, read_scores
+from train.tumour import evaluate, scores
+from train.tumour.report import report
+from train.tumour.scores import DICE, LAYOUT, Score, comparison, read_scores, subset_rows
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (9, 10, 8)
@@ -69,7 +71,7 @@ class Oracle:
 def oracle(monkeypatch):
     Oracle.loaded = ()
     monkeypatch.setattr("mckd.tumour.predictor.TumourSegmenter", Oracle)
-    monkeypatch.setattr(evaluate, "ENOUGH_ET", 5)
+    monkeypatch.setattr(scores, "ENOUGH_ET", 5)
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ class TestMeans:
     def test_by_hand(self, oracle, data, tmp_path):
         found, _, _ = scores_of([write_checkpoint(tmp_path / "c.safetensors")], data)
         assert len(found) == 2 * 15 * 3
-        rows = evaluate.subset_rows(found)
+        rows = subset_rows(found)
         assert [row["subset"] for row in rows[:6]] == [
             *SEQUENCES,
             "flair+t1",
@@ -121,7 +123,7 @@ class TestMeans:
         ]
         found, _, _ = scores_of(both, data)
         assert len(found) == 3 * 15 * 3
-        t1c = evaluate.subset_rows(found)[2]
+        t1c = subset_rows(found)[2]
         assert (t1c["tc"], t1c["tc_n"]) == (pytest.approx(30 / 31), 2)
 
     def test_a_mask_is_scored_as_the_whole_tumour_only(self, oracle, data, tmp_path):
@@ -132,12 +134,10 @@ class TestMeans:
         nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
         found, notes, _ = scores_of([write_checkpoint(tmp_path / "c.safetensors")], data)
         assert {s.region for s in found if s.case == "two"} == {"wt"}
-        last = evaluate.subset_rows(found)[-2]
+        last = subset_rows(found)[-2]
         assert (last["et_n"], last["tc_n"], last["wt_n"]) == (1, 1, 2)
         assert any(note.startswith("two: two_seg.nii.gz has one label") for note in notes)
-        (line,) = (
-            s for s in evaluate.report(found, notes, evaluate.DICE).splitlines() if "| two " in s
-        )
+        (line,) = (s for s in report(found, notes, DICE).splitlines() if "| two " in s)
         assert line.count("n/a") == 6
 
     def test_without_distances_the_rest_is_the_same(self, oracle, data, tmp_path):
@@ -146,14 +146,14 @@ class TestMeans:
         whole, _, _ = scores_of(checkpoint, data, distances=True)
         assert all(s.hd95_mm is None for s in quick)
         for a, b in zip(quick, whole, strict=True):
-            assert a == evaluate.dataclasses.replace(b, hd95_mm=None)
+            assert a == dataclasses.replace(b, hd95_mm=None)
         case = read_case(data / "one")
         found = Oracle().decide(case, {"t1c"}).canonical
         expected = score(found, regions(case.labels), case.grid.canonical)
         mine = [s for s in whole if (s.case, s.subset) == ("one", "t1c")]
         assert [s.hd95_mm for s in mine] == [s.hd95_mm for s in expected]
         assert [s.dice for s in mine] == [s.dice for s in expected]
-        assert evaluate.subset_rows(whole)[2]["wt_hd95_mm"] is not None
+        assert subset_rows(whole)[2]["wt_hd95_mm"] is not None
 
 
 class TestWhoMayScore:
@@ -180,7 +180,7 @@ class TestWhoMayScore:
         found, notes, _ = scores_of([checkpoint], data, seen=True)
         assert {s.case for s in found if s.seen} == {"one"}
         assert {s.case for s in found if not s.seen} == {"two"}
-        text = evaluate.report(found, notes, evaluate.DICE)
+        text = report(found, notes, DICE)
         assert "Seen in training, so no measure of what is new: one." in text
 
     def test_a_renamed_case_is_known_by_its_voxels_and_a_namesake_is_not(
@@ -201,7 +201,7 @@ class TestWhoMayScore:
         assert any("another was seen in training by every checkpoint" in line for line in told)
         found, notes, _ = scores_of([path], data, seen=True)
         assert {s.case for s in found if s.seen} == {"another"}
-        text = evaluate.report(found, notes, evaluate.DICE)
+        text = report(found, notes, DICE)
         assert "| another (seen in training) |" in text
         assert "| two |" in text
 
@@ -221,16 +221,16 @@ class TestWhatIsLeftOut:
         (data / "five" / "five_t1.nii.gz").write_bytes(b"nothing")
         found, notes, _ = scores_of([write_checkpoint(tmp_path / "c.safetensors")], data)
         assert {s.case for s in found} == {"one", "two"}
-        text = evaluate.report(found, notes, evaluate.DICE)
+        text = report(found, notes, DICE)
         assert "Left out: three has no reference labels." in text
         assert "another case is called one too" in text
         assert "five_t1.nii.gz" in text
-        assert len(evaluate.subset_rows(found)) == 16
+        assert len(subset_rows(found)) == 16
 
     def test_subsets_that_a_case_has_not(self, oracle, data, tmp_path):
         write_case(data / "three", words=("flair", "t2"))
         found, notes, _ = scores_of([write_checkpoint(tmp_path / "c.safetensors")], data)
-        rows = {row["subset"]: row for row in evaluate.subset_rows(found)}
+        rows = {row["subset"]: row for row in subset_rows(found)}
         assert [rows[s]["wt_n"] for s in ("flair", "t1", "t2", "flair+t2", "t1+t2")] == [
             3,
             2,
@@ -238,7 +238,7 @@ class TestWhatIsLeftOut:
             3,
             2,
         ]
-        text = evaluate.report(found, notes, evaluate.DICE)
+        text = report(found, notes, DICE)
         assert "(n 3)" in next(
             line for line in text.splitlines() if line.startswith("| ● | ○ | ○ | ○")
         )
@@ -275,7 +275,7 @@ class TestCommand:
         assert "HD95" in text
         with (out / "subsets.csv").open() as file:
             rows = list(csv.DictReader(file))
-        assert [row["subset"] for row in rows] == [*evaluate.ORDER, "mean"]
+        assert [row["subset"] for row in rows] == [*LAYOUT.subsets, "mean"]
         scores = read_scores(out)
         assert len(scores) == 2 * 15 * 3
         dice = [s.dice for s in scores if (s.region, s.subset) == ("wt", "t2")]
@@ -296,7 +296,7 @@ class TestCommand:
 
 
 def made_up(case, subset, region, dice, checkpoint="c", voxels=9):
-    return evaluate.Score(
+    return Score(
         case,
         checkpoint,
         False,

@@ -14,7 +14,7 @@ from mckd.systems import SYSTEMS, rebuild
 from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
 from mckd.tumour.designs import DESIGNS, Design
 from mckd.tumour.parts import TumourParts
-from tests.train.test_tumour_task import write_case
+from tests.train.tumour.test_task import write_case
 from train.loop import train
 from train.settings import override
 from train.tumour import task
