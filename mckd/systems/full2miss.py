@@ -25,7 +25,7 @@ from torch import Tensor
 
 from mckd.method import Batch, evaluating, gradient, sample_presence, stop_if_not_finite
 from mckd.systems.blocks import TASK, descend
-from mckd.systems.imputed import PerceptronNetwork, perceptron, some_of
+from mckd.systems.imputed import PerceptronNetwork, at, perceptron, some_of
 from mckd.systems.system import Moment, Parts, System, Trainer
 
 
@@ -59,6 +59,7 @@ class Full2miss(System):
         width = len(parts.modalities) * parts.channels
         self.teacher = parts.network().to(trainer.device)
         self.discriminator = perceptron(width, 128, 1).to(trainer.device)
+        self.matched: list[tuple[Tensor, Tensor]] = []
         self.modules = {"teacher": self.teacher, "discriminator": self.discriminator}
         for name, module in self.modules.items():
             self.optimizers[f"{name}_optimizer"] = trainer.optimizer(module.parameters())
@@ -73,16 +74,24 @@ class Full2miss(System):
     def complete(self) -> Batch:
         return self.trainer.complete()
 
-    def step(self, now: Moment) -> dict[str, float]:
-        teaching = now.step < self.options.teacher_steps
-        found = descend(self, now, self.task_loss if teaching else self.losses)
-        samples = some_of(self.complete, len(now.batch.target))
-        if teaching:
-            return found | {"teacher_loss": self.teach(samples, now.step)}
-        return found | {"discriminator_loss": self.discriminate(samples)}
+    @cached_property
+    def taught(self) -> Tensor:
+        """The frozen teacher's features (n, M C) of all complete samples."""
+        with evaluating(self.teacher), torch.no_grad():
+            (features,) = self.teacher.encode(self.complete.inputs, self.complete.present)
+        return features.flatten(1)
 
-    def teach(self, batch: Batch, step: int) -> float:
-        """One update of the teacher on complete samples."""
+    def step(self, now: Moment) -> dict[str, float]:
+        if now.step < self.options.teacher_steps:
+            found = descend(self, now, self.task_loss)
+            return found | {"teacher_loss": self.teach(len(now.batch.target), now.step)}
+        self.matched.clear()
+        found = descend(self, now, self.losses)
+        return found | {"discriminator_loss": self.discriminate()}
+
+    def teach(self, count: int, step: int) -> float:
+        """One update of the teacher on so many complete samples."""
+        batch = at(self.complete, some_of(self.complete, count))
         output = self.teacher(batch.inputs, batch.present)
         loss = self.trainer.task_loss(output, batch.target)
         stop_if_not_finite(loss, "teacher's loss", step)
@@ -95,7 +104,9 @@ class Full2miss(System):
 
     def losses(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:
         """{name: (weight, loss)} of a batch, with as many complete samples beside it."""
-        student, teacher = self.features(some_of(self.complete, len(batch.target)))
+        rows = some_of(self.complete, len(batch.target))
+        student, teacher = self.features(at(self.complete, rows)), self.taught[rows]
+        self.matched.append((student.detach(), teacher))
         return self.task_loss(batch) | {
             "feature_loss": (self.options.feature, F.mse_loss(student, teacher)),
             "adversarial_loss": (
@@ -104,24 +115,21 @@ class Full2miss(System):
             ),
         }
 
-    def discriminate(self, batch: Batch) -> float:
-        """One update of the discriminator."""
-        with torch.no_grad():
-            student, teacher = self.features(batch)
-        false, true = self.discriminator(student), self.discriminator(teacher)
-        loss = F.softplus(-true).mean() + F.softplus(false).mean()
-        self.update("discriminator", loss)
-        return loss.item()
-
-    def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The student's (B, M C) of a part of each sample, and the teacher's of all of it."""
+    def features(self, batch: Batch) -> Tensor:
+        """The student's (B, M C) of samples of each of which it is shown a part."""
         drawn = sample_presence(batch.present.cpu(), torch.default_generator)
         shown = drawn.to(batch.present.device)
         given = self.network.encode(batch.inputs, shown)
         (student,) = self.network.complete(given, shown)
-        with evaluating(self.teacher), torch.no_grad():
-            (teacher,) = self.teacher.encode(batch.inputs, batch.present)
-        return student.flatten(1), teacher.flatten(1)
+        return student.flatten(1)
+
+    def discriminate(self) -> float:
+        """One update of the discriminator, on the features that the student's step compared."""
+        student, teacher = (torch.cat(side) for side in zip(*self.matched, strict=True))
+        false, true = self.discriminator(student), self.discriminator(teacher)
+        loss = F.softplus(-true).mean() + F.softplus(false).mean()
+        self.update("discriminator", loss)
+        return loss.item()
 
     def update(self, name: str, loss: Tensor) -> None:
         """One update of the teacher or of the discriminator, none of the student."""

@@ -156,9 +156,13 @@ def hide_one(features: Tensor) -> tuple[Tensor, Tensor]:
     return shown.sum(1) / (count - 1), hidden
 
 
-def some_of(samples: Batch, count: int) -> Batch:
-    """`count` samples at random."""
-    rows = torch.randint(len(samples.target), (count,)).to(samples.target.device)
+def some_of(samples: Batch, count: int) -> Tensor:
+    """The places of `count` samples at random, (count,)."""
+    return torch.randint(len(samples.target), (count,)).to(samples.target.device)
+
+
+def at(samples: Batch, rows: Tensor) -> Batch:
+    """The samples at these places, or where a mask says so."""
     inputs = tuple(x[rows] for x in samples.inputs)
     return Batch(inputs, samples.present[rows], samples.target[rows])
 

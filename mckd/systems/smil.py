@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from mckd.method import Batch, gradient, stop_if_not_finite
 from mckd.systems.blocks import TASK, descend, task_alone
-from mckd.systems.imputed import ImputingNetwork, ImputingSystem, hide_one, some_of
+from mckd.systems.imputed import ImputingNetwork, ImputingSystem, at, hide_one, some_of
 from mckd.systems.system import Moment, Parts
 
 PRIORS = 10
@@ -136,17 +136,14 @@ class SMIL(ImputingSystem):
         inner = self.trainer.task_loss(
             self.network(lacking.inputs, lacking.present), lacking.target
         )
-        complete = some_of(self.complete, len(batch.target))
+        complete = at(self.complete, some_of(self.complete, len(batch.target)))
         output, apart = under(self.network, inner, lr, complete)
         return inner, self.trainer.task_loss(output, complete.target), apart
 
     def lacking(self, batch: Batch) -> Batch:
         """The samples of a batch that lack something; all, if none does."""
         rows = ~batch.present.all(1)
-        if not rows.any():
-            return batch
-        inputs = tuple(x[rows] for x in batch.inputs)
-        return Batch(inputs, batch.present[rows], batch.target[rows])
+        return at(batch, rows) if rows.any() else batch
 
     @cached_property
     def complete(self) -> Batch:

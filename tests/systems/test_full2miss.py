@@ -43,12 +43,11 @@ def test_the_student_moves_neither():
 def test_the_teacher_s_features_have_no_gradient_and_are_of_everything():
     system = make()
     samples = system.complete
-    student, teacher = system.features(samples)
-    assert student.shape == teacher.shape == (12, 3 * 4)
-    assert student.requires_grad
-    assert not teacher.requires_grad
+    assert system.taught.shape == (12, 3 * 4)
+    assert not system.taught.requires_grad
     (expected,) = system.teacher.eval().encode(samples.inputs, samples.present)
-    assert torch.equal(teacher, expected.flatten(1))
+    assert torch.equal(system.taught, expected.flatten(1))
+    assert system.features(samples).requires_grad
 
 
 def test_matching_draws_the_student_to_the_teacher():
@@ -71,7 +70,7 @@ def test_the_adversarial_loss_by_hand():
         torch.nn.init.zeros_(p)
     _, loss = system.losses(batch(1))["adversarial_loss"]
     assert loss.item() == pytest.approx(0.6931472)
-    assert system.discriminate(system.complete) == pytest.approx(2 * 0.6931472)
+    assert system.discriminate() == pytest.approx(2 * 0.6931472)
 
 
 def test_a_run_of_no_teacher_is_refused():
