@@ -12,7 +12,7 @@ from mckd.studio.calls import Call, Functions
 from mckd.studio.door import NOT_HERE, browser_of
 from mckd.studio.services import Services
 from mckd.studio.tabs import training
-from mckd.studio.tasks import tab_of
+from mckd.studio.tasks import sheet_of, tab_of
 from mckd.studio.widgets.drop import drop
 from mckd.studio.widgets.privacy import privacy
 from mckd.tasks import TASKS, abouts, variable
@@ -122,7 +122,8 @@ def check(page: gr.Blocks, call: Call) -> None:
 
 def look() -> dict[str, Any]:
     """What `launch` needs to make the page look like ours; no font or file comes from a network."""
-    sheets = [HERE / "theme.css", HERE / "tabs" / "training.css"]
+    tabs = [HERE / "tabs" / "training.css", *map(sheet_of, TASKS)]
+    sheets = [HERE / "theme.css", *(sheet for sheet in tabs if sheet.is_file())]
     return {"theme": _theme(), "css": colours(), "css_paths": sheets}
 
 

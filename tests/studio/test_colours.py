@@ -10,7 +10,8 @@ import pytest
 from colorspacious import cspace_convert, deltaE
 
 from mckd.report.pictures import COLOURS
-from mckd.tasks import abouts
+from mckd.studio.tasks import sheet_of
+from mckd.tasks import TASKS, abouts
 
 STUDIO = Path(__file__).parents[2] / "mckd" / "studio"
 TEXT = (
@@ -38,11 +39,15 @@ APART = 15  # in CAM02-UCS, where 1 is just seen side by side
 
 
 def colours() -> dict[str, dict[str, str]]:
-    """{"light" or "dark": {name: #rrggbb}} of theme.css; dark has what light has unless it says."""
-    css = (STUDIO / "theme.css").read_text()
-    blocks = [css.split(f"\n{root} {{")[1].split("\n}")[0] for root in (":root", ".dark")]
-    light, dark = (dict(re.findall(r"--mk-([a-z0-9-]+): (#[0-9a-f]{6});", b)) for b in blocks)
-    return {"light": light, "dark": light | dark}
+    """{"light" or "dark": {name: #rrggbb}} of the sheets; dark has what light has by default."""
+    looks: dict[str, dict[str, str]] = {":root": {}, ".dark": {}}
+    for sheet in (STUDIO / "theme.css", *filter(Path.is_file, map(sheet_of, TASKS))):
+        for root, known in looks.items():
+            for block in re.findall(
+                rf"^{re.escape(root)} {{(.*?)^}}", sheet.read_text(), re.S | re.M
+            ):
+                known.update(re.findall(r"--mk-([a-z0-9-]+): (#[0-9a-f]{6});", block))
+    return {"light": looks[":root"], "dark": looks[":root"] | looks[".dark"]}
 
 
 def rgb(colour: str) -> list[float]:

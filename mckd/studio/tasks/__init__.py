@@ -1,6 +1,7 @@
 """The tasks' halves of the app: a folder each, found by its name.
 
-`service.py` is plain Python and holds `open_service(root, folders)`; `tab.py` holds `TAB`.
+`service.py` is plain Python with `open_service(root, folders)`; `tab.py` holds `TAB`; `tab.css`,
+if there is one, its style.
 """
 
 from __future__ import annotations
@@ -59,3 +60,8 @@ def tab_of(key: str) -> Tab:
     """The tab of a task."""
     found: Tab = import_module(f"{__name__}.{key}.tab").TAB
     return found
+
+
+def sheet_of(key: str) -> Path:
+    """Where the style sheet of a task's tab lies, if it has one."""
+    return Path(__file__).parent / key / "tab.css"

@@ -54,7 +54,7 @@ function paint() {
   const seconds = session ? RECORD_S : samples.length / RATE;
   const inWord = (s) => !session && word && s >= word[0] && s <= word[1];
   if (!session && word) {
-    pen.fillStyle = colour('--mk-audio-soft');
+    pen.fillStyle = colour('--mk-digits-audio-soft');
     pen.fillRect((word[0] / seconds) * width, 0, ((word[1] - word[0]) / seconds) * width, height);
   }
   let loudest = 0.05;
