@@ -52,7 +52,8 @@ class About:
     drawn besides the modalities. presets: of the trainer, the first where the form begins. scarce:
     modalities that may be rare in training; key K is the flag --K-rate. rates: shares of the
     samples that keep such a one; rate: where the form begins. data: what the bundled data is.
-    caution: what the banner of the page says of it, HTML.
+    features: `vectors` or `maps`, which systems there are for it depends on that. caution: what the
+    banner of the page says of it, HTML.
     """
 
     key: str
@@ -65,6 +66,7 @@ class About:
     scarce: tuple[Choice, ...] = ()
     rates: tuple[float, ...] = ()
     rate: float | None = None
+    features: str = "vectors"
     caution: str = ""
 
     @property

@@ -34,5 +34,6 @@ ABOUT = About(
         Series("all", "All four", ("#0a6570", "#56bfc9")),
         Series("mean", "Mean of 15 subsets", ("#16222a", "#e8eef1")),
     ),
+    features="maps",
     caution="Tumours: <strong>adult glioma</strong> before surgery only.",
 )

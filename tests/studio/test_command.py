@@ -76,6 +76,7 @@ def test_the_data_folder_comes_from_the_start_of_the_app_only(project: Path) -> 
         ({"epochs": 10**9}, "whole number"),
         ({"data": "/etc"}, "data sources"),
         ({"system": "lower-bound"}, "systems in the list"),
+        ({"system": "mmformer"}, "systems in the list"),
         ({"system": ["mckd"]}, "systems in the list"),
     ],
 )

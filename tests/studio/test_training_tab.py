@@ -53,12 +53,15 @@ def test_each_preset_has_a_sentence() -> None:
 
 
 def test_another_task_brings_its_own_choices(tmp_path: Path) -> None:
-    presets, scarce, rate, data = tab.choose_task(Training(tmp_path, closed=""), "tumour")
+    presets, scarce, rate, data, systems = tab.choose_task(Training(tmp_path, closed=""), "tumour")
+    assert "mmformer" in [key for _, key in systems.choices]
+    assert "smil" not in [key for _, key in systems.choices]
     assert [key for _, key in presets.choices] == ["smoke", "studio", "paper"]
     assert not scarce.visible
     assert not rate.visible
     assert "synthetic cases" in data.choices[0][0]
-    presets, scarce, rate, data = tab.choose_task(Training(tmp_path, closed=""), "digits")
+    _, scarce, rate, _, systems = tab.choose_task(Training(tmp_path, closed=""), "digits")
+    assert "smil" in [key for _, key in systems.choices]
     assert scarce.visible
     assert rate.visible
 

@@ -13,16 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from mckd.studio.services.records import number
-from mckd.systems import SYSTEMS
-from mckd.tasks import TASKS, Choice, about
+from mckd.systems import SYSTEMS, fitting
+from mckd.tasks import TASKS, About, Choice, about
 
 MCKD = "mckd"
-OFFERED = tuple(
-    Choice(key, entry.label, entry.note)
-    for key, entry in SYSTEMS.items()
-    if not entry.of_one and not entry.needs
-)
-"""The systems of the form; that of one modality is trained from a shell, which says which."""
 COMPLETE = "none"  # the choice "nothing is missing"
 SMALL_SET, GIVEN_FOLDER = "bundled", "given"
 
@@ -43,6 +37,15 @@ class Choices:
     system: str = MCKD
 
 
+def offered(task: About) -> tuple[Choice, ...]:
+    """The systems of the form; that of one modality is trained from a shell, which says which."""
+    return tuple(
+        Choice(key, SYSTEMS[key].label, SYSTEMS[key].note)
+        for key in fitting(task.features)
+        if not SYSTEMS[key].of_one
+    )
+
+
 def words_of(choices: Choices, data: str | None) -> list[str]:
     """The words after `python` that train what a form holds; without the run's folder.
 
@@ -58,7 +61,7 @@ def words_of(choices: Choices, data: str | None) -> list[str]:
         presets = ", ".join(preset.key for preset in task.presets)
         raise ValueError(f"There is no such preset. Choose one of: {presets}.")
     words = ["-m", "train", task.key, "--preset", choices.preset]
-    if choices.system not in [system.key for system in OFFERED]:
+    if choices.system not in [system.key for system in offered(task)]:
         raise ValueError("Choose one of the systems in the list.")
     if choices.system != MCKD:
         words += ["--system", choices.system]

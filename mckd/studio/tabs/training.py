@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.services.command import COMPLETE, GIVEN_FOLDER, OFFERED, SMALL_SET, Choices
+from mckd.studio.services.command import COMPLETE, GIVEN_FOLDER, SMALL_SET, Choices, offered
 from mckd.studio.services.records import MAX_POINTS
 from mckd.studio.services.training import Training
 from mckd.studio.tabs import click_on
@@ -32,9 +32,10 @@ def explain_preset(task_key: str, preset: str) -> Any:
     return gr.Radio(info=next((c.note for c in task.presets if c.key == preset), ""))
 
 
-def explain_system(system: str) -> Any:
+def explain_system(task_key: str, system: str) -> Any:
     """Put the sentence on what the system is under its name."""
-    return gr.Radio(info=next((c.note for c in OFFERED if c.key == system), ""))
+    known = offered(_task(task_key))
+    return gr.Radio(info=next((c.note for c in known if c.key == system), ""))
 
 
 def show_command(training: Training, *form: Any) -> str:
@@ -46,17 +47,20 @@ def show_command(training: Training, *form: Any) -> str:
 
 
 def choose_task(training: Training, task_key: str) -> tuple[Any, ...]:
-    """The presets, rare modalities, rates and data of another task."""
+    """The presets, rare modalities, rates, data and systems of another task."""
     task = _task(task_key)
-    presets = gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key)
-    data = gr.Radio(choices=_sources(training, task))
-    if not task.scarce:  # its cases have what they have
-        return presets, gr.Radio(visible=False), gr.Radio(visible=False), data
+    systems = _pairs(offered(task))
+    rare: tuple[Any, Any] = gr.Radio(visible=False), gr.Radio(visible=False)
+    if task.scarce:  # else its samples have what they have
+        rare = (
+            gr.Radio(choices=_scarce(task), value=task.scarce[0].key, visible=True),
+            gr.Radio(choices=_rates(task), value=task.rate, visible=True),
+        )
     return (
-        presets,
-        gr.Radio(choices=_scarce(task), value=task.scarce[0].key, visible=True),
-        gr.Radio(choices=_rates(task), value=task.rate, visible=True),
-        data,
+        gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key),
+        *rare,
+        gr.Radio(choices=_sources(training, task)),
+        gr.Radio(choices=systems, value=systems[0][1]),
     )
 
 
@@ -156,7 +160,7 @@ def facts_table(facts: list[tuple[str, str]]) -> str:
 def build(services: Any) -> None:
     """Lay the tab out inside the current `gr.Blocks` and wire it to `services.training`."""
     training: Training = services.training
-    open_here = not training.closed
+    open_here, systems = not training.closed, offered(FIRST)
 
     with gr.Row(elem_id="training", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="mk-card"):
@@ -172,10 +176,10 @@ def build(services: Any) -> None:
                 elem_id="training-preset",
             )
             system = gr.Radio(
-                _pairs(OFFERED),
-                value=OFFERED[0].key,
+                _pairs(systems),
+                value=systems[0].key,
                 label="System",
-                info=OFFERED[0].note,
+                info=systems[0].note,
                 interactive=open_here,
                 elem_id="training-system",
             )
@@ -277,9 +281,9 @@ def build(services: Any) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light: dict[str, Any] = {**quiet, "queue": False}
 
-    task.input(partial(choose_task, training), task, [preset, scarce, rate, data], **light)
+    task.input(partial(choose_task, training), task, [preset, scarce, rate, data, system], **light)
     gr.on([task.change, preset.change], explain_preset, [task, preset], preset, **light)
-    system.change(explain_system, system, system, **light)
+    gr.on([task.change, system.change], explain_system, [task, system], system, **light)
     scarce.change(choose_scarce, scarce, rate, **light)
     # One listener for opening and changing: a slow first answer cannot overwrite a later one.
     gr.on(
