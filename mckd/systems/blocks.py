@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mckd.method import Batch, gradient, stop_if_not_finite
 from mckd.systems.system import Moment, System
@@ -22,6 +22,14 @@ def task_alone(system: System) -> Losses:
         return {TASK: (1.0, system.trainer.task_loss(output, batch.target))}
 
     return losses
+
+
+def train_beside(system: System, **modules: nn.Module) -> None:
+    """Modules that the network's own optimiser trains with it; they are not kept with it."""
+    system.modules |= {name: m.to(system.trainer.device) for name, m in modules.items()}
+    beside = (p for module in system.modules.values() for p in module.parameters())
+    trained = [*system.network.parameters(), *beside]
+    system.optimizers["optimizer"] = system.trainer.optimizer(trained)
 
 
 def descend(system: System, now: Moment, losses_of: Losses) -> dict[str, float]:
@@ -46,7 +54,8 @@ def descend(system: System, now: Moment, losses_of: Losses) -> dict[str, float]:
         (total * share).backward()
         for name, loss in {"loss": total, **{n: x for n, (_, x) in losses.items()}}.items():
             found[name] = found.get(name, 0.0) + share * loss.item()
-    trainer.synchronise([gradient(p) for p in system.network.parameters() if p.requires_grad])
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    trainer.synchronise([gradient(p) for p in trained if p.requires_grad])
     optimizer.step()
     system.average_statistics()
     return found

@@ -14,6 +14,17 @@ CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 """By the axes of space."""
 
 
+def maps_of(parts: Parts) -> MapParts:
+    """The same parts, of a task whose features are maps.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if not isinstance(parts, MapParts):
+        raise ValueError("This system needs maps at several scales: it is for segmentation.")
+    return parts
+
+
 class FusedNetwork(MissingModalityNetwork):
     """An encoder of its own for each modality at half the trunk's width; at every scale the maps
     of a subset are fused to one, of the trunk's width, which the task's own decoder decodes.
@@ -27,8 +38,7 @@ class FusedNetwork(MissingModalityNetwork):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
-        if not isinstance(parts, MapParts):
-            raise ValueError("This system fuses maps at several scales: it is for segmentation.")
+        parts = maps_of(parts)
         self.modalities = parts.modalities
         self.widths = parts.widths
         self.narrow = [max(1, width // 2) for width in parts.widths]

@@ -22,7 +22,7 @@ images at half its width. The product is worked out in float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,11 +30,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mckd.method import Batch, MissingModalityNetwork
-from mckd.systems.blocks import TASK, descend
-from mckd.systems.fused import FusedNetwork, Mix, of_present
-from mckd.systems.system import MapDecoder, MapParts, Moment, Parts, System
+from mckd.method import Batch, MissingModalityNetwork, unbind_modalities
+from mckd.systems.blocks import TASK, descend, train_beside
+from mckd.systems.fused import FusedNetwork, Mix, maps_of
+from mckd.systems.system import MapDecoder, Moment, Parts, System, Trainer
 
+Expert = tuple[Tensor, Tensor]
 LIMIT = 10.0
 """Of a log variance, on both sides of 0."""
 
@@ -68,18 +69,14 @@ class UHVEDNetwork(FusedNetwork):
     """Features as `encode` gives them are a modality's mean and log variance, (B, M, 2 C, ...)."""
 
     def __init__(self, parts: Parts) -> None:
+        parts = maps_of(parts)
         super().__init__(parts)
-        assert isinstance(parts, MapParts)
         self.encoders = nn.ModuleList(Posterior(e, self.narrow) for e in self.encoders)
         sizes = zip(self.narrow, self.widths, strict=True)
         self.widen = nn.ModuleList(Mix(a, b) for a, b in sizes)
-        # For training only.
-        self.images = nn.ModuleList(
-            parts.decoder(self.narrow, parts.inputs) for _ in self.modalities
-        )
 
     def fuse(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
-        return self.widened([product(f, present).mean for f in features])
+        return self.widened([product(experts(f, present), present).mean for f in features])
 
     def widened(self, z: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Latent maps as the task's decoder takes them."""
@@ -89,17 +86,18 @@ class UHVEDNetwork(FusedNetwork):
         """The task's answer from latent maps (B, C, ...), deepest first."""
         return self.decode(tuple(f.unsqueeze(1) for f in self.widened(z)))
 
-    def image_of(self, z: Sequence[Tensor], modality: int) -> Tensor:
-        """The image (B, ...) of a modality."""
-        decoder = cast(MapDecoder, self.images[modality])
-        return decoder.decode(tuple(part.unsqueeze(1) for part in z))
-
 
 class UHVED(System):
     """The task loss, the KL loss and the reconstruction loss."""
 
     Options = UHVEDOptions
     options: UHVEDOptions
+
+    def __init__(self, parts: Parts, options: UHVEDOptions, trainer: Trainer) -> None:
+        super().__init__(parts, options, trainer)
+        parts, narrow = maps_of(parts), cast(UHVEDNetwork, self.network).narrow
+        self.images = [parts.decoder(narrow, parts.inputs) for _ in parts.modalities]
+        train_beside(self, images=nn.ModuleList(self.images))
 
     @classmethod
     def build(cls, parts: Parts, options: UHVEDOptions) -> MissingModalityNetwork:
@@ -113,8 +111,9 @@ class UHVED(System):
         network, everything = self.network, batch.undropped
         assert isinstance(network, UHVEDNetwork)
         features = network.encode(batch.inputs, everything)
-        left = [product(f, batch.present) for f in features]
-        whole = [product(f, everything) for f in features]
+        told = [experts(f, everything) for f in features]
+        left = [product(some, batch.present) for some in told]
+        whole = [product(some, everything) for some in told]
         z = [q.sample() for q in left]
         output = network.answer_of(z)
         pairs = zip(whole, left, strict=True)
@@ -124,7 +123,7 @@ class UHVED(System):
             "kl_loss": (self.options.kl, kl.mean()),
             "reconstruction_loss": (
                 self.options.reconstruction,
-                reconstruction_loss(network, z, batch),
+                reconstruction_loss(self.images, z, batch),
             ),
         }
 
@@ -141,16 +140,32 @@ class Posterior(nn.Module):
         return tuple(tell(f) for tell, f in zip(self.tell, self.encoder(x), strict=True))
 
 
-def product(features: Tensor, present: Tensor) -> Gaussian:
-    """q(z | A): the product of the present experts and the prior.
+def experts(features: Tensor, present: Tensor) -> dict[int, Expert]:
+    """Precision 1 / sigma_k^2 and mu_k / sigma_k^2 of each modality that some sample has.
 
     Args:
         features: mean and log variance of every modality, (B, M, 2 C, ...). present: (B, M) bool.
     """
-    mean, log_variance = features.float().chunk(2, 2)
-    precision = of_present(log_variance.clamp(-LIMIT, LIMIT).neg().exp(), present)
-    total = 1 + precision.sum(1)
-    weighted = of_present(mean * precision, present).sum(1)
+    found = {}
+    for k, (told, rows) in enumerate(
+        zip(unbind_modalities(features), present.unbind(1), strict=True)
+    ):
+        if rows.any():
+            mean, log_variance = told.float().chunk(2, 1)
+            precision = log_variance.clamp(-LIMIT, LIMIT).neg().exp()
+            found[k] = precision, mean * precision
+    return found
+
+
+def product(told: Mapping[int, Expert], present: Tensor) -> Gaussian:
+    """q(z | A): the product of the present experts and the prior. present: (B, M) bool."""
+    some, _ = next(iter(told.values()))
+    total, weighted = torch.ones_like(some), torch.zeros_like(some)
+    for k, (precision, part) in told.items():
+        here = present[:, k].view(-1, *[1] * (some.ndim - 1))
+        if here.any():
+            total = total + (precision if here.all() else torch.where(here, precision, 0))
+            weighted = weighted + (part if here.all() else torch.where(here, part, 0))
     return Gaussian(weighted / total, -total.log())
 
 
@@ -165,7 +180,7 @@ def divergence(q: Gaussian, p: Gaussian | None = None) -> Tensor:
     return 0.5 * (apart.exp() - apart + off - 1).mean()
 
 
-def reconstruction_loss(network: UHVEDNetwork, z: Sequence[Tensor], batch: Batch) -> Tensor:
+def reconstruction_loss(images: Sequence[MapDecoder], z: Sequence[Tensor], batch: Batch) -> Tensor:
     """The squared error of the images that the data has, the sum over modalities of their means.
 
     A modality that some samples do not have counts for as much less.
@@ -173,7 +188,7 @@ def reconstruction_loss(network: UHVEDNetwork, z: Sequence[Tensor], batch: Batch
     total = z[0].new_zeros(())
     for m, rows in enumerate(batch.undropped.unbind(1)):
         if rows.any():
-            image = network.image_of([part[rows] for part in z], m)
+            image = images[m].decode(tuple(part[rows].unsqueeze(1) for part in z))
             error = F.mse_loss(image.float(), batch.inputs[m][rows])
             total = total + rows.float().mean() * error
     return total

@@ -26,16 +26,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mckd.method import Batch, MissingModalityNetwork, unbind_modalities
-from mckd.systems.blocks import TASK, descend
-from mckd.systems.fused import FusedNetwork, Mix, of_present
-from mckd.systems.system import MapDecoder, MapParts, Moment, Parts, System
+from mckd.systems.blocks import TASK, descend, train_beside
+from mckd.systems.fused import FusedNetwork, Mix, maps_of, of_present
+from mckd.systems.system import Moment, Parts, System, Trainer
 
 HEADS = 4
 MLP = 4  # its width, as a multiple of a token's
@@ -67,8 +67,8 @@ class MMFormerNetwork(FusedNetwork):
     """Features as `encode` gives them are of convolutions; transformers are part of the fusion."""
 
     def __init__(self, parts: Parts, options: MMFormerOptions) -> None:
+        parts = maps_of(parts)
         super().__init__(parts)
-        assert isinstance(parts, MapParts)
         self.masking = options.masking
         (deep, *shallower), count = self.widths, len(self.modalities)
         self.embed = nn.ModuleList(Mix(self.narrow[0], deep) for _ in self.modalities)
@@ -78,9 +78,6 @@ class MMFormerNetwork(FusedNetwork):
         self.inter = Transformer(deep)
         sizes = [(deep, deep), *zip(self.narrow[1:], shallower, strict=True)]
         self.mix = nn.ModuleList(Mix(count * a, b) for a, b in sizes)
-        # For training only: the shared decoder, and answers of the coarser scales.
-        self.auxiliary: MapDecoder = parts.decoder(self.narrow)
-        self.heads = nn.ModuleList(Mix(width, parts.outputs) for width in self.widths[:-1])
 
     def fuse(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
         deepest, *shallower = features
@@ -110,26 +107,19 @@ class MMFormerNetwork(FusedNetwork):
         found = torch.stack([to_map(z, f) for z, f in zip(related, maps, strict=True)], 1)
         return (of_present(found, present) if self.masking == "keys" else found).flatten(1, 2)
 
-    def answers(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The answer, and those of the coarser scales enlarged to it."""
-        *coarser, finest = self.decoder.maps(self.complete(features, present))
-        output = self.decoder.read(finest)
-        size = output.shape[2:]
-        read = [head(f) for head, f in zip(self.heads, coarser, strict=True)]
-        return output, [F.interpolate(x, size=size, mode=MODES[len(size)]) for x in read]
-
-    def own_answer(self, features: tuple[Tensor, ...], modality: int) -> Tensor:
-        """The auxiliary decoder's, from the maps (B, M, C, ...) of one modality alone."""
-        alone = tuple(unbind_modalities(f)[modality].unsqueeze(1) for f in features)
-        output: Tensor = self.auxiliary.decode(alone)
-        return output
-
 
 class MMFormer(System):
     """The task loss of the answer, of each modality's own and of each coarser scale's."""
 
     Options = MMFormerOptions
     options: MMFormerOptions
+
+    def __init__(self, parts: Parts, options: MMFormerOptions, trainer: Trainer) -> None:
+        super().__init__(parts, options, trainer)
+        parts, network = maps_of(parts), cast(MMFormerNetwork, self.network)
+        self.own = parts.decoder(network.narrow)
+        self.heads = nn.ModuleList(Mix(width, parts.outputs) for width in network.widths[:-1])
+        train_beside(self, own=self.own, heads=self.heads)
 
     @classmethod
     def build(cls, parts: Parts, options: MMFormerOptions) -> MissingModalityNetwork:
@@ -138,17 +128,28 @@ class MMFormer(System):
     def step(self, now: Moment) -> dict[str, float]:
         return descend(self, now, self.losses)
 
+    def answers(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The answer, and those of the coarser scales enlarged to it."""
+        decoder = cast(MMFormerNetwork, self.network).decoder
+        *coarser, finest = decoder.maps(self.network.complete(features, present))
+        output = decoder.read(finest)
+        size = output.shape[2:]
+        read = [head(f) for head, f in zip(self.heads, coarser, strict=True)]
+        return output, [F.interpolate(x, size=size, mode=MODES[len(size)]) for x in read]
+
+    def own_answers(self, features: tuple[Tensor, ...], present: Tensor) -> Tensor:
+        """The auxiliary decoder's, from each present modality's own maps: (n, outputs, ...), in the
+        order of `present.nonzero()`."""
+        return self.own.decode(tuple(f[present].unsqueeze(1) for f in features))
+
     def losses(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:
         """{name: (weight, loss)} of a batch."""
-        network, task_loss = self.network, self.trainer.task_loss
-        assert isinstance(network, MMFormerNetwork)
-        features = network.encode(batch.inputs, batch.present)
-        output, coarser = network.answers(features, batch.present)
-        auxiliary = output.new_zeros((), dtype=torch.float32)
-        for m, rows in enumerate(batch.present.unbind(1)):
-            if rows.any():
-                own = network.own_answer(tuple(f[rows] for f in features), m)
-                auxiliary = auxiliary + rows.float().mean() * task_loss(own, batch.target[rows])
+        task_loss = self.trainer.task_loss
+        features = self.network.encode(batch.inputs, batch.present)
+        output, coarser = self.answers(features, batch.present)
+        own = self.own_answers(features, batch.present)
+        whose = batch.present.nonzero()[:, 0]
+        auxiliary = task_loss(own, batch.target[whose]) * (len(own) / len(output))
         deep = torch.stack([task_loss(x, batch.target) for x in coarser]).sum()
         return {
             TASK: (1.0, task_loss(output, batch.target)),

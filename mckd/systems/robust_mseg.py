@@ -27,15 +27,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mckd.method import Batch, MissingModalityNetwork
-from mckd.systems.blocks import TASK, descend
-from mckd.systems.fused import CONVOLUTIONS, FusedNetwork, Mix, of_present
-from mckd.systems.system import MapParts, Moment, Parts, System
+from mckd.systems.blocks import TASK, descend, train_beside
+from mckd.systems.fused import CONVOLUTIONS, FusedNetwork, Mix, maps_of, of_present
+from mckd.systems.system import MapParts, Moment, Parts, System, Trainer
 
 STYLE = 8
 HIDDEN = 32
@@ -61,17 +62,14 @@ class RobustMSegNetwork(FusedNetwork):
     """Features as `encode` gives them are contents."""
 
     def __init__(self, parts: Parts) -> None:
+        parts = maps_of(parts)
         super().__init__(parts)
-        assert isinstance(parts, MapParts)
         count, convolution = len(self.modalities), CONVOLUTIONS[len(parts.grid)]
         self.gates = nn.ModuleList(
             convolution(count * width, count, 3, padding=1) for width in self.narrow
         )
         sizes = zip(self.narrow, self.widths, strict=True)
         self.mix = nn.ModuleList(Mix(count * a, b) for a, b in sizes)
-        # For training only.
-        self.styles = nn.ModuleList(StyleEncoder(parts) for _ in self.modalities)
-        self.images = nn.ModuleList(ImageDecoder(parts, self.narrow) for _ in self.modalities)
 
     def fuse(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
         contents = [of_present(f, present) for f in features]
@@ -87,6 +85,13 @@ class RobustMSeg(System):
     Options = RobustMSegOptions
     options: RobustMSegOptions
 
+    def __init__(self, parts: Parts, options: RobustMSegOptions, trainer: Trainer) -> None:
+        super().__init__(parts, options, trainer)
+        parts, narrow = maps_of(parts), cast(RobustMSegNetwork, self.network).narrow
+        self.styles = nn.ModuleList(StyleEncoder(parts) for _ in parts.modalities)
+        self.images = nn.ModuleList(ImageDecoder(parts, narrow) for _ in parts.modalities)
+        train_beside(self, styles=self.styles, images=self.images)
+
     @classmethod
     def build(cls, parts: Parts, options: RobustMSegOptions) -> MissingModalityNetwork:
         return RobustMSegNetwork(parts)
@@ -100,12 +105,30 @@ class RobustMSeg(System):
         assert isinstance(network, RobustMSegNetwork)
         fused = network.fuse(network.encode(batch.inputs, batch.present), batch.present)
         output = network.decode(tuple(c.unsqueeze(1) for c in fused))
-        reconstruction, style = image_losses(network, fused, batch)
+        reconstruction, style = self.image_losses(fused, batch)
         return {
             TASK: (1.0, self.trainer.task_loss(output, batch.target)),
             "reconstruction_loss": (options.reconstruction, reconstruction),
             "style_loss": (options.style, style),
         }
+
+    def image_losses(self, content: tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Reconstruction and style loss of the images that the data has, dropped or not.
+
+        A modality that some samples do not have counts for as much less.
+
+        Args:
+            content: fused, (B, C, ...) per scale.
+        """
+        absolute = style = content[0].new_zeros((), dtype=torch.float32)
+        for m, rows in enumerate(batch.undropped.unbind(1)):
+            if rows.any():
+                share, x = rows.float().mean(), batch.inputs[m][rows]
+                s = self.styles[m](x)
+                image = self.images[m](tuple(c[rows] for c in content), s)
+                absolute = absolute + share * F.l1_loss(image.float(), x)
+                style = style + share * 0.5 * s.float().square().mean()
+        return absolute, style
 
 
 class StyleEncoder(nn.Module):
@@ -164,27 +187,6 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
     variance, mean = torch.var_mean(flat, 2, correction=0, keepdim=True)
     normalised = (flat - mean) * (variance + eps).rsqrt()
     return (normalised * scale.unsqueeze(2) + shift.unsqueeze(2)).to(x.dtype).view_as(x)
-
-
-def image_losses(
-    network: RobustMSegNetwork, content: tuple[Tensor, ...], batch: Batch
-) -> tuple[Tensor, Tensor]:
-    """Reconstruction and style loss of the images that the data has, dropped or not.
-
-    A modality that some samples do not have counts for as much less.
-
-    Args:
-        content: fused, (B, C, ...) per scale.
-    """
-    absolute = style = content[0].new_zeros((), dtype=torch.float32)
-    for m, rows in enumerate(batch.undropped.unbind(1)):
-        if rows.any():
-            share, x = rows.float().mean(), batch.inputs[m][rows]
-            s = network.styles[m](x)
-            image = network.images[m](tuple(c[rows] for c in content), s)
-            absolute = absolute + share * F.l1_loss(image.float(), x)
-            style = style + share * 0.5 * s.float().square().mean()
-    return absolute, style
 
 
 def reduced(x: Tensor, factor: int) -> Tensor:

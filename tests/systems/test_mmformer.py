@@ -1,10 +1,14 @@
 """mmFormer: who attends to whom, and what an answer depends on."""
 
+import dataclasses
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from mckd.method import presence_mask, subsets
+from mckd.systems import system_class
 from mckd.systems.mmformer import (
     HEADS,
     MMFormerNetwork,
@@ -13,7 +17,7 @@ from mckd.systems.mmformer import (
     attention,
     resized,
 )
-from tests.systems.toy import MODALITIES, MapParts, batch
+from tests.systems.toy import MODALITIES, MapParts, batch, mixed, trainer
 
 FOUR = ("a", "b", "c", "d")
 
@@ -24,6 +28,10 @@ def make(masking="keys", modalities=MODALITIES):
     for position in (network.intra_position, network.inter_position):
         nn.init.normal_(position)
     return network
+
+
+def trained():
+    return system_class("mmformer")(MapParts(), MMFormerOptions(), trainer())
 
 
 def volumes(count):
@@ -78,19 +86,32 @@ def test_the_released_masking_lets_absent_places_take_part():
 
 
 def test_the_auxiliary_answer_depends_on_its_own_features_only():
-    network = make()
+    system = trained()
     present = torch.ones(1, 3, dtype=torch.bool)
-    features = tuple(f.detach().requires_grad_() for f in network.encode(volumes(3), present))
-    network.own_answer(features, 1).sum().backward()
+    encoded = system.network.encode(volumes(3), present)
+    features = tuple(f.detach().requires_grad_() for f in encoded)
+    own = system.own_answers(features, present)
+    assert own.shape == (3, 2, 4, 4)
+    own[1].sum().backward()
     for f in features:
         assert f.grad[:, 1].any()
         assert not f.grad[:, [0, 2]].any()
 
 
+def test_the_auxiliary_loss_is_a_sum_over_the_present_modalities():
+    """Answers of 0 cost log 2 in any place, each modality's; the mean over samples."""
+    system = trained()
+    for p in system.own.parameters():
+        nn.init.zeros_(p)
+    given = dataclasses.replace(batch(), target=torch.zeros(6, 4, 4).long(), present=mixed())
+    _, auxiliary = system.losses(given)["auxiliary_loss"]
+    assert auxiliary.item() == pytest.approx(math.log(2) * mixed().sum().item() / 6, rel=1e-5)
+
+
 def test_every_coarser_scale_answers_in_full_size():
-    network = make()
-    present = torch.ones(6, 3, dtype=torch.bool)
-    output, coarser = network.answers(network.encode(batch().inputs, present), present)
+    system = trained()
+    network, present = system.network, torch.ones(6, 3, dtype=torch.bool)
+    output, coarser = system.answers(network.encode(batch().inputs, present), present)
     assert output.shape == (6, 2, 4, 4)
     assert [x.shape for x in coarser] == [output.shape]
     assert torch.equal(output, network(batch().inputs, present))

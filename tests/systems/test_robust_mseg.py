@@ -7,15 +7,9 @@ import torch
 from torch import nn
 
 from mckd.method import presence_mask
-from mckd.systems.robust_mseg import (
-    STYLE,
-    RobustMSegNetwork,
-    StyleEncoder,
-    adain,
-    image_losses,
-    reduced,
-)
-from tests.systems.toy import MODALITIES, MapParts, batch
+from mckd.systems import Moment, system_class
+from mckd.systems.robust_mseg import STYLE, RobustMSegOptions, StyleEncoder, adain, reduced
+from tests.systems.toy import MODALITIES, MapParts, batch, trainer
 
 EVERYTHING = torch.ones(6, 3, dtype=torch.bool)
 
@@ -28,10 +22,19 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def network():
+def make(**widths):
     torch.manual_seed(0)
-    return RobustMSegNetwork(MapParts())
+    return system_class("robust-mseg")(MapParts(**widths), RobustMSegOptions(), trainer())
+
+
+@pytest.fixture
+def system():
+    return make()
+
+
+@pytest.fixture
+def network(system):
+    return system.network
 
 
 def fused(network, given):
@@ -52,37 +55,42 @@ def test_adain_of_a_single_place_is_the_mean():
     assert torch.allclose(adain(torch.randn(1, 3, 1, 1), torch.ones(1, 3), shift)[..., 0, 0], shift)
 
 
-def test_swapped_styles_change_the_images_and_not_the_answer(network):
-    given = batch()
-    answer = network(given.inputs, EVERYTHING)
-    content = fused(network, given)
-    styles = [network.styles[m](given.inputs[m]) for m in (0, 1)]
-    image = network.images[0](content, styles[0])
-    assert not torch.allclose(network.images[0](content, styles[1]), image)
-    network.styles[0], network.styles[1] = network.styles[1], network.styles[0]
-    assert torch.equal(network(given.inputs, EVERYTHING), answer)
+def test_swapped_styles_change_the_images_and_not_the_answer(system):
+    given = dataclasses.replace(batch(), target=torch.zeros(6, 4, 4).long())
+    before = system.losses(given)
+    styles = [system.styles[m](given.inputs[m]) for m in (0, 1)]
+    content = fused(system.network, given)
+    images = [system.images[0](content, style) for style in styles]
+    assert not torch.allclose(*images)
+    system.styles[0], system.styles[1] = system.styles[1], system.styles[0]
+    after = system.losses(given)
+    assert torch.equal(after["task_loss"][1], before["task_loss"][1])
+    assert not torch.equal(after["reconstruction_loss"][1], before["reconstruction_loss"][1])
 
 
-def test_images_serve_the_losses_only(network):
-    """Not one weight of the task's answer goes through a style or an image decoder."""
-    network(batch().inputs, EVERYTHING).sum().backward()
-    got = {name for name, p in network.named_parameters() if p.grad is not None}
-    assert not any(name.startswith(("styles.", "images.")) for name in got)
-    assert got == {n for n, _ in network.named_parameters() if not n.startswith(("st", "im"))}
+def test_images_and_styles_are_trained_and_not_kept(system):
+    given = dataclasses.replace(batch(), target=torch.zeros(6, 4, 4).long())
+    before = {n: t.clone() for n, t in system.tensors().items()}
+    system.step(Moment(0, 0.01, given, None))
+    after = system.tensors()
+    moved = [n for n in before if n.startswith(("styles/", "images/")) and "opti" not in n]
+    assert moved
+    assert any(not torch.equal(after[n], before[n]) for n in moved)
+    assert not any("styles" in n or "images" in n for n in system.network.state_dict())
 
 
 def test_one_case_is_learned_by_heart():
     """Images of four blocks of one value each, which the deepest content can hold."""
-    torch.manual_seed(0)
-    network = RobustMSegNetwork(MapParts(widths=(12, 12)))
+    system = make(widths=(12, 12))
     g = torch.Generator().manual_seed(1)
     blocks = [torch.randn(1, 2, 2, 2, generator=g) for _ in MODALITIES]
     inputs = tuple(x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in blocks)
     given = dataclasses.replace(batch(count=1), inputs=inputs)
-    optimizer = torch.optim.Adam(network.parameters(), 0.02)
+    optimizer = system.optimizers["optimizer"]
+    system.set_lr(0.02)
     errors = []
     for _ in range(60):
-        error, _ = image_losses(network, fused(network, given), given)
+        error, _ = system.image_losses(fused(system.network, given), given)
         optimizer.zero_grad()
         error.backward()
         optimizer.step()
@@ -117,28 +125,29 @@ def test_gates_by_hand(network):
     assert torch.allclose(found, expected, atol=1e-6)
 
 
-def test_style_loss_by_hand(network):
+def test_style_loss_by_hand(system):
     """Styles of all 2 cost 2^2 / 2 for each of three modalities, however many samples have it."""
-    for encoder in network.styles:
+    for encoder in system.styles:
         nn.init.zeros_(encoder.style.weight)
         nn.init.constant_(encoder.style.bias, 2)
     given = batch()
-    assert image_losses(network, fused(network, given), given)[1].item() == pytest.approx(6)
+    content = fused(system.network, given)
+    assert system.image_losses(content, given)[1].item() == pytest.approx(6)
     has = EVERYTHING.clone()
     has[:3, 2] = False
     fewer = dataclasses.replace(given, present=has)
-    assert image_losses(network, fused(network, given), fewer)[1].item() == pytest.approx(5)
+    assert system.image_losses(content, fewer)[1].item() == pytest.approx(5)
 
 
-def test_dropped_images_are_reconstructed_and_missing_ones_are_not_read(network):
+def test_dropped_images_are_reconstructed_and_missing_ones_are_not_read(system):
     given = batch(count=2)
     present = presence_mask({"a"}, MODALITIES, 2, "cpu")
     alone = dataclasses.replace(given, present=present)
-    content = fused(network, alone)
+    content = fused(system.network, alone)
     has = torch.tensor([[1, 1, 0], [1, 1, 0]]).bool()
     given.inputs[2][:] = torch.nan
-    one = image_losses(network, content, alone)[0]
-    two = image_losses(network, content, dataclasses.replace(alone, available=has))[0]
+    one = system.image_losses(content, alone)[0]
+    two = system.image_losses(content, dataclasses.replace(alone, available=has))[0]
     assert one.isfinite()
     assert two > one
 

@@ -4,13 +4,14 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mckd.files.checkpoint import Checkpoint, CheckpointError
 from mckd.method import NonFiniteLossError, predict, presence_mask, subsets
 from mckd.systems import SYSTEMS, rebuild, system_class
-from mckd.systems.fused import FusedNetwork
 from mckd.systems.system import named
 from tests.systems.toy import (
+    CLASSES,
     MODALITIES,
     MapParts,
     Parts,
@@ -59,9 +60,10 @@ def steps(system, numbers):
 
 def of_system(system, now):
     """The moment with the columns of a system of one modality, or with a target at each place."""
-    if isinstance(system.network, FusedNetwork):
-        everywhere = now.batch.target[:, None, None].expand(-1, 4, 4)
-        return dataclasses.replace(now, batch=dataclasses.replace(now.batch, target=everywhere))
+    if type(system) in map(system_class, OF_MAPS):
+        at_places = lambda b: dataclasses.replace(b, target=everywhere(b.target))  # noqa: E731
+        meta = lambda n: at_places(now.meta_batch(n))  # noqa: E731
+        return dataclasses.replace(now, batch=at_places(now.batch), meta_batch=meta)
     if len(system.network.modalities) == len(MODALITIES):
         return now
     given = now.batch
@@ -71,6 +73,11 @@ def of_system(system, now):
     return dataclasses.replace(
         now, batch=dataclasses.replace(alone, inputs=(x,), present=present, target=target)
     )
+
+
+def everywhere(target):
+    """Classes (B,) as regions (B, CLASSES, 4, 4) of 0 and 1."""
+    return F.one_hot(target, CLASSES).float()[..., None, None].expand(-1, -1, 4, 4)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -118,6 +118,22 @@ class Decoder(MapDecoder):
         return self.head(finest)
 
 
+class MapNetwork(MissingModalityNetwork):
+    """The mean of all modalities' maps, decoded."""
+
+    def __init__(self, modalities, widths) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.encoders = nn.ModuleList(Pyramid(*widths) for _ in modalities)
+        self.decoder = Decoder(widths, CLASSES)
+
+    def encode(self, inputs, present):
+        return encode_available(list(self.encoders), inputs, present)
+
+    def decode(self, features):
+        return self.decoder.decode(tuple(f.mean(1, keepdim=True) for f in features))
+
+
 @dataclass(frozen=True)
 class MapParts(Parts):
     """The same inputs; an answer for each of their places, as in segmentation."""
@@ -126,6 +142,9 @@ class MapParts(Parts):
     grid: tuple = (2, 2)
     inputs: int = 2
     outputs: int = CLASSES
+
+    def network(self):
+        return MapNetwork(self.modalities, self.widths)
 
     def pyramid(self, modality, widths):
         return Pyramid(*widths)
