@@ -26,9 +26,9 @@ from mckd.report.subject import Subject, subset_title
 from mckd.tumour.comparison import Subset
 from mckd.tumour.geometry import Bools, Box, Triple, axis_letters
 from mckd.tumour.labels import BITS
+from mckd.tumour.looks import COLOURS
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES
 
-COLOURS = {"et": "#ffde59", "tc": "#e85d26", "wt": "#4da0ff"}  # the viewer's
 BEST_ON = {
     "et": ("t1c", "flair", "t2", "t1"),
     "tc": ("t1c", "t2", "flair", "t1"),

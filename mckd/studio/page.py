@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def build(services: Services) -> gr.Blocks:
         gr.HTML(HEADER.format(cautions=cautions), elem_id="header", apply_default_css=False)
         for key in services.tasks:
             tab_of(key).above()
-        drop(elem_id="drop")
+        taken = [tab.drop for tab in map(tab_of, services.tasks) if tab.drop]
+        drop([asdict(one) for one in taken], elem_id="drop")
         with gr.Tabs(elem_id="tabs"):
             for key, service in services.tasks.items():
                 tab_of(key).build(service)

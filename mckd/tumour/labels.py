@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-BITS = {"et": 1, "tc": 2, "wt": 4}  # of a map; viewer.js reads the same
+BITS = {"et": 1, "tc": 2, "wt": 4}  # of a map
 BRATS = {"core": 1, "oedema": 2, "et": 4}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from colorspacious import cspace_convert, deltaE
 
-from mckd.report.pictures import COLOURS
 from mckd.studio.tasks import sheet_of
 from mckd.tasks import TASKS, abouts
+from mckd.tumour.looks import COLOURS
 
 STUDIO = Path(__file__).parents[2] / "mckd" / "studio"
 TEXT = (
@@ -91,10 +91,3 @@ def test_regions_are_told_apart_by_every_sight(sight: str) -> None:
         }
         apart = {f"{a} {b}": deltaE(seen[a], seen[b], "sRGB1") for a, b in combinations(seen, 2)}
         assert min(apart.values()) > APART, apart
-
-
-def test_pictures_and_viewer_have_the_same_colours() -> None:
-    script = (STUDIO / "widgets" / "slices.js").read_text()
-    for region, colour in COLOURS.items():
-        numbers = ", ".join(str(round(255 * part)) for part in rgb(colour))
-        assert f"{region}: [{numbers}]" in script

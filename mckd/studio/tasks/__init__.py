@@ -6,8 +6,8 @@ if there is one, its style.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,17 +34,36 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True)
+class Drop:
+    """What becomes of files that are dropped on the page while a tab is open.
+
+    tab: its label. title, hint: shown while something is dragged. files: {event: regular
+    expression}; the first file whose type and name, as in `image/png seven.png`, fit is handed to
+    the tab's widgets as `event` {file}. entries: the event that gets every other drop, of whatever
+    tab, as {entries}: `FileSystemEntry` objects, or files in a browser that has none; "" of all
+    tabs but one.
+    """
+
+    tab: str
+    title: str
+    hint: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    entries: str = ""
+
+
+@dataclass(frozen=True)
 class Tab:
     """A task's part of the page.
 
     build: given the service, lays the task's tabs out inside the current `gr.Tabs` and wires them.
     above: what stands above all tabs, laid out before them. large: the `elem_id` of every component
-    whose values are large (a drawing, a sound).
+    whose values are large (a drawing, a sound). drop: what becomes of dropped files.
     """
 
     build: Callable[[Any], None]
     above: Callable[[], None] = lambda: None
     large: frozenset[str] = frozenset()
+    drop: Drop | None = None
 
 
 def open_service(key: str, root: Path, folders: Folders) -> Service:

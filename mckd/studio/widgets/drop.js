@@ -3,25 +3,22 @@
 
 const root = element.querySelector('.drop');
 const $ = (selector) => root.querySelector(selector);
-const SOUND = /\.(wav|wave|aiff?|mp3|m4a|aac|ogg|oga|opus|flac|webm)$/i;
-const PICTURE = /\.(png|jpe?g|webp|gif|bmp|avif)$/i;
-const WORDS = {
-  Digits: ['Drop a picture or a sound of a digit', 'An MRI case (NIfTI files, a folder or a ZIP archive) opens under Brain tumours.'],
-  other: ['Drop to open a case', 'NIfTI files, a folder, or a ZIP archive. Nothing is sent before you say so.'],
-};
+const DROPS = props.drops;   // what each tab takes
+const rest = DROPS.find(({ entries }) => entries);
 
-const isSound = ({ type, name }) => type.startsWith('audio/') || SOUND.test(name);
-const isPicture = ({ type, name }) => type.startsWith('image/') || PICTURE.test(name);
 const holdsFiles = ({ dataTransfer }) => Boolean(dataTransfer) && [...dataTransfer.types].includes('Files');
 const tabs = () => [...document.querySelectorAll('#tabs button[role="tab"]')];
-function openTab() {
+function ofOpenTab() {
   const open = tabs().find((tab) => tab.getAttribute('aria-selected') === 'true');
-  return open ? open.textContent.trim() : '';
+  return DROPS.find(({ tab }) => open && open.textContent.trim() === tab);
 }
 
 function show(over) {
   root.hidden = !over;
-  if (over) [$('b').textContent, $('.card span').textContent] = WORDS[openTab()] || WORDS.other;
+  if (!over) return;
+  const { title, hint } = ofOpenTab() || rest;
+  $('b').textContent = title;
+  $('.card span').textContent = hint;
 }
 
 // Files and folders of a drop. To be read at once: after the event the browser forgets them.
@@ -30,17 +27,18 @@ function entriesOf({ items, files }) {
   return entries.some(Boolean) ? entries.filter(Boolean) : [...files];
 }
 
-// A picture and a sound go to the Digits tab if that is open; everything else is an MRI case.
+// To the open tab what it takes, a file for each of its events; else all to the tab of the rest.
 function deliver(transfer) {
-  const files = [...transfer.files], sound = files.find(isSound), picture = files.find((file) => !isSound(file) && isPicture(file));
-  if (openTab() === 'Digits' && (sound || picture)) {
-    if (picture) document.dispatchEvent(new CustomEvent('mckd:picture', { detail: { file: picture } }));
-    if (sound) document.dispatchEvent(new CustomEvent('mckd:sound', { detail: { file: sound } }));
-    return;
+  const files = [...transfer.files], { files: wanted } = ofOpenTab() || rest, found = [];
+  for (const [event, pattern] of Object.entries(wanted)) {
+    const place = files.findIndex(({ type, name }) => new RegExp(pattern, 'i').test(`${type} ${name}`));
+    if (place >= 0) found.push([event, files.splice(place, 1)[0]]);
   }
-  const entries = entriesOf(transfer), tumours = tabs().find((tab) => tab.textContent.trim() === 'Brain tumours');
-  if (tumours && tumours.getAttribute('aria-selected') !== 'true') tumours.click();
-  document.dispatchEvent(new CustomEvent('mckd:drop', { detail: { entries } }));
+  for (const [event, file] of found) document.dispatchEvent(new CustomEvent(event, { detail: { file } }));
+  if (found.length) return;
+  const entries = entriesOf(transfer), theirs = tabs().find((tab) => tab.textContent.trim() === rest.tab);
+  if (theirs && theirs.getAttribute('aria-selected') !== 'true') theirs.click();
+  document.dispatchEvent(new CustomEvent(rest.entries, { detail: { entries } }));
 }
 
 for (const kind of ['dragenter', 'dragover']) {

@@ -9,11 +9,9 @@ import gradio as gr
 from mckd.studio.widgets import widget
 
 
-def drop(**kwargs: Any) -> gr.HTML:
+def drop(drops: list[dict[str, Any]], **kwargs: Any) -> gr.HTML:
     """It lives in the browser alone and has no value.
 
-    A picture or a sound dropped while the Digits tab is open becomes `mckd:picture` or `mckd:sound`
-    {file}; any other drop opens the Brain tumours tab and becomes `mckd:drop` {entries}, which are
-    `FileSystemEntry` objects, or files in a browser that has none.
+    drops: what each tab takes, as of `mckd.studio.tasks.Drop`; one of them has `entries`.
     """
-    return widget("drop", None, **kwargs)
+    return widget("drop", None, drops=drops, **kwargs)

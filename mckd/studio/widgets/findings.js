@@ -5,9 +5,8 @@ let shown = null;
 let busy = 0;
 const called = aliasOf($('.alias'));
 
-const EMPTY = [['et', 'Enhancing tumour'], ['tc', 'Tumour core'], ['wt', 'Whole tumour']]
-  .map(([region, name]) => ({ region, name }));
-const NAMES = { flair: 'FLAIR', t1: 'T1', t1c: 'T1c', t2: 'T2' };
+const NAMES = props.words.sequences;
+const EMPTY = props.words.regions.map(({ key, name }) => ({ region: key, name }));
 
 function cell(text, name = '', below = '') {
   const td = document.createElement('td');

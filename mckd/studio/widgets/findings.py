@@ -9,10 +9,12 @@ import gradio as gr
 from mckd.studio.widgets import ALIAS, widget
 
 
-def findings(**kwargs: Any) -> gr.HTML:
-    """Its value is the dictionary that `CaseService.findings` returns.
+def findings(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
+    """`words`: as of the viewer.
+
+    Its value is the dictionary that `presentation.findings` returns.
 
     It fires `download` when the visitor wants the label file, called as "alias" and "own" in its
     value say, and `accept` when they want images segmented that the model was not made for.
     """
-    return widget("findings", shared=ALIAS, **kwargs)
+    return widget("findings", shared=ALIAS, words=words, **kwargs)

@@ -11,8 +11,10 @@ from mckd.studio.widgets import SLICES, widget
 PARTS = ("looks",)
 
 
-def panes(**kwargs: Any) -> gr.HTML:
-    """Its value is a scene, complete each time, or None:
+def panes(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
+    """`words`: as of the viewer.
+
+    Its value is a scene, complete each time, or None:
 
         {"turn": int, "stamp": int, "case": as of the viewer, or None,
          "labels": {key of a subset: file}, "votes": {region: file}}
@@ -22,4 +24,4 @@ def panes(**kwargs: Any) -> gr.HTML:
     follows `mckd:pick` {key} and `mckd:region` {region}, which it also fires, and fires
     `mckd:panes` {shown: {letter: key}}.
     """
-    return widget("panes", parts=PARTS, shared=SLICES, **kwargs)
+    return widget("panes", parts=PARTS, shared=SLICES, words=words, **kwargs)

@@ -3,18 +3,13 @@
 // `draw()`, which runs at most once a frame after `redraw()`.
 //
 // A volume is a Uint8Array in canonical orientation, first axis fastest: x to the patient's right,
-// y to the front, z up. A label map holds bits: 1 ET, 2 TC, 4 WT.
+// y to the front, z up. A label map holds the bits of the regions.
 
 const root = element.querySelector('section');
 const $ = (selector) => root.querySelector(selector);
-const REGIONS = [
-  { key: 'et', bit: 1, letter: 'e', name: 'Enhancing tumour', part: 'enhancing (ET)' },
-  { key: 'tc', bit: 2, letter: 'c', name: 'Tumour core', part: 'core, not enhancing (TC)' },
-  { key: 'wt', bit: 4, letter: 'w', name: 'Whole tumour', part: 'oedema (WT)' },
-];
-const COLOURS = { et: [255, 222, 89], tc: [232, 93, 38], wt: [77, 160, 255] };   // told apart by every kind of colour sight
-const NAMES = { flair: 'FLAIR', t1: 'T1', t1c: 'T1c', t2: 'T2' };
-const FIRST_SHOWN = ['flair', 't1c', 't2', 't1'];   // what is fetched first: where tumours stand out
+// From Python (mckd/tumour/looks.py): from the inner region to the outer, and what is fetched first.
+const { sequences: NAMES, first: FIRST_SHOWN, regions: REGIONS } = props.words;
+const COLOURS = Object.fromEntries(REGIONS.map(({ key, colour }) => [key, colour]));
 
 // across: the axis a plane cuts. u, v: the axes along its columns and rows. Columns and rows run
 // against all three axes: the patient's right is on the viewer's left (radiological), the front

@@ -1,6 +1,7 @@
 const root = element.querySelector('.subsets');
 const $ = (selector) => root.querySelector(selector);
-const REGIONS = { et: 'Enhancing tumour', tc: 'Tumour core', wt: 'Whole tumour' };
+const NAMES = props.words.sequences;
+const REGIONS = Object.fromEntries(props.words.regions.map(({ key, name }) => [key, name]));
 const MEASURES = {
   volume_ml: { head: 'mL', title: 'Volume', first: 'descending' },
   change_ml: { head: 'Change', title: 'Change of the volume against all sequences, mL', first: 'ascending' },
@@ -20,7 +21,7 @@ let shown = {};            // pane: key of the subset in it
 let current = 0;           // the row that Tab reaches
 
 const make = (tag, className = '', text = '') => Object.assign(document.createElement(tag), { className, textContent: text });
-const nameOf = (used) => used.map((key) => props.labels[key]).join(', ');
+const nameOf = (used) => used.map((key) => NAMES[key]).join(', ');
 const measures = () => (table.reference ? ['volume_ml', 'change_ml', 'dice', 'hd95_mm'] : ['volume_ml', 'change_ml', 'agreement']);
 
 // All subsets in the order of the paper: by size, then as the sequences are listed.
@@ -142,7 +143,7 @@ function renderHead() {
   const top = make('tr'), below = make('tr'), names = header('order', '', 'Order of the paper');
   names.rowSpan = 2;
   names.className = 'names';
-  names.firstChild.append(...table.given.map((key) => make('span', '', props.labels[key])), make('i'));
+  names.firstChild.append(...table.given.map((key) => make('span', '', NAMES[key])), make('i'));
   top.append(names);
   for (const [region, name] of Object.entries(REGIONS)) {
     const th = make('th', 'group');

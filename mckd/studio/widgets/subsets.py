@@ -9,12 +9,12 @@ import gradio as gr
 from mckd.studio.widgets import widget
 
 
-def subsets(labels: dict[str, str], cases: list[dict[str, str]], **kwargs: Any) -> gr.HTML:
+def subsets(words: dict[str, Any], cases: list[dict[str, str]], **kwargs: Any) -> gr.HTML:
     """Its value is the dictionary that `CompareService.table` returns, or None.
 
-    `labels`: what each sequence is called, in order. `cases`: the bundled ones, offered while
+    `words`: as of the viewer. `cases`: the bundled ones, offered while
     none is open. It fires `begin` when the open case is to be compared: once it is visible and
     the viewer's `mckd:case` says that the case is ready. In the browser it fires `mckd:pick`
     {key} when a row is chosen, and `mckd:open` {case} for a bundled case.
     """
-    return widget("subsets", None, labels=labels, cases=cases, **kwargs)
+    return widget("subsets", None, words=words, cases=cases, **kwargs)

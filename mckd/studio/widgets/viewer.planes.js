@@ -3,7 +3,7 @@
 const DIM = 0.6;          // of the greys of a sequence that the model does not use
 const TURN = 0.12;        // radians of the surfaces, for a press of an arrow
 const KEYS = [
-  ['1 2 3 4', 'FLAIR, T1, T1c, T2'],
+  [Object.keys(NAMES).map((_, place) => place + 1).join(' '), Object.values(NAMES).join(', ')],
   ['E C W', 'ET, TC, WT on and off'],
   ['Space', 'all regions on and off'],
   ['O', 'outline or filled'],
@@ -79,7 +79,7 @@ const PRESS = {
   arrowleft: either(() => nudge('u', 1), () => turnBy(-TURN, 0)), arrowright: either(() => nudge('u', -1), () => turnBy(TURN, 0)),
   arrowup: either(() => nudge('v', 1), () => turnBy(0, -TURN)), arrowdown: either(() => nudge('v', -1), () => turnBy(0, TURN)),
   '+': closer, '=': closer, '-': farther, '\u2212': farther,
-  1: () => showSequence('flair'), 2: () => showSequence('t1'), 3: () => showSequence('t1c'), 4: () => showSequence('t2'),
+  ...Object.fromEntries(Object.keys(NAMES).map((key, place) => [place + 1, () => showSequence(key)])),
   e: () => toggleRegion('et'), c: () => toggleRegion('tc'), w: () => toggleRegion('wt'),
   ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset, d: ACTS.view,
   m: ACTS.ruler, b: ACTS.pair, p: savePicture, enter: setPoint, backspace: undoMeasure, delete: clearMeasures,

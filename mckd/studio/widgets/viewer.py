@@ -11,8 +11,10 @@ from mckd.studio.widgets import SLICES, widget
 PARTS = ("planes", "solid", "measure", "picture", "keep")
 
 
-def viewer(**kwargs: Any) -> gr.HTML:
-    """Its value is a scene, complete each time, or None:
+def viewer(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
+    """`words`: of sequences and regions, as mckd/tumour/looks.py gives them.
+
+    Its value is a scene, complete each time, or None:
 
         {"turn": int, "stamp": int, "stage": {"text", "fraction"} or None, "problem": str,
          "case": {"name", "shape", "spacing", "affine", "letters", "box", "sides_known",
@@ -26,4 +28,4 @@ def viewer(**kwargs: Any) -> gr.HTML:
     browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene, and hears
     `mckd:chosen` {again}: another case is on its way, or, again, the one of a page loaded anew.
     """
-    return widget("viewer", parts=PARTS, shared=SLICES, **kwargs)
+    return widget("viewer", parts=PARTS, shared=SLICES, words=words, **kwargs)

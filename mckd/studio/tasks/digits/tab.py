@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.digits.about import ABOUT
-from mckd.studio.tasks import Tab
+from mckd.studio.tasks import Drop, Tab
 from mckd.studio.tasks.digits.service import DigitService, Inputs
 from mckd.studio.widgets.examples import examples
 from mckd.studio.widgets.pad import pad
@@ -74,4 +74,15 @@ def lay_out(digits: DigitService) -> None:
     chosen.select(None, None, switches, js=BOTH_ON, api_visibility="private")
 
 
-TAB = Tab(build, large=frozenset({"pad", "voice"}))
+SOUNDS = r"^audio/|\.(wav|wave|aiff?|mp3|m4a|aac|ogg|oga|opus|flac|webm)$"
+PICTURES = r"^image/|\.(png|jpe?g|webp|gif|bmp|avif)$"
+TAB = Tab(
+    build,
+    large=frozenset({"pad", "voice"}),
+    drop=Drop(
+        ABOUT.name,
+        "Drop a picture or a sound of a digit",
+        "An MRI case (NIfTI files, a folder or a ZIP archive) opens under Brain tumours.",
+        files={"mckd:sound": SOUNDS, "mckd:picture": PICTURES},
+    ),
+)

@@ -22,6 +22,7 @@ from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
 from mckd.studio.widgets.sequences import sequences
 from mckd.studio.widgets.viewer import viewer
+from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
@@ -178,10 +179,10 @@ def build(tumour: CaseService) -> gr.State:
     chosen = intake(tumour.sources.listed(), sort, SLOTS, elem_id="tumour-intake")
     with gr.Row(elem_id="tumour", equal_height=False):
         with gr.Column(elem_classes="mk-picture", min_width=320):
-            pictures = viewer(elem_id="tumour-viewer")
+            pictures = viewer(words(), elem_id="tumour-viewer")
         with gr.Column(elem_classes="mk-side", min_width=300):
             switches = sequences(SEQUENCE_NAMES, elem_id="tumour-sequences")
-            result = findings(elem_id="tumour-findings")
+            result = findings(words(), elem_id="tumour-findings")
             file = gr.DownloadButton(visible="hidden", elem_id="tumour-labels")
 
     view = [pictures, switches, result]

@@ -20,6 +20,7 @@ from mckd.studio.widgets.contributions import contributions
 from mckd.studio.widgets.exports import exports
 from mckd.studio.widgets.panes import panes
 from mckd.studio.widgets.subsets import subsets
+from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES
 
 Shown = tuple[Any, Any, Any]  # values of the panes, the table and the contributions
@@ -77,9 +78,9 @@ def take_home(
 
 def build(tumour: TumourService, desk: gr.State) -> None:
     """Lay the tab out inside the current `gr.Blocks`; `desk` is that of the Brain tumours tab."""
-    pictures = panes(elem_id="compare-panes")
+    pictures = panes(words(), elem_id="compare-panes")
     with gr.Row(elem_id="compare", equal_height=False):
-        table = subsets(SEQUENCE_NAMES, tumour.cases.sources.listed(), elem_id="compare-subsets")
+        table = subsets(words(), tumour.cases.sources.listed(), elem_id="compare-subsets")
         shares = contributions(SEQUENCE_NAMES, elem_id="compare-contributions")
     table.begin(
         partial(run, tumour.cases, tumour.compare), desk, [pictures, table, shares],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from mckd.studio.tasks import Tab
+from mckd.studio.tasks import Drop, Tab
 from mckd.studio.tasks.tumour import case_tab, compare_tab
 from mckd.studio.tasks.tumour.service import TumourService
 from mckd.studio.widgets.guide import guide
@@ -25,4 +25,13 @@ def above() -> None:
     guide(SEQUENCE_NAMES, elem_id="guide")
 
 
-TAB = Tab(build, above)
+TAB = Tab(
+    build,
+    above,
+    drop=Drop(
+        ABOUT.name,
+        "Drop to open a case",
+        "NIfTI files, a folder, or a ZIP archive. Nothing is sent before you say so.",
+        entries="mckd:drop",
+    ),
+)
