@@ -22,7 +22,7 @@ UI_ROOMS = re.compile(
     r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/([a-z]+_)?tab\.py)"  # who knows Gradio
 )
 SERVE_ONE_TASK = {  # besides its own folders
-    "tumour": ("mckd/report/", "train/phantoms/", "mckd/__main__.py", "mckd/predict.py"),
+    "tumour": ("mckd/report/", "mckd/__main__.py", "mckd/predict.py"),
 }
 
 

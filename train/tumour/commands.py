@@ -141,7 +141,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _make_phantoms(arguments: argparse.Namespace) -> int:
-    from train.phantoms.generate import make_phantoms
+    from train.tumour.phantoms.generate import make_phantoms
 
     make_phantoms(arguments.out, arguments.cases, arguments.seed, arguments.jobs)
     return 0

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from train.phantoms.anatomy import BOX
-from train.phantoms.fields import Bools, Floats, Random, smooth_field
+from train.tumour.phantoms.anatomy import BOX
+from train.tumour.phantoms.fields import Bools, Floats, Random, smooth_field
 
 MIDDLE, SIGMA = 45.0, 12.0
 """Mean and standard deviation of a brain in the file. Small numbers compress well, and steps of

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from train.phantoms.anatomy import Tissue
-from train.phantoms.fields import Floats, Random, logistic, smoothstep
+from train.tumour.phantoms.anatomy import Tissue
+from train.tumour.phantoms.fields import Floats, Random, logistic, smoothstep
 
 Point = tuple[float, float, float]
 Path = tuple[Point, ...]

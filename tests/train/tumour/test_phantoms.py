@@ -12,14 +12,14 @@ from scipy import ndimage
 from mckd.tumour import read_case
 from mckd.tumour.geometry import Grid
 from train.__main__ import main
-from train.phantoms import growth
-from train.phantoms.acquisition import SIGMA
-from train.phantoms.anatomy import SHAPE
-from train.phantoms.fields import enlarged, smooth_field, waves
-from train.phantoms.generate import AFFINE, make_phantom, make_phantoms
-from train.phantoms.growth import KINDS, sample_tumour
-from train.phantoms.signal import InversionRecovery, SpinEcho, Substance, sample_contrast
 from train.tumour.check import check
+from train.tumour.phantoms import growth
+from train.tumour.phantoms.acquisition import SIGMA
+from train.tumour.phantoms.anatomy import SHAPE
+from train.tumour.phantoms.fields import enlarged, smooth_field, waves
+from train.tumour.phantoms.generate import AFFINE, make_phantom, make_phantoms
+from train.tumour.phantoms.growth import KINDS, sample_tumour
+from train.tumour.phantoms.signal import InversionRecovery, SpinEcho, Substance, sample_contrast
 
 SEED = 11  # its case 1 enhances in a ring, its case 2 nowhere
 RING, NONE = f"phantom_{SEED}_00001", f"phantom_{SEED}_00002"

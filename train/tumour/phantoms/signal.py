@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from train.phantoms.fields import Floats, Random
+from train.tumour.phantoms.fields import Floats, Random
 
 R1, R2 = 4.5, 5.5
 """Relaxivities of the contrast agent in 1/(s mM)."""

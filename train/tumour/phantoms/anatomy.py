@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mckd.tumour.geometry import bounding_box
-from train.phantoms.fields import (
+from train.tumour.phantoms.fields import (
     Bools,
     Floats,
     Ints,

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.tumour.references import CORE, OEDEMA
-from train.phantoms.anatomy import Tissue
-from train.phantoms.fields import Floats, Random, logistic, smoothstep
-from train.phantoms.growth import Lesion, Tumour
+from train.tumour.phantoms.anatomy import Tissue
+from train.tumour.phantoms.fields import Floats, Random, logistic, smoothstep
+from train.tumour.phantoms.growth import Lesion, Tumour
 
 ENHANCING = 4  # in BraTS to 2021; 3 from 2023
 NEVER_MM = -9.0

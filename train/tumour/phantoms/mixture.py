@@ -8,11 +8,11 @@ import numpy as np
 from scipy import ndimage
 
 from mckd.tumour.naming import SEQUENCES
-from train.phantoms.anatomy import BOX, Tissue, iron
-from train.phantoms.fields import Floats, Random, enlarged, smooth_field, smoothstep
-from train.phantoms.lesion import Parts
-from train.phantoms.signal import Contrast
-from train.phantoms.vessels import Blood
+from train.tumour.phantoms.anatomy import BOX, Tissue, iron
+from train.tumour.phantoms.fields import Floats, Random, enlarged, smooth_field, smoothstep
+from train.tumour.phantoms.lesion import Parts
+from train.tumour.phantoms.signal import Contrast
+from train.tumour.phantoms.vessels import Blood
 
 WATER_SENSITIVE = ("flair", "t2")
 LEAK = 0.05  # contrast agent in oedema and necrosis, of that in enhancing tumour

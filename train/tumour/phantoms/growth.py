@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from train.phantoms.anatomy import BOX
-from train.phantoms.fields import (
+from train.tumour.phantoms.anatomy import BOX
+from train.tumour.phantoms.fields import (
     Floats,
     Random,
     Triple,

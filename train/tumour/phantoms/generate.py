@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from mckd.memory import keep_memory
 from mckd.tumour.naming import SEG, SEQUENCES
-from train.phantoms.acquisition import Shorts, acquire, sample_scan
-from train.phantoms.anatomy import (
+from train.pool import pool
+from train.tumour.phantoms.acquisition import Shorts, acquire, sample_scan
+from train.tumour.phantoms.anatomy import (
     BOX,
     BOX_START,
     SHAPE,
@@ -29,13 +30,12 @@ from train.phantoms.anatomy import (
     push,
     sample_head,
 )
-from train.phantoms.fields import smoothstep
-from train.phantoms.growth import Tumour, displaced, grow, sample_tumour
-from train.phantoms.lesion import Bytes, dissect
-from train.phantoms.mixture import perfect_images, sample_ageing
-from train.phantoms.signal import sample_contrast
-from train.phantoms.vessels import make_blood, sample_vascular
-from train.pool import pool
+from train.tumour.phantoms.fields import smoothstep
+from train.tumour.phantoms.growth import Tumour, displaced, grow, sample_tumour
+from train.tumour.phantoms.lesion import Bytes, dissect
+from train.tumour.phantoms.mixture import perfect_images, sample_ageing
+from train.tumour.phantoms.signal import sample_contrast
+from train.tumour.phantoms.vessels import make_blood, sample_vascular
 
 VERSION = 4
 """Goes up whenever the same seed gives other images."""
