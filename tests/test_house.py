@@ -212,7 +212,6 @@ LONGER = {  # and why
     "mckd/studio/widgets/curves.js": "makes way for plotly",
     "tests/hostile/files.py": "a catalogue: a hundred kinds of hostile files, a few lines each",
     "tests/studio/test_door.py": "mirrors door.py, which is shorter; its fixtures are its own",
-    "tests/studio/tasks/tumour/test_cases.py": "mirrors a service",
     "tests/test_cli.py": "one command, what it does with every kind of folder",
     "tests/tumour/test_data.py": "mirrors data.py: cases good, odd and bad",
 }

@@ -26,7 +26,7 @@ Scores = Mapping[Key, float]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How a comparison is laid out.
 
     modalities: {key: what it is called}. subsets: in order. columns: {title: the quantities whose
@@ -44,7 +44,7 @@ class Layout:
 
 
 def side_by_side(
-    first: Scores, other: Scores, names: tuple[str, str], layout: Layout, introduction: str
+    first: Scores, other: Scores, names: tuple[str, str], layout: TableLayout, introduction: str
 ) -> str:
     """Two sets of scores as Markdown: a row per subset, their mean, and tests over cases.
 
@@ -85,7 +85,7 @@ def side_by_side(
     )
 
 
-def _means(first: Scores, other: Scores, keys: Sequence[Key], layout: Layout) -> list[str]:
+def _means(first: Scores, other: Scores, keys: Sequence[Key], layout: TableLayout) -> list[str]:
     """Three cells per column: both means and their difference."""
     cells = []
     for chosen in layout.columns.values():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from train.scores import Key, Layout, side_by_side
+from train.scores import Key, TableLayout, side_by_side
 from train.settings import SettingsError
 
-LAYOUT = Layout({"a": "A", "b": "Bee"}, ["a", "b", "a+b"], {"all": ("x", "y"), "y": ("y",)})
+LAYOUT = TableLayout({"a": "A", "b": "Bee"}, ["a", "b", "a+b"], {"all": ("x", "y"), "y": ("y",)})
 FIRST = {
     Key("one", "a", "x"): 0.5,
     Key("one", "a", "y"): 0.1,

@@ -18,7 +18,7 @@ from mckd.tumour import REGIONS, SEQUENCES
 from mckd.tumour.comparison import key_of
 from mckd.tumour.metrics import CORRECTLY_EMPTY, INVENTED, MISSED, Mean, mean
 from mckd.tumour.naming import SEQUENCE_NAMES
-from train.scores import Key, Layout, side_by_side
+from train.scores import Key, TableLayout, side_by_side
 from train.settings import SettingsError
 
 CASES, SUBSETS = "cases.csv", "subsets.csv"
@@ -27,7 +27,7 @@ ENOUGH_ET = 1000
 FAILURES = (INVENTED, MISSED, CORRECTLY_EMPTY)
 COUNTS = {f"{r}_{o.replace(' ', '_')}": (r, o) for r in REGIONS for o in FAILURES}
 """Columns of `subsets.csv` that count cases: region and outcome."""
-LAYOUT = Layout(
+LAYOUT = TableLayout(
     SEQUENCE_NAMES,
     [key_of(subset) for subset in subsets(SEQUENCES)],
     {"mean": REGIONS, **{region.upper(): (region,) for region in REGIONS}},

@@ -14,7 +14,7 @@ from mckd.studio.services.folders import DiskFull
 from mckd.studio.tabs import click_on
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, Update
-from mckd.studio.tasks.tumour.opened import Opened, Source
+from mckd.studio.tasks.tumour.opened import CaseFiles, Opened
 from mckd.studio.tasks.tumour.presentation import findings as findings_of
 from mckd.studio.tasks.tumour.presentation import scene as scene_of
 from mckd.studio.tasks.tumour.sources import DROPPED, SLOTS, sort
@@ -46,7 +46,7 @@ def open_case(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> 
         yield show(tumour, desk, update)
 
 
-def source_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> Source:
+def source_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> CaseFiles:
     """The bundled case or the uploaded files of a wish; whatever a browser sent is checked.
 
     Raises:

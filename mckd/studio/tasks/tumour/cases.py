@@ -25,8 +25,8 @@ from mckd.studio.tasks.tumour.opened import (
     GONE,
     UNREADABLE,
     Answer,
+    CaseFiles,
     Opened,
-    Source,
     now,
     read,
 )
@@ -85,7 +85,7 @@ class CaseService:
         """Load the model."""
         self.segmentation.model.load()
 
-    def open(self, desk: Desk, source: Source) -> Iterator[Update]:
+    def open(self, desk: Desk, source: CaseFiles) -> Iterator[Update]:
         """Read a case, encode it, segment it; tells how far it is. Ends early when superseded."""
         turn = desk.begin()
         self.segmentation.hurry()
@@ -96,7 +96,7 @@ class CaseService:
         finally:
             desk.end(turn)
 
-    def _open(self, desk: Desk, turn: int, source: Source) -> Iterator[Update]:
+    def _open(self, desk: Desk, turn: int, source: CaseFiles) -> Iterator[Update]:
         def wanted() -> bool:
             return desk.turn == turn
 
@@ -289,14 +289,14 @@ class CaseService:
         return answer
 
     def _take(
-        self, owner: str, source: Source, wanted: Callable[[], bool]
+        self, owner: str, source: CaseFiles, wanted: Callable[[], bool]
     ) -> tuple[Opened | None, str]:
         """The case from the shelf, else read anew; or one sentence why it cannot be."""
         opened = self.shelf.get(source.key, owner)
         return (opened, "") if opened else result_of(self._reading(owner, source, wanted))
 
     def _reading(
-        self, owner: str, source: Source, wanted: Callable[[], bool], turn: int = 0
+        self, owner: str, source: CaseFiles, wanted: Callable[[], bool], turn: int = 0
     ) -> Generator[Update, None, tuple[Opened | None, str]]:
         """Read a case when its turn in the line comes; see `_take`."""
 

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from mckd.studio.tasks.tumour.opened import Answer, Opened, Source, now
+from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, now
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Desk:
         self.owner = secrets.token_hex(16)
         self.turn = 0
         self.busy = self.job = self.scoring = 0
-        self.source: Source | None = None
+        self.source: CaseFiles | None = None
         self.present: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
         self.accepted = False
@@ -59,7 +59,7 @@ class Desk:
             self.source, self.shown, self.accepted = None, None, False
             return self.turn
 
-    def place(self, turn: int, source: Source, present: frozenset[str]) -> bool:
+    def place(self, turn: int, source: CaseFiles, present: frozenset[str]) -> bool:
         """Put a case on the desk, all its sequences switched on; False if another one came."""
         with self.lock:
             if self.turn == turn:

@@ -21,7 +21,7 @@ GONE = "This case was deleted after a pause, as promised. Please open it again."
 
 
 @dataclass(frozen=True)
-class Source:
+class CaseFiles:
     """A case to open: its key among the open ones, and what `read_case` takes.
 
     files: a folder, or a file per slot. names: what a visitor calls the files.
@@ -78,7 +78,7 @@ class Opened:
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
 
-def read(source: Source) -> Opened:
+def read(source: CaseFiles) -> Opened:
     """Read a case and pack what a browser is sent of it.
 
     Raises:

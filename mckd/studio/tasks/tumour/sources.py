@@ -10,7 +10,7 @@ from typing import Any
 
 from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
-from mckd.studio.tasks.tumour.opened import UNREADABLE, Source, spoken
+from mckd.studio.tasks.tumour.opened import UNREADABLE, CaseFiles, spoken
 from mckd.tumour.naming import SEG, SEQUENCE_NAMES, STACK
 
 MOST_NAMES = 400  # of files that are sorted at once
@@ -39,7 +39,7 @@ class Sources:
             for folder in folders
         ]
 
-    def bundled(self, key: object) -> Source:
+    def bundled(self, key: object) -> CaseFiles:
         """The bundled case of that key.
 
         Raises:
@@ -47,11 +47,11 @@ class Sources:
         """
         if key not in [case["key"] for case in self.listed()]:
             raise ValueError("There is no such bundled case. Choose one of the list.")
-        return Source(f"bundled:{key}", self._cases / str(key))
+        return CaseFiles(f"bundled:{key}", self._cases / str(key))
 
     def own(
         self, owner: str, tickets: Mapping[str, str], browser: str = "", again: bool = False
-    ) -> Source:
+    ) -> CaseFiles:
         """A visitor's uploads, {slot: ticket}; from now on only they can open them.
 
         owner: of the desk, a secret. browser: theirs, another. again: their page was loaded anew
@@ -73,7 +73,7 @@ class Sources:
         except OSError as error:
             faults.record(log, "An upload could not be kept.", error)
             raise ValueError(UNREADABLE) from None
-        return Source(
+        return CaseFiles(
             f"own:{secrets.token_hex(16)}",
             {slot: upload.path for slot, upload in taken.items()},
             {slot: upload.name for slot, upload in taken.items()},
