@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from mckd.method import MethodOptions
 from mckd.systems import fitting
+from mckd.tumour.about import ABOUT
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.naming import SEQUENCES
 from train.settings import SettingsError, TrainSettings
@@ -37,10 +38,10 @@ class TumourSettings(TrainSettings):
         changes nothing in training.
     """
 
-    FEATURES: ClassVar[str] = "maps"
+    FEATURES: ClassVar[str] = ABOUT.features
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **TrainSettings.CHOICES,
-        "system": fitting("maps"),
+        "system": fitting(ABOUT.features),
         "network": tuple(DESIGNS),
         "only": ("", *SEQUENCES),
     }

@@ -71,7 +71,7 @@ def words_of(choices: Choices, data: str | None) -> list[str]:
         if not isinstance(choices.rate, (int, float)) or choices.rate not in task.rates:
             shown = ", ".join(f"{rate:.0%}" for rate in task.rates)
             raise ValueError(f"Choose how much of it is left: {shown}.")
-        words += [f"--{choices.scarce}-rate", f"{choices.rate:.2f}"]
+        words += [f"--{choices.scarce.replace('_', '-')}-rate", f"{choices.rate:.2f}"]
     words += ["--seed", str(_whole(choices.seed, "The seed", 0, 2**31 - 1))]
     if choices.epochs:  # 0 or nothing: the preset's own
         words += ["--epochs", str(_whole(choices.epochs, "Epochs", 1, 10_000))]
