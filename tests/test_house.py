@@ -18,8 +18,8 @@ from mckd.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
-UI_ROOMS = re.compile(
-    r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/([a-z]+_)?tab\.py)"  # who knows Gradio
+UI_ROOMS = re.compile(  # who knows Gradio
+    r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py))"
 )
 SERVE_ONE_TASK = {  # besides its own folders
     "tumour": ("mckd/report/", "mckd/__main__.py", "mckd/predict.py"),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from PIL import Image
 
 from mckd.report.pictures import (
-    COLOURS,
     FOOT,
     PLANES,
     WIDTH,
@@ -57,14 +54,6 @@ def test_the_tumour_is_where_a_radiologist_expects_it(slices, column) -> None:
     assert len(rows) > 50
     assert np.median(rows) < 0.47 * side
     assert np.median(columns) < 0.47 * side
-
-
-def test_the_colours_are_those_of_the_viewer() -> None:
-    widgets = sorted((ROOT / "mckd/studio/widgets").glob("*.js"))
-    source = "\n".join(path.read_text(encoding="utf-8") for path in widgets)
-    for region, colour in COLOURS.items():
-        numbers = re.search(rf"{region}: \[(\d+), (\d+), (\d+)\]", source).groups()
-        assert tuple(int(number) / 255 for number in numbers) == pytest.approx(to_rgb(colour))
 
 
 def test_a_reference_is_dashed_only_where_there_is_one(subject, case) -> None:

@@ -25,10 +25,13 @@ ALIAS = ("alias.css", "alias.js")
 PLOTS = ("plots.js",)
 
 
-def source(name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = ()) -> dict[str, Any]:
+def source(
+    name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = (), folder: Path = HERE
+) -> dict[str, Any]:
     """Template, style and behaviour of a widget, as `gr.HTML` takes them.
 
     parts: of its behaviour, in order. shared: files that come before its own, such as SLICES.
+    folder: where all of them lie; a task's own widgets lie in its folder.
     """
     scripts = [f"{name}.js", *(f"{name}.{part}.js" for part in parts)]
     files = {
@@ -37,7 +40,7 @@ def source(name: str, parts: tuple[str, ...] = (), shared: tuple[str, ...] = ())
         "js_on_load": [*(f for f in shared if f.endswith(".js")), *scripts],
     }
     return {
-        key: "\n".join((HERE / file).read_text(encoding="utf-8") for file in listed)
+        key: "\n".join((folder / file).read_text(encoding="utf-8") for file in listed)
         for key, listed in files.items()
     }
 
@@ -47,9 +50,11 @@ def widget(
     value: Any = None,
     parts: tuple[str, ...] = (),
     shared: tuple[str, ...] = (),
+    folder: Path = HERE,
     **kwargs: Any,
 ) -> gr.HTML:
     """The component whose .html, .css and .js are called `name`."""
     if "plots.js" in shared:
         kwargs["library"] = library.ADDRESS.lstrip("/")  # beside the page, wherever that is
-    return gr.HTML(value, apply_default_css=False, **source(name, parts, shared), **kwargs)
+    files = source(name, parts, shared, folder)
+    return gr.HTML(value, apply_default_css=False, **files, **kwargs)

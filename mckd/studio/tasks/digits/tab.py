@@ -9,10 +9,10 @@ import gradio as gr
 from mckd.digits.about import ABOUT
 from mckd.studio.tasks import Drop, Tab
 from mckd.studio.tasks.digits.service import DigitService, Inputs
-from mckd.studio.widgets.examples import examples
-from mckd.studio.widgets.pad import pad
-from mckd.studio.widgets.verdict import verdict
-from mckd.studio.widgets.voice import voice
+from mckd.studio.tasks.digits.widgets.examples import examples
+from mckd.studio.tasks.digits.widgets.pad import pad
+from mckd.studio.tasks.digits.widgets.verdict import verdict
+from mckd.studio.tasks.digits.widgets.voice import voice
 
 # Answers take milliseconds: no queue, no spinner, and while one is on its way only the newest
 # input waits.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from mckd.studio.widgets import widget
+
+HERE = Path(__file__).parent
 
 
 def verdict(**kwargs: Any) -> gr.HTML:
@@ -15,4 +18,4 @@ def verdict(**kwargs: Any) -> gr.HTML:
     It fires `again` on loading and while the model is not ready, so that an input given too early
     is answered without a new click.
     """
-    return widget("verdict", **kwargs)
+    return widget("verdict", folder=HERE, **kwargs)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from mckd.studio.widgets import widget
+
+HERE = Path(__file__).parent
 
 
 def voice(read: Callable[[str], dict[str, Any]], **kwargs: Any) -> gr.HTML:
@@ -17,4 +20,4 @@ def voice(read: Callable[[str], dict[str, Any]], **kwargs: Any) -> gr.HTML:
     or AIFF that it cannot decode is uploaded, and the server function `read(ticket)` returns it in
     the same form, or `{"problem"}`. The service checks what arrives.
     """
-    return widget("voice", server_functions=[read], **kwargs)
+    return widget("voice", folder=HERE, server_functions=[read], **kwargs)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from mckd.studio.widgets import widget
+
+HERE = Path(__file__).parent
 
 
 def pad(**kwargs: Any) -> gr.HTML:
@@ -15,4 +18,4 @@ def pad(**kwargs: Any) -> gr.HTML:
     It fires `input` about eight times a second while drawing and at the end of each stroke. What
     arrives in Python is whatever a browser sent: the service checks it.
     """
-    return widget("pad", **kwargs)
+    return widget("pad", folder=HERE, **kwargs)

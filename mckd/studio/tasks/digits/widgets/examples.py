@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from mckd.studio.widgets import widget
+
+HERE = Path(__file__).parent
 
 
 def examples(listed: list[dict[str, Any]], sound: Callable[[str], str], **kwargs: Any) -> gr.HTML:
@@ -16,4 +19,4 @@ def examples(listed: list[dict[str, Any]], sound: Callable[[str], str], **kwargs
     A WAV is fetched in base64 from the server function `sound(name)` only when it is wanted. It
     fires `select` first, so that the page can set its switches.
     """
-    return widget("examples", listed, server_functions=[sound], **kwargs)
+    return widget("examples", listed, folder=HERE, server_functions=[sound], **kwargs)

@@ -1,0 +1,1 @@
+"""The components of the Digits tab; see mckd/studio/widgets."""
