@@ -19,7 +19,7 @@ import pytest
 from tests import small_heads, untrained
 from tests.patience import PATIENCE_S
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 class Lender(ThreadingHTTPServer):
@@ -63,7 +63,7 @@ def borrow(lender: Lender, folder: Path, granted: str) -> tuple[list[dict[str, A
     untrained.save_tumour(checkpoint)
     small_heads.save_case(folder / "cases" / "head")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.studio.borrower", str(checkpoint), str(folder / "cases")],
+        [sys.executable, "-m", "tests.studio.tasks.tumour.borrower", str(checkpoint), str(folder / "cases")],
         capture_output=True,
         text=True,
         cwd=ROOT,
