@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mckd.tasks import CHECKPOINTS, TASKS
 from train.flags import Later, add_threads
@@ -53,8 +53,7 @@ class TaskCommands(Protocol):
 
 def commands_of(task: str) -> TaskCommands:
     """The trainer's half of a task."""
-    found: Any = import_module(f"train.{task}.commands")
-    return found  # type: ignore[no-any-return]
+    return cast(TaskCommands, import_module(f"train.{task}.commands"))
 
 
 def add_commands(commands: Any) -> None:
@@ -71,7 +70,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "bench",
         nargs="?",
         choices=tuple(benches),
-        help=f"what is timed (default: {' and '.join(usual)})",
+        help=f"what is timed (default: {', '.join(usual)})",
     )
     add_threads(parser, 2)
     for task in tasks:

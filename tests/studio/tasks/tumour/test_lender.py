@@ -63,7 +63,13 @@ def borrow(lender: Lender, folder: Path, granted: str) -> tuple[list[dict[str, A
     untrained.save_tumour(checkpoint)
     small_heads.save_case(folder / "cases" / "head")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.studio.tasks.tumour.borrower", str(checkpoint), str(folder / "cases")],
+        [
+            sys.executable,
+            "-m",
+            "tests.studio.tasks.tumour.borrower",
+            str(checkpoint),
+            str(folder / "cases"),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
