@@ -37,10 +37,10 @@ class Services:
 
         private: the folder for files of visitors. public: strangers share this computer.
         """
-        folders = Folders(private)
+        folders, runs = Folders(private), runs or root / "runs"
         by_name = sorted(abouts(), key=lambda about: about.name)  # as the tabs stand
         return cls(
-            tasks={about.key: open_service(about.key, root, folders) for about in by_name},
+            tasks={about.key: open_service(about.key, root, folders, runs) for about in by_name},
             training=Training(root, runs=runs, data=data, closed=SHARED if public else ""),
             folders=folders,
         )

@@ -1,7 +1,7 @@
 """The tasks' halves of the app: a folder each, found by its name.
 
-`service.py` is plain Python with `open_service(root, folders)`; `tab.py` holds `TAB`; `tab.css`,
-if there is one, its style.
+`service.py` is plain Python with `open_service(root, folders, runs)`; `tab.py` holds `TAB`;
+`tab.css`, if there is one, its style.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class Tab:
     drop: Drop | None = None
 
 
-def open_service(key: str, root: Path, folders: Folders) -> Service:
+def open_service(key: str, root: Path, folders: Folders, runs: Path) -> Service:
     """The service of a task; loads nothing heavy.
 
-    root: the project folder. folders: where files of visitors lie.
+    root: the project folder. folders: where files of visitors lie. runs: where own runs lie.
     """
-    found: Service = import_module(f"{__name__}.{key}.service").open_service(root, folders)
+    found: Service = import_module(f"{__name__}.{key}.service").open_service(root, folders, runs)
     return found
 
 

@@ -239,7 +239,7 @@ class DigitService:
         """Nothing is kept that nobody asked for."""
 
 
-def open_service(root: Path, folders: Folders) -> DigitService:
+def open_service(root: Path, folders: Folders, runs: Path) -> DigitService:
     """The service of the bundled model and examples below the project folder."""
     return DigitService.from_checkpoint(
         ABOUT.checkpoint(root), examples=ABOUT.assets(root) / "examples", folders=folders

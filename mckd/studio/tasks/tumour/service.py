@@ -33,7 +33,7 @@ class TumourService:
         self.cases.tend()
 
 
-def open_service(root: Path, folders: Folders) -> TumourService:
+def open_service(root: Path, folders: Folders, runs: Path) -> TumourService:
     """The services of the bundled model and cases below the project folder."""
     cases = CaseService.from_checkpoint(ABOUT.checkpoint(root), ABOUT.assets(root), folders)
     compare = CompareService(cases)
