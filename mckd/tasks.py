@@ -15,6 +15,7 @@ from pathlib import Path
 # A task is one more line here: its key, and the package that holds its `about`.
 TASKS = {
     "digits": "mckd.digits",
+    "tables": "mckd.tables",
     "tumour": "mckd.tumour",
 }
 

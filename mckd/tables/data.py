@@ -65,16 +65,19 @@ class Samples:
         )
 
 
-def read_folder(folder: Path, target: str = "", labelled: bool = True) -> Samples:
+def read_folder(
+    folder: Path, target: str = "", labelled: bool = True, fewest: int = FEWEST
+) -> Samples:
     """Read a folder of tables, or the one folder that it holds.
 
     Args:
         target: the column of the labels; "" where they have only one.
         labelled: only samples with a label; else all of the tables, labels or not.
+        fewest: tables that are needed beside the labels.
 
     Raises:
-        TableError: not 2 to 8 tables, no labels, nothing that fits together, or a file that cannot
-            be read.
+        TableError: not so many tables or more than 8, no labels, nothing that fits together, or a
+            file that cannot be read.
     """
     files = _files(_inner(Path(folder)))
     labels = files.pop(LABELS, None)
@@ -83,9 +86,9 @@ def read_folder(folder: Path, target: str = "", labelled: bool = True) -> Sample
             f"There is no {LABELS}.csv in {Path(folder).name}. It is to hold an identifier and a "
             "label in each line."
         )
-    if not FEWEST <= len(files) <= MOST:
+    if not fewest <= len(files) <= MOST:
         raise TableError(
-            f"{Path(folder).name} holds {counted(len(files), 'table')} beside the labels: {FEWEST} "
+            f"{Path(folder).name} holds {counted(len(files), 'table')} beside the labels: {fewest} "
             f"to {MOST} are needed, each a CSV or Parquet file, one per modality."
         )
     tables = {modality: read_table(path) for modality, path in files.items()}

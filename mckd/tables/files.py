@@ -27,7 +27,7 @@ Column = Numbers | Words
 ENDINGS = (".csv.gz", ".tsv.gz", ".csv", ".tsv", ".parquet")
 LARGEST_BYTES = 2**29
 """Of a file, unpacked."""
-MOST_CELLS = 2 * 10**8
+MOST_CELLS = 5 * 10**7
 
 MISSING = ("", "na", "n/a", "nan", "null", "?")
 """What stands for a missing value, in capitals or not."""

@@ -21,7 +21,7 @@ from mckd.tables.columns import Columns
 from mckd.tables.data import Samples
 from mckd.tables.files import Column, TableError
 from mckd.tables.parts import TableParts
-from mckd.tables.scores import NOTHING, Rows, score_subsets
+from mckd.tables.scores import NOTHING, Rows, score_of_nothing, score_subsets, subset_of
 from mckd.tables.target import Target
 from mckd.tables.words import nearest
 
@@ -192,6 +192,19 @@ class TableClassifier:
         balanced = bool(self.about["settings"].get("balanced"))
         return score_subsets(self._network, scored, self.target, balanced)
 
+    def score_of_nothing(self, samples: Samples) -> float:
+        """What always saying the most frequent class of training scores on these samples."""
+        known = self.target.known(samples.labels)
+        labels = self.target.encode(samples.labels[known])
+        balanced = bool(self.about["settings"].get("balanced"))
+        return score_of_nothing(self.target, labels, int(self.about["common"]), balanced)
+
+    def test_scores(self) -> tuple[dict[frozenset[str], float], float]:
+        """Of each scored subset on the test part of the run, and without any modality."""
+        named: dict[str, float] = self.about["metrics"]["test"]
+        scores = {subset_of(k, self.modalities): x for k, x in named.items() if k != "mean"}
+        return scores, float(self.about["nothing"])
+
     def part_of(self, samples: Samples) -> list[str]:
         """For each sample `train`, `validation` or `test` of the run; "" if the run had it not."""
         known = [(part, prints) for part, prints in self._prints.items()]
@@ -228,16 +241,31 @@ class TableClassifier:
 
 
 def rows_of(samples: Samples, columns: Mapping[str, Columns], target: Target) -> Rows:
-    """Samples as a network over the modalities of `columns` takes them."""
-    for modality in columns:
-        if modality not in samples.tables:
-            hint = nearest(modality, samples.modalities)
-            raise TableError(f"There is no table {modality!r}. {hint}")
-    inputs = [c.encode(samples.tables[m], m) for m, c in columns.items()]
-    order = [samples.modalities.index(m) for m in columns]
+    """Samples as a network over the modalities of `columns` takes them.
+
+    A table that is not there is missing for all samples; one that the network does not know is
+    ignored, unless it may be a misspelt one.
+
+    Raises:
+        TableError: no table that the network knows, or one that it may know by another name.
+    """
+    lacking = [m for m in columns if m not in samples.tables]
+    unknown = [m for m in samples.modalities if m not in columns]
+    if lacking and unknown:
+        hint = nearest(unknown[0], columns)
+        raise TableError(f"The model knows no table {unknown[0]!r}. {hint}")
+    n = len(samples)
+    inputs, present = [], []
+    for modality, c in columns.items():
+        if modality in lacking:
+            inputs.append(np.zeros((n, c.width), np.float32))
+            present.append(np.zeros(n, bool))
+        else:
+            inputs.append(c.encode(samples.tables[modality], modality))
+            present.append(samples.present[:, samples.modalities.index(modality)])
     return Rows(
         tuple(torch.from_numpy(x) for x in inputs),
-        torch.from_numpy(samples.present[:, order]),
+        torch.from_numpy(np.stack(present, 1)),
         target.encode(samples.labels),
     )
 

@@ -112,12 +112,12 @@ def r2(output: Tensor, target: Tensor) -> float:
     return 1 - residual / total if total else 0.0
 
 
-def score_of_nothing(target: Target, labels: Tensor, training: Tensor, balanced: bool) -> float:
-    """What is scored without any modality: the most frequent class of the training part; of a
-    number its mean, R2 of 0."""
+def score_of_nothing(target: Target, labels: Tensor, common: int, balanced: bool) -> float:
+    """What is scored without any modality: (n,) labels against the class that was most frequent in
+    training, `common`; of a number against its mean, R2 of 0."""
     if target.is_number:
         return 0.0
-    logits = torch.bincount(training, minlength=target.outputs).expand(len(labels), -1)
+    logits = torch.eye(target.outputs)[common].expand(len(labels), -1)
     return (balanced_accuracy if balanced else accuracy)(logits, labels)
 
 

@@ -45,6 +45,12 @@ class Target:
         plain = all(c.lstrip("-").isdigit() and str(int(c)) == c for c in self.classes)
         return tuple(int(c) for c in self.classes) if plain else self.classes
 
+    def spelled(self, label: str) -> str | int | float:
+        """One label of the data as predictions spell it."""
+        if self.is_number:
+            return _number(label)
+        return self.labels[self.classes.index(label)] if label in self.classes else label
+
     def encode(self, labels: Words) -> Tensor:
         """(n,) int64, the place of each class and -1 where it is none of them; or (n,) float32,
         standardised, NaN where it is no number."""

@@ -88,10 +88,10 @@ def test_measures_by_hand():
 
 
 def test_nothing_is_the_most_frequent_class_of_training():
-    test, training = torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 0])
-    assert score_of_nothing(TWO, test, training, balanced=False) == 0.25
-    assert score_of_nothing(TWO, test, training, balanced=True) == 0.5
-    assert score_of_nothing(Target("y", ()), test, training, balanced=False) == 0
+    test = torch.tensor([0, 0, 0, 1])
+    assert score_of_nothing(TWO, test, common=1, balanced=False) == 0.25
+    assert score_of_nothing(TWO, test, common=1, balanced=True) == 0.5
+    assert score_of_nothing(Target("y", ()), test, common=0, balanced=False) == 0
 
 
 def test_up_to_six_modalities_every_subset_is_scored():

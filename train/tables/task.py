@@ -66,10 +66,14 @@ class TableTask:
         )
         passes = -(-len(self._rows["train"]) // settings.batch_size)
         self.steps_per_epoch = min(max(passes, FEWEST_STEPS), MOST_STEPS)
+        common = self._most_frequent_class()
         self.header: dict[str, Any] = {
             "target": self.target.to_json(),
             "columns": columns_header(self.columns),
-            "nothing": self._nothing("test"),
+            "common": common,
+            "nothing": score_of_nothing(
+                self.target, self._rows["test"].target, common, settings.balanced
+            ),
         }
         self.keeps: dict[str, Tensor] = columns_tensors(self.columns) | {
             f"prints/{part}": fingerprints(self._rows[part]) for part in PARTS
@@ -123,16 +127,17 @@ class TableTask:
         mine = order[rank::world]
         return Batch(tuple(x[mine] for x in rows.inputs), rows.present[mine], rows.target[mine])
 
+    def _most_frequent_class(self) -> int:
+        """Of the training part; 0 where a number is predicted."""
+        labels = self._rows["train"].target
+        return 0 if self.target.is_number else int(labels.bincount().argmax())
+
     def _class_weights(self) -> Tensor:
         """(K,): inverse to how frequent a class is in training, 1 in the mean over samples."""
         if self.target.is_number:
             raise SettingsError("--balanced is for classes, and here a number is predicted.")
         count = torch.bincount(self._rows["train"].target, minlength=self.target.outputs)
         return len(self._rows["train"]) / (count.clamp(min=1) * (count > 0).sum())
-
-    def _nothing(self, part: str) -> float:
-        target, training = self._rows[part].target, self._rows["train"].target
-        return score_of_nothing(self.target, target, training, self.settings.balanced)
 
     def _provenance(self, samples: Samples) -> dict[str, Any]:
         modalities = [*self.columns]

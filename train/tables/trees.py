@@ -70,9 +70,10 @@ def compare(arguments: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     fits = [
         Fit(system, rate, seed)
+        for systems in (COMPARED, ABLATIONS)
         for seed in range(arguments.seeds)
         for rate in RATES
-        for system in SYSTEMS
+        for system in systems
     ]
     done = _read(out)
     missing = [fit for fit in fits if fit.key not in done]
@@ -194,12 +195,13 @@ def _shown(scores: dict[str, float], modalities: Sequence[str]) -> dict[str, flo
 
 
 MCKD, NO_DISTILLATION = "MCKD", "MCKD, alpha 0"
-SYSTEMS: dict[str, Callable[[Fit, Path, Path], dict[str, float]]] = {
+COMPARED: dict[str, Callable[[Fit, Path, Path], dict[str, float]]] = {
     MCKD: _network,
-    NO_DISTILLATION: _network,
     "random forest": _forest,
     "gradient boosting": _boosting,
 }
+ABLATIONS = {NO_DISTILLATION: _network}
+SYSTEMS = COMPARED | ABLATIONS
 
 
 # ---- results on disk

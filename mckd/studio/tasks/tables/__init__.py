@@ -1,0 +1,1 @@
+"""The tables task in the app: the Tables tab."""
