@@ -22,17 +22,18 @@ from mckd.files.checkpoint import CheckpointError
 from mckd.files.faults import in_words
 from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import MODEL, RunError, RunFolder
-from mckd.method import Batch, fill_distance, sample_presence
+from mckd.method import Batch, sample_presence
 from mckd.precision import in_bfloat16
 from mckd.progress import clock
 from mckd.systems import Moment, System, Trainer, system_class
+from train.features import describe
 from train.settings import TrainSettings
 from train.state import TrainingState, make_optimizer
 from train.task import Task, generator
 from train.workers import Workers
 
 RECORDS_PER_EPOCH = 4
-FILL_BATCHES = 3
+FEATURE_BATCHES = 3
 SCORES_SHOWN = 4
 CHECKPOINT_SECONDS = float(os.environ.get("MCKD_CHECKPOINT_SECONDS", "30"))
 _NETWORK_STREAM, _DROP_STREAM = 101, 102
@@ -282,31 +283,14 @@ class _Session:
         }
         if validating:
             row["validation"] = self.task.validate(state.final)
-            row.update(self._fill_distances())
+            batches = [self.task.meta_batch(k, 0, 1) for k in range(FEATURE_BATCHES)]
+            row.update(describe(state.final, batches, self._autocast))
             self.say(self._line(row))
         self.last_record_s = time.monotonic() - self.started
         self.run.append(row)
         for observe in self.observers:
             observe(row)
         self.report("running", message=self.note)
-
-    @torch.no_grad()
-    def _fill_distances(self) -> dict[str, dict[str, float]]:
-        """Paper Fig. 5: filled against true deepest features, over meta-validation batches."""
-        network = self.state.final.eval()
-        measured = []
-        for step in range(FILL_BATCHES):
-            batch = self.task.meta_batch(step, 0, 1).to(self.workers.device)
-            with self._autocast():
-                deepest = network.encode(batch.inputs, batch.present)[0]
-            measured.append(torch.stack(fill_distance(deepest, batch.present)))
-        network.train(network is self.state.network)
-        l1, cosine = torch.stack(measured).nanmean(0).tolist()
-        names = network.modalities
-        return {
-            "fill_l1": {n: x for n, x in zip(names, l1, strict=True) if math.isfinite(x)},
-            "fill_cosine": {n: x for n, x in zip(names, cosine, strict=True) if math.isfinite(x)},
-        }
 
     def _line(self, row: dict[str, Any]) -> str:
         left = self._seconds_left() or 0.0

@@ -66,6 +66,15 @@ class Workers:
         return tensor
 
 
+def this_device() -> torch.device:
+    """Of this process.
+
+    Raises:
+        WorkersError: more processes than GPUs.
+    """
+    return device_of(int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count())
+
+
 @contextmanager
 def join_workers() -> Iterator[Workers]:
     """Join the processes that torchrun started; alone without torchrun.
@@ -75,7 +84,7 @@ def join_workers() -> Iterator[Workers]:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
-    device = device_of(int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count())
+    device = this_device()
     if world > 1:
         # Long, as the others wait while the first validates; that one died is noticed at once.
         backend = "nccl" if device.type == "cuda" else "gloo"

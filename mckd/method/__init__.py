@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mckd.method.equations import (
         distillation,
         encode_available,
+        feature_deviation,
         fill_distance,
         fill_missing,
         gate,
@@ -55,6 +56,7 @@ __all__ = [
     "distillation",
     "encode_available",
     "evaluating",
+    "feature_deviation",
     "fill_distance",
     "fill_missing",
     "gate",

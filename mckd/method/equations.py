@@ -26,8 +26,9 @@ def encode_available(
     so whatever lies there (even NaN) changes no bit of the result or of a running statistic.
 
     Args:
-        encoders: one per modality; the same object repeated where the encoder is shared. Each
-            gives a tuple of scales (B, C, ...).
+        encoders: one per modality; the same object repeated where the encoder is shared: it is
+            called once, with the samples of all that share it. Each gives a tuple of scales
+            (B, C, ...).
         inputs: one tensor (B, ...) per modality.
         present: (B, M) bool.
 
@@ -38,10 +39,16 @@ def encode_available(
         ValueError: no sample has any modality.
     """
     encoded: dict[int, tuple[Tensor, tuple[Tensor, ...]]] = {}
-    for m, (encoder, x) in enumerate(zip(encoders, inputs, strict=True)):
-        rows = present[:, m].nonzero().squeeze(1)
-        if rows.numel():
-            encoded[m] = rows, encoder(x[rows])
+    sharing: dict[Encoder, dict[int, Tensor]] = {}
+    for m, (encoder, mask) in enumerate(zip(encoders, _masks(present), strict=True)):
+        if mask.any():
+            sharing.setdefault(encoder, {})[m] = mask.nonzero().squeeze(1).to(present.device)
+    for encoder, rows_of in sharing.items():
+        given = [inputs[m][rows] for m, rows in rows_of.items()]
+        scales = encoder(given[0] if len(given) == 1 else torch.cat(given))
+        shares = zip(*(f.split([len(x) for x in given]) for f in scales), strict=True)
+        for (m, rows), features in zip(rows_of.items(), shares, strict=True):
+            encoded[m] = rows, features
     if not encoded:
         raise ValueError("No modality is present. At least one input is needed.")
     _, scales = next(iter(encoded.values()))
@@ -68,9 +75,10 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
     Returns:
         (B, M, C, ...): available features untouched, missing ones the mean of the available.
     """
-    if bool(present.all()):
+    masks = _masks(present)
+    if all(mask.all() for mask in masks):
         return features
-    columns, masks = unbind_modalities(features), present.unbind(1)
+    columns = unbind_modalities(features)
     zero = features.new_zeros(())
     available = [_choose(mask, f, zero) for mask, f in zip(masks, columns, strict=True)]
     count = _broadcast(present.sum(1), columns[0])
@@ -81,7 +89,7 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
 def zero_missing(features: Tensor, present: Tensor) -> Tensor:
     """Zero in place of Eq. 2: what the mean is compared with. Shapes as `fill_missing`."""
     zero = features.new_zeros(())
-    columns = zip(present.unbind(1), unbind_modalities(features), strict=True)
+    columns = zip(_masks(present), unbind_modalities(features), strict=True)
     return _stack([_choose(mask, f, zero.expand_as(f)) for mask, f in columns])
 
 
@@ -108,6 +116,15 @@ def fill_distance(features: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         distances.append((true - filled).abs().mean())
         cosines.append(torch.cosine_similarity(true, filled, dim=1).mean())
     return torch.stack(distances), torch.stack(cosines)
+
+
+def feature_deviation(features: Tensor, present: Tensor) -> Tensor:
+    """Standard deviation over all elements of what is there: near 0 where features collapsed.
+
+    Args:
+        features: (B, M, C, ...); present: (B, M) bool, at least one True.
+    """
+    return features[present].float().std(correction=0)
 
 
 def distillation(
@@ -220,13 +237,18 @@ def _stack(columns: Sequence[Tensor]) -> Tensor:
     return torch.stack([f.movedim(1, -1) for f in columns], 1).movedim(-1, 2)
 
 
+def _masks(present: Tensor) -> tuple[Tensor, ...]:
+    """(B,) per modality, on the CPU: a GPU would be waited for each time that one is asked."""
+    return present.cpu().unbind(1)
+
+
 def _choose(mask: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """Per sample of (B, C, ...), by mask (B,); without reading a voxel where all agree."""
     if bool(mask.all()):
         return yes
     if not bool(mask.any()):
         return no
-    return torch.where(_broadcast(mask, yes), yes, no)
+    return torch.where(_broadcast(mask.to(yes.device), yes), yes, no)
 
 
 def _broadcast(mask: Tensor, features: Tensor) -> Tensor:

@@ -42,5 +42,8 @@ DESIGNS = {
     # The paper's reading at studio's size, on which the systems are compared. It is normalised, so
     # it is applied in windows of the size of the crops that it is trained on.
     "compact": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), (96, 96, 96), normalised=True),
+    # What of the two makes distilled features collapse: `python -m train table --which collapse`.
+    "compact-told": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), (96, 96, 96), True, normalised=True),
+    "studio-untold": Design(2, (16, 32, 64, 96), (0, 1, 1, 2)),
     "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
 }

@@ -59,7 +59,9 @@ class TumourNetwork(MissingModalityNetwork):
                 weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
 
     def encode(self, inputs: Sequence[Tensor], present: Tensor) -> tuple[Tensor, ...]:
-        encoders = [partial(self.encoder, sequence=m) for m in range(len(self.modalities))]
+        count = len(self.modalities)
+        told = [partial(self.encoder, sequence=m) for m in range(count)]
+        encoders = told if self.design.told else [self.encoder] * count
         return encode_available(encoders, inputs, present)
 
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
@@ -315,10 +317,14 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """As `F.instance_norm` of (B, C, ...), but through `batch_norm` one sample at a time, whose
-    CPU kernels keep channels last and are several times faster. A single voxel gives `shift`
+    CPU kernels keep channels last and are several times faster. On a GPU each call costs more
+    than what it computes: there `group_norm` does the whole batch. A single voxel gives `shift`
     rather than an error."""
     if x[0, 0].numel() == 1:
         return torch.zeros_like(x) + shift.view(-1, 1, 1, 1)
+    if x.device.type != "cpu":
+        with torch.autocast(x.device.type, enabled=False):  # it would go through float32
+            return F.group_norm(x, x.shape[1], scale, shift)
     normalised = [
         F.batch_norm(sample, None, None, scale, shift, training=True) for sample in x.split(1)
     ]

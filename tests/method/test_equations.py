@@ -9,6 +9,7 @@ from torch import nn
 from mckd.method import (
     distillation,
     encode_available,
+    feature_deviation,
     fill_distance,
     fill_missing,
     gate,
@@ -59,6 +60,19 @@ class TestEncodeAvailable:
             0
         ].sum().backward()
         assert linear.weight.grad.item() == 2.0
+
+    def test_a_shared_encoder_is_called_once_with_the_samples_of_all(self):
+        seen = []
+        shared = lambda t: seen.append(t.flatten().tolist()) or (t + 1,)  # noqa: E731
+        x = (
+            torch.tensor([[1.0], [2.0]]),
+            torch.tensor([[NAN], [20.0]]),
+            torch.tensor([[3.0], [NAN]]),
+        )
+        own = one_scale(lambda t: -t)
+        (f,) = encode_available([shared, shared, own], x, mask("101", "110"))
+        assert seen == [[1.0, 2.0, 20.0]]
+        assert f.flatten(1).tolist() == [[2.0, 0.0, -3.0], [3.0, 21.0, 0.0]]
 
     def test_nothing_present_is_refused(self):
         with pytest.raises(ValueError, match="At least one input"):
@@ -115,6 +129,13 @@ class TestFillDistance:
         l1, _ = fill_distance(f, mask("101", "010"))
         assert l1[0].item() == l1[2].item() == 2.0
         assert l1[1].isnan()
+
+
+class TestFeatureDeviation:
+    def test_over_all_that_is_there(self):
+        # -1 and 1 of what is there; the 100 is not.
+        f = torch.tensor([[[1.0, -1.0], [100.0, NAN]], [[-1.0, 1.0], [1.0, -1.0]]])
+        assert feature_deviation(f, mask("10", "11")).item() == 1.0
 
 
 class TestZeroMissing:

@@ -42,7 +42,7 @@ def deform(images: Tensor, labels: Tensor, g: torch.Generator) -> tuple[Tensor, 
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     points = torch.einsum("ij,jxyz->ixyz", matrix, points) + BEND_VOXELS * _uniform(points.shape, g)
     # grid_sample counts axes from the last and each from -1 to 1, whatever its length.
-    points = (points * (2 / torch.tensor(shape)).view(3, 1, 1, 1)).flip(0)
+    points = (points * (2 / torch.tensor(shape)).view(3, 1, 1, 1)).flip(0).to(images.device)
     dense = F.interpolate(points[None], size=list(shape), mode="trilinear", align_corners=True)
     grid = dense.permute(0, 2, 3, 4, 1)
     moved = F.grid_sample(images[None], grid, mode="bilinear", align_corners=False)[0]
@@ -96,6 +96,7 @@ def transplant(
     visible = torch.ones(len(images), 1, 1, 1)
     if happens(FADED, g):
         visible[int(torch.randint(len(images), (1,), generator=g))] = torch.rand(1, generator=g)
+    visible = visible.to(images.device)
     images, labels = images.clone(), labels.clone()
     images[(slice(None), *here)] = torch.lerp(into, from_images, share * visible).to(images.dtype)
     labels[tuple(here)] = torch.where(share > 0.5, from_labels, labels[tuple(here)])
@@ -112,14 +113,14 @@ def vary_tumour(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
     if not tumour.any():
         return images
     # Pooling wants three voxels on every axis, which a tumour at the edge of a crop may not fill.
-    box = bounding_box(tumour.numpy(), margin=2).slices
+    box = bounding_box(tumour.cpu().numpy(), margin=2).slices
     labels, here = labels[box], (slice(None), *box)
     parts = [labels == 1, labels == 2, labels >= 3]
     soft = torch.stack([_soft_edge(part.float()) for part in parts])
     count = len(images)
     strength = WHOLE_CONTRAST * torch.randn(count, 1, generator=g)
     strength = strength + PART_CONTRAST * torch.randn(count, len(parts), generator=g)
-    change = torch.einsum("sp,pxyz->sxyz", strength, soft)
+    change = torch.einsum("sp,pxyz->sxyz", strength.to(soft.device), soft)
     images = images.clone()
     images[here] += change * (images[here] != 0)
     return images
@@ -139,19 +140,30 @@ def _change(image: Tensor, chance: float, g: torch.Generator) -> Tensor:
         curve = 0.25 * float(_uniform(1, g))
         image = image + curve * (image * image - 1).clamp(max=6)
     if happens(chance, g):
-        image = image * _bias_field(image.shape, 0.25 * float(torch.rand(1, generator=g)), g)
+        strength = 0.25 * float(torch.rand(1, generator=g))
+        image = image * _bias_field(image.shape, strength, g, image.device)
     if happens(chance, g):
         image = _blur(image, axis=int(torch.randint(3, (1,), generator=g)), g=g)
     if happens(chance, g):
         strength = 0.25 * float(torch.rand(1, generator=g))
-        image = image + strength * torch.randn(image.shape, generator=g)
+        image = image + strength * _noise(image.shape, g, image.device)
     scale, shift = 1 + 0.2 * float(_uniform(1, g)), 0.2 * float(_uniform(1, g))
-    return torch.where(head, image * scale + shift, torch.zeros(()))
+    return torch.where(head, image * scale + shift, image.new_zeros(()))
 
 
-def _bias_field(shape: torch.Size, strength: float, g: torch.Generator) -> Tensor:
+def _noise(shape: torch.Size, g: torch.Generator, device: torch.device) -> Tensor:
+    """Standard normal; drawn where it is needed, as so many numbers take long on a CPU."""
+    if device.type == "cpu":
+        return torch.randn(shape, generator=g)
+    there = torch.Generator(device).manual_seed(int(torch.randint(2**62, (1,), generator=g)))
+    return torch.randn(shape, generator=there, device=device)
+
+
+def _bias_field(
+    shape: torch.Size, strength: float, g: torch.Generator, device: torch.device
+) -> Tensor:
     """A smooth field around 1, (x, y, z)."""
-    coarse = torch.randn(1, 1, 4, 4, 4, generator=g) * strength
+    coarse = torch.randn(1, 1, 4, 4, 4, generator=g).to(device) * strength
     smooth = F.interpolate(coarse, size=list(shape), mode="trilinear", align_corners=True)
     return smooth[0, 0].exp()
 
@@ -168,12 +180,13 @@ def _blur(image: Tensor, axis: int, g: torch.Generator) -> Tensor:
 
 def _soft(mask: Tensor, rim: int) -> Tensor:
     """A mask (x, y, z) grown by `rim` voxels, its edge spread over about as many."""
-    soft = mask.numpy()
+    soft = mask.cpu().numpy()
     for axis in range(3):
         soft = ndimage.maximum_filter1d(soft, 2 * rim + 1, axis, mode="constant")
     for axis in range(3):
         soft = ndimage.uniform_filter1d(soft, 2 * (rim // 2) + 1, axis, mode="constant")
-    return torch.from_numpy(soft).clamp_(0, 1)  # running sums leave it by a rounding
+    # Running sums leave it by a rounding.
+    return torch.from_numpy(soft).clamp_(0, 1).to(mask.device)
 
 
 def _soft_edge(mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Cases made ready for training: read once, standardised, kept in memory or on disk."""
+"""Cases made ready for training: read once, standardised, kept in memory, on disk or on a GPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ from mckd.files.atomic import sweep, write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
 from mckd.tumour.data import Case
 from mckd.tumour.fingerprint import fingerprints
-from mckd.tumour.geometry import Triple
+from mckd.tumour.geometry import Box, Grid, Triple
 from mckd.tumour.naming import stem_of
 from mckd.tumour.references import ENHANCING, EVERY
+from train.pool import pool
 
-READER = 2
+READER = 3
 """Of cached arrays: raised when cases are read in another way."""
 
 
@@ -33,7 +35,7 @@ class TrainingCase:
     images: (4, x, y, z) float16, standardised, zero where a sequence is missing. labels: (x, y, z)
     uint8 as in `mckd.tumour.data.Case`. present: (4,) bool. synthetic: made by this project.
     enhancing: voxels of ET. prints: (4, SIZE) uint8, its `mckd.tumour.fingerprint.fingerprints`.
-    voxel_ml: volume of a voxel.
+    grid: of the whole image in canonical orientation. brain: the box of it that was cropped.
     """
 
     name: str
@@ -43,7 +45,17 @@ class TrainingCase:
     synthetic: bool
     enhancing: int
     prints: Tensor
-    voxel_ml: float
+    grid: Grid
+    brain: Box
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel."""
+        return self.grid.voxel_ml
+
+    def to(self, device: torch.device) -> TrainingCase:
+        """Its images and labels there; the rest says which they are and stays."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
 def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
@@ -75,6 +87,18 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
     return cases
 
 
+def fill_cache(folders: Sequence[Path], cache: Path, jobs: int) -> None:
+    """Prepare every case at or below `folders` that `cache` does not hold, `jobs` at a time.
+
+    Raises:
+        CaseError: a case that cannot be read.
+    """
+    found = [path for folder in folders for path in find_cases(folder)]
+    with pool(jobs) as workers:
+        for _ in workers.map(partial(_store, cache=cache), found):
+            pass
+
+
 def deal(cases: Sequence[TrainingCase], folds: int) -> list[list[TrainingCase]]:
     """Cases in `folds` parts that are alike in enhancing volume; a function of the names alone."""
     by_volume = sorted(cases, key=lambda case: (case.enhancing, case.name))
@@ -97,8 +121,9 @@ def crop(case: TrainingCase, size: Triple, g: torch.Generator, seek: bool) -> tu
         if len(tumour):
             chosen = int(tumour[int(torch.randint(len(tumour), (1,), generator=g))])
             aim = np.unravel_index(chosen, tuple(space))
-    images = torch.zeros(len(case.images), *size)
-    labels = torch.zeros(size, dtype=torch.uint8)
+    device = case.images.device
+    images = torch.zeros(len(case.images), *size, device=device)
+    labels = torch.zeros(size, dtype=torch.uint8, device=device)
     source, target = [], []
     for axis, (have, want) in enumerate(zip(space, size, strict=True)):
         spare = have - want
@@ -134,34 +159,44 @@ def _teaching(path: Path) -> Case | None:
 
 
 def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
-    """As `_prepare`, through files named by what lies in the case's folder."""
+    """As `_prepare`, through files of the cache."""
+    stored = _store(path, cache)
+    if stored is None:
+        return None
+    # Copy on write: torch wants arrays it may write to, and the files must stay as they are.
+    return _training_case(path, _Arrays(*(np.load(f, mmap_mode="c") for f in stored)))
+
+
+def _store(path: Path, cache: Path) -> list[Path] | None:
+    """The files of a case in the cache, named by what lies in its folder; written if need be."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(repr((READER, str(path.resolve()), stamp)).encode()).hexdigest()[:24]
-    stored = {name: cache / f"{key}-{name}.npy" for name in _Arrays._fields}
-    if not all(file.exists() for file in stored.values()):
+    stored = [cache / f"{key}-{name}.npy" for name in _Arrays._fields]
+    if not all(file.exists() for file in stored):
         case = _teaching(path)
         if case is None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
-        for name, array in _arrays(case)._asdict().items():
+        for file, array in zip(stored, _arrays(case), strict=True):
             buffer = io.BytesIO()
             np.save(buffer, array)
-            write_atomically(stored[name], buffer.getvalue())
-    # Copy on write: torch wants arrays it may write to, and the files must stay as they are.
-    return _training_case(path, _Arrays(*(np.load(f, mmap_mode="c") for f in stored.values())))
+            write_atomically(file, buffer.getvalue())
+    return stored
 
 
 class _Arrays(NamedTuple):
     """images (4, x, y, z) float16, labels (x, y, z) uint8, flags (5,): present, synthetic;
-    prints (4, SIZE) uint8; voxel_ml (1,).
+    prints (4, SIZE) uint8; affine (4, 4) of the canonical image; places (3, 3): its shape, where
+    the brain's box starts and stops.
     """
 
     images: np.ndarray
     labels: np.ndarray
     flags: np.ndarray
     prints: np.ndarray
-    voxel_ml: np.ndarray
+    affine: np.ndarray
+    places: np.ndarray
 
 
 def _arrays(case: Case) -> _Arrays:
@@ -174,11 +209,14 @@ def _arrays(case: Case) -> _Arrays:
     labels = np.ascontiguousarray(case.brain.crop(case.labels))
     flags = [*(s in case.present for s in SEQUENCES), case.synthetic]
     prints = fingerprints({s: case.brain.crop(v) for s, v in case.volumes.items()})
-    return _Arrays(images, labels, np.array(flags), prints, np.array([case.voxel_ml]))
+    grid = case.grid.canonical
+    places = np.array([grid.shape, case.brain.start, case.brain.stop])
+    return _Arrays(images, labels, np.array(flags), prints, grid.affine, places)
 
 
 def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
     *present, synthetic = arrays.flags.tolist()
+    shape, start, stop = (tuple(place) for place in arrays.places.tolist())
     return TrainingCase(
         stem_of(path.name) or path.name,
         torch.from_numpy(arrays.images),
@@ -187,5 +225,6 @@ def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
         bool(synthetic),
         int(np.count_nonzero(arrays.labels >= ENHANCING[0])),
         torch.from_numpy(arrays.prints),
-        float(arrays.voxel_ml[0]),
+        Grid(shape, np.array(arrays.affine)),
+        Box(start, stop),
     )

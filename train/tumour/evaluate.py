@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         distances=arguments.hd95,
         seen=arguments.seen,
+        plain=arguments.plain,
     )
     text = report(scores, notes, DICE + (HD95 if arguments.hd95 else ()))
     if arguments.out:
@@ -98,6 +99,7 @@ def evaluate(
     limit: int | None = None,
     distances: bool = False,
     seen: bool = False,
+    plain: bool = False,
     say: Say = print,
 ) -> tuple[list[Score], list[str]]:
     """Score every case below `data` by the checkpoints that did not see it.
@@ -106,6 +108,7 @@ def evaluate(
         wanted: the subsets, of those that a case has.
         distances: HD95 too.
         seen: score cases that every checkpoint saw, and say so.
+        plain: not what prediction draws, but where a voxel is more likely than not in a region.
 
     Returns:
         Scores, and sentences for the reader: about the checkpoints, about cases left out.
@@ -141,7 +144,7 @@ def evaluate(
         for fold in fit:
             # Loaded anew for each case, so that only one case's features are in memory.
             segmenter = TumourSegmenter.load(fold.path, budget=BUDGET_BYTES, device=device)
-            mine += _score_case(segmenter, case, fold, wanted, distances, was_seen)
+            mine += _score_case(segmenter, case, fold, wanted, distances, was_seen, plain)
         if not mine:
             notes.append(f"Left out: {case.name} has only {', '.join(case.volumes)}.")
         else:
@@ -195,6 +198,7 @@ def _score_case(
     wanted: Sequence[frozenset[str]],
     distances: bool,
     seen: bool,
+    plain: bool,
 ) -> list[Score]:
     assert case.labels is not None
     reference = regions(case.labels)
@@ -205,9 +209,11 @@ def _score_case(
     encoded = segmenter.encode(case)
     scores = []
     for subset in possible:
-        found = segmenter.decide(encoded, subset).canonical
-        grid = case.grid.canonical
-        for region in score(found, reference, grid, distances, case.reference_regions):
+        found, grid = segmenter.decide(encoded, subset), case.grid.canonical
+        drawn = found.canonical
+        if plain:
+            drawn = case.brain.uncrop(found.cropped_probabilities > 0.5, grid.shape)
+        for region in score(drawn, reference, grid, distances, case.reference_regions):
             scores.append(
                 Score(
                     case=case.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mckd.method import MethodOptions
@@ -32,6 +32,12 @@ class TumourSettings(TrainSettings):
     deform: chance that a sample is turned, scaled and bent.
     change: chance of each change of intensities: contrast, bias field, noise, blur.
     vary: chance that the tumour's contrast in each sequence is changed.
+    resident: cases lie in the memory of the GPU, where there is one, and are changed there; for
+        data that fits.
+    plain: scores are of plain outlines, of voxels more likely than not in a region, and not of
+        what prediction draws; changes nothing in training.
+    oracle: validation scores too what the decoder makes of the true features of all sequences, in
+        the bottleneck or in the skips: the most that distillation could give.
     et_min_ml: volume in mL below which enhancing tumour is left out of a result; changes nothing in
         training.
     least_part: share of the largest part below which a part of the tumour is left out of a result;
@@ -57,6 +63,9 @@ class TumourSettings(TrainSettings):
     deform: float = 0.3
     change: float = 0.3
     vary: float = 0.0
+    resident: bool = False
+    plain: bool = False
+    oracle: bool = False
     et_min_ml: float = 0.0
     least_part: float = 0.0
 
@@ -144,6 +153,25 @@ def compact() -> TumourSettings:
     )
 
 
+def table() -> TumourSettings:
+    """The recipe of Table 1, frozen in checkpoints/tables/recipe-tumour.md; for a GPU.
+
+    `compact` with two crops a step, scored by plain outlines; MCKD gates the bottleneck alone.
+    """
+    base = compact()
+    return replace(
+        base,
+        batch_size=2,
+        fold=-1,
+        validation=8,
+        validate_every=base.epochs,
+        resident=True,
+        plain=True,
+        oracle=True,
+        method=replace(base.method, gate="bottleneck"),
+    )
+
+
 def smoke() -> TumourSettings:
     """A look at a run: a small network in cells of 4 mm, on crops; a minute on two CPU cores."""
     return TumourSettings(
@@ -170,4 +198,5 @@ PRESETS: dict[str, Callable[[], TumourSettings]] = {
     "paper": paper,
     "studio": studio,
     "compact": compact,
+    "table": table,
 }

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint, load_checkpoint
-from mckd.method import Batch, MissingModalityNetwork, subsets
-from mckd.tumour import REGIONS, SEQUENCES
-from mckd.tumour.comparison import key_of
+from mckd.method import Batch, MissingModalityNetwork
+from mckd.tumour import SEQUENCES
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import TRAINING_PRINTS, VALIDATION_PRINTS
-from mckd.tumour.network import TumourNetwork, spread_cells
+from mckd.tumour.geometry import Triple
 from mckd.tumour.outline import Credible
 from mckd.tumour.parts import TumourParts
-from mckd.tumour.predictor import draw
-from mckd.tumour.windows import Windows, sliding_windows
 from train.settings import SettingsError
 from train.task import epoch_order, generator
 from train.tumour import augment
-from train.tumour.cases import TrainingCase, Triple, crop, deal, load_cases
+from train.tumour.cases import TrainingCase, crop, deal, load_cases
 from train.tumour.loss import plain_segmentation_loss, segmentation_loss
+from train.tumour.outlines import ORACLES, region_targets, subset_scores
 from train.tumour.settings import TumourSettings
+from train.workers import this_device
 
 STEPS_PER_EPOCH = 50
 BRAIN: Triple = (144, 176, 144)
@@ -72,8 +69,11 @@ class TumourTask:
             raise SettingsError(
                 f"{data.name} leaves no case to train on. Use more cases or a smaller --validation."
             )
-        self._training, self._mixed = training, mixed
-        self._validation, self._test = validation, test
+        device = this_device() if settings.resident else torch.device("cpu")
+        self._training, self._mixed, self.validation = (
+            [case.to(device) for case in part] for part in (training, mixed, validation)
+        )
+        self.test_cases = test
         self.header: dict[str, Any] = {
             "network": settings.network,
             "et_min_ml": settings.et_min_ml,
@@ -88,7 +88,9 @@ class TumourTask:
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
             "start": self.start.sha256 if self.start else "",
-            "scores": "Dice of the outlines that prediction draws",
+            "scores": "Dice of the outlines that prediction draws"
+            if not settings.plain
+            else "Dice of plain outlines",
             "cases": {
                 "train": sorted(c.name for c in [*training, *mixed]),
                 "validation": sorted(c.name for c in validation),
@@ -113,22 +115,27 @@ class TumourTask:
     def meta_batch(self, step: int, rank: int, world: int) -> Batch:
         """A validation case, changed like the training ones."""
         g = generator(self.settings.seed, _META, step, rank)
-        return self._batch([self._validation[(step * world + rank) % len(self._validation)]], g)
+        return self._batch([self.validation[(step * world + rank) % len(self.validation)]], g)
 
     def loss(self, output: Tensor, target: Tensor, twice: bool = False) -> Tensor:
         loss = plain_segmentation_loss if twice else segmentation_loss
         return loss(output, target)
 
     def validate(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return self._scores(network, self._validation)
+        """And, with `oracle`, the mean that true features of all sequences would give."""
+        scores = self._scores(network, self.validation)
+        for oracle in ORACLES if self.settings.oracle else ():
+            scores[f"oracle_{oracle}"] = self._scores(network, self.validation, oracle)["mean"]
+        return scores
 
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return self._scores(network, self._test) if self._test else {}
+        return self._scores(network, self.test_cases) if self.test_cases else {}
 
     def _scores(
-        self, network: MissingModalityNetwork, cases: list[TrainingCase]
+        self, network: MissingModalityNetwork, cases: list[TrainingCase], oracle: str = ""
     ) -> dict[str, float]:
-        return subset_scores(network, cases, Credible.of(self.header))
+        credible = None if self.settings.plain else Credible.of(self.header)
+        return subset_scores(network, cases, credible, oracle)
 
     def _batch(self, cases: list[TrainingCase], g: torch.Generator) -> Batch:
         size = self._size(g)
@@ -175,85 +182,12 @@ def with_tumour_of(donor: TrainingCase, case: TrainingCase, g: torch.Generator) 
     """A case with another's tumour besides its own. It has the sequences that both have."""
     images, labels = augment.transplant(case.images, case.labels, donor.images, donor.labels, g)
     present = case.present & donor.present
-    return replace(case, images=images * present.view(-1, 1, 1, 1), labels=labels, present=present)
+    shown = images * present.to(images.device).view(-1, 1, 1, 1)
+    return replace(case, images=shown, labels=labels, present=present)
 
 
 def _any_of(cases: list[TrainingCase], g: torch.Generator) -> TrainingCase:
     return cases[int(torch.randint(len(cases), (1,), generator=g))]
-
-
-def region_targets(labels: Tensor) -> Tensor:
-    """(B, x, y, z) labels to (B, 3, x, y, z) bool of ET, TC, WT, channels last in memory."""
-    enhancing = labels >= 3
-    regions = [enhancing, enhancing | (labels == 1), labels > 0]
-    return torch.stack(regions, -1).movedim(-1, 1)
-
-
-@torch.inference_mode()
-def subset_scores(
-    network: MissingModalityNetwork, cases: list[TrainingCase], credible: Credible
-) -> dict[str, float]:
-    """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
-
-    Of the outlines that prediction draws. A region that is empty in the reference counts only
-    where something was found: as 0.
-    """
-    trunk, names = cast(TumourNetwork, network.trunk), network.modalities
-    was_training, size = network.training, trunk.design.patch
-    network.eval()
-    dice: dict[frozenset[str], list[list[float]]] = {s: [[], [], []] for s in subsets(names)}
-    device = next(network.parameters()).device
-    for case in cases:
-        images = case.images.float().to(device)[:, None, None]
-        target = region_targets(case.labels[None])[0]
-        windows = sliding_windows(_shape(case), trunk.design)
-        given = dict(zip(SEQUENCES, case.present.tolist(), strict=True))
-        has = {s for s in names if given[s]}
-        features = [
-            {
-                m: network.encode_one(windows.cut(images[SEQUENCES.index(s)], i), m)
-                for m, s in enumerate(names)
-                if given[s]
-            }
-            for i in range(len(windows.boxes))
-        ]
-        for subset in dice:
-            if not subset <= has:
-                continue
-            here = [m for m, s in enumerate(names) if s in subset]
-            cells = [
-                trunk.decode_cells(network.of_subset({m: f[m] for m in here})).float()
-                for f in features
-            ]
-            likely = partial(_join, windows, cells, size)
-            found = draw(cells, likely, windows, size, credible, case.voxel_ml)
-            for region, values in enumerate(dice[subset]):
-                a, b = found[region], target[region]
-                total = int(a.sum()) + int(b.sum())
-                if total:
-                    values.append(2 * int((a & b).sum()) / total)
-    network.train(was_training)
-    everything = dice[frozenset(names)]
-    scores = {r: fmean(v) for r, v in zip(REGIONS, everything, strict=True) if v}
-    means = {
-        _name(subset, names): [fmean(v) for v in regions if v] for subset, regions in dice.items()
-    }
-    of_subsets = {name: fmean(values) for name, values in means.items() if values}
-    return scores | {"mean": fmean(of_subsets.values())} | of_subsets
-
-
-def _join(windows: Windows, cells: list[Tensor], size: int) -> Tensor:
-    return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
-
-
-def _name(subset: frozenset[str], names: tuple[str, ...]) -> str:
-    """`flair+t1c`; `all` for every one of several sequences."""
-    return "all" if 1 < len(subset) == len(names) else key_of(subset)
-
-
-def _shape(case: TrainingCase) -> Triple:
-    x, y, z = case.labels.shape
-    return x, y, z
 
 
 def _prints(cases: list[TrainingCase], start: Checkpoint | None, name: str) -> Tensor:

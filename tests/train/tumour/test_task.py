@@ -10,7 +10,7 @@ from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpo
 from mckd.files.runs import MODEL, RunFolder
 from mckd.method import predict, presence_mask
 from mckd.systems import rebuild
-from mckd.tumour import SEQUENCES, CaseError, TumourSegmenter, find_cases, read_case
+from mckd.tumour import SEQUENCES, TumourSegmenter, find_cases, read_case
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
 from mckd.tumour.parts import TumourParts
@@ -18,7 +18,7 @@ from mckd.tumour.windows import sliding_windows
 from train.loop import train
 from train.settings import SettingsError, override
 from train.tumour import augment, task
-from train.tumour.cases import crop, deal, load_cases
+from train.tumour.cases import load_cases
 from train.tumour.loss import plain_segmentation_loss, segmentation_loss
 from train.tumour.settings import PRESETS
 from train.workers import join_workers
@@ -85,87 +85,6 @@ def run_here(folder, out, resume=False, start=None, **changes):
             say=lambda line: None,
         )
     return load_checkpoint(out / "checkpoints" / MODEL)
-
-
-class TestCases:
-    def test_cases_without_a_reference_are_left_out(self, tmp_path):
-        write_case(tmp_path, 1)
-        write_case(tmp_path, 2, with_labels=False)
-        assert [case.name for case in load_cases(tmp_path)] == ["case_001"]
-
-    def test_a_reference_that_does_not_tell_every_region_teaches_nothing(self, tmp_path, capsys):
-        """And it is said; the cases beside it are used."""
-        write_case(tmp_path, 1)
-        write_case(tmp_path, 2)
-        (path,) = (tmp_path / "case_002").glob("*_seg.nii.gz")
-        image = nibabel.load(path)
-        mask = (np.asarray(image.dataobj) > 0).astype(np.uint8)
-        nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
-        for cache in (None, tmp_path / "cache"):
-            assert [case.name for case in load_cases(tmp_path, cache)] == ["case_001"]
-            said = capsys.readouterr().err
-            assert "Left out: case_002:" in said
-            assert "has one label; it is taken as the whole tumour" in said
-
-    def test_no_reference_at_all_is_an_error_that_says_what_to_do(self, tmp_path):
-        write_case(tmp_path, 2, with_labels=False)
-        with pytest.raises(CaseError, match="data phantoms"):
-            load_cases(tmp_path)
-
-    def test_a_missing_sequence_is_marked_and_zero(self, tmp_path):
-        write_case(tmp_path, 1, sequences=("flair", "t2"))
-        (case,) = load_cases(tmp_path)
-        assert case.present.tolist() == [True, False, False, True]
-        assert not case.images[1].any()
-
-    def test_the_cache_holds_the_same_and_is_read_again(self, tmp_path, folder):
-        direct = load_cases(folder)
-        for _ in range(2):
-            for a, b in zip(direct, load_cases(folder, tmp_path / "cache"), strict=True):
-                assert torch.equal(a.images, b.images)
-                assert torch.equal(a.labels, b.labels)
-                assert (a.name, a.enhancing, a.synthetic) == (b.name, b.enhancing, b.synthetic)
-
-    def test_a_changed_case_is_not_taken_from_the_cache(self, tmp_path):
-        write_case(tmp_path / "cases", 1)
-        (before,) = load_cases(tmp_path / "cases", tmp_path / "cache")
-        for file in (tmp_path / "cases" / "case_001").iterdir():
-            file.unlink()
-        (tmp_path / "cases" / "case_001").rmdir()
-        write_case(tmp_path / "cases", 1, sequences=("flair",))
-        (after,) = load_cases(tmp_path / "cases", tmp_path / "cache")
-        assert before.present.all()
-        assert not after.present.all()
-
-    def test_folds_share_out_the_enhancing_cases(self, folder):
-        parts = deal(load_cases(folder), 2)
-        assert [sum(case.enhancing > 0 for case in part) for part in parts] == [2, 2]
-        names = [case.name for part in parts for case in part]
-        assert len(names) == len(set(names)) == 6
-
-    def test_a_crop_takes_its_part_and_pads_with_zero(self, folder):
-        case = load_cases(folder)[1]
-        g = torch.Generator().manual_seed(0)
-        size = (8, 64, 12)
-        for _ in range(10):
-            images, _ = crop(case, size, g, seek=True)
-            assert images.shape == (4, *size)
-            n = case.labels.shape[1]
-            start = (64 - n) // 2
-            # Every row of the crop is one of the case.
-            whole = {tuple(v) for v in case.images[0].permute(0, 2, 1).flatten(0, 1).tolist()}
-            for row in images[0, :, start : start + n].permute(0, 2, 1).flatten(0, 1).tolist():
-                assert tuple(row) in whole
-            assert not images[:, :, :start].any()
-            assert not images[:, :, start + n :].any()
-
-    def test_half_of_the_crops_seek_the_tumour(self, folder):
-        case = load_cases(folder)[1]
-        g = torch.Generator().manual_seed(0)
-        hits = [bool(crop(case, (2, 2, 2), g, seek=True)[1].any()) for _ in range(200)]
-        plain = [bool(crop(case, (2, 2, 2), g, seek=False)[1].any()) for _ in range(200)]
-        assert sum(hits) > 90
-        assert sum(plain) < 50
 
 
 class TestAugmentation:
@@ -363,6 +282,8 @@ class TestRun:
         rows, _ = RunFolder(tmp_path / "run").records()
         assert rows[-1]["loss"] < rows[0]["loss"]
         assert set(rows[-1]["fill_l1"]) == {"flair", "t1", "t1c", "t2"}
+        assert list(rows[-1]["feature_std"]) == ["1", "2", "3"]
+        assert all(0 < x < 10 for x in rows[-1]["feature_std"].values())
         assert all(-1 <= c <= 1 for c in rows[-1]["fill_cosine"].values())
 
     def test_the_compact_network_is_trained_on_what_it_is_applied_to(
