@@ -30,7 +30,7 @@ from train.settings import (
 
 
 def main(argv: Sequence[str]) -> int:
-    arguments = parser(system_of(argv)).parse_args(argv)
+    arguments = parser(system_of(argv), given(argv, "--which")).parse_args(argv)
     keep_memory()
     try:
         return int(arguments.action(arguments))
@@ -47,16 +47,22 @@ def main(argv: Sequence[str]) -> int:
 
 def system_of(argv: Sequence[str]) -> str:
     """The system that a command names: which options there are depends on it."""
-    named = TrainSettings.system
-    for word, following in pairwise([*argv, ""]):
-        if word == "--system":
-            named = following
-        elif word.startswith("--system="):
-            named = word.removeprefix("--system=")
+    named = given(argv, "--system")
     return named if named in SYSTEMS else TrainSettings.system  # the parser refuses what is unknown
 
 
-def parser(system: str = TrainSettings.system) -> argparse.ArgumentParser:
+def given(argv: Sequence[str], flag: str) -> str:
+    """The value of a flag on which the other flags depend, before all are parsed; "" without it."""
+    value = ""
+    for word, following in pairwise([*argv, ""]):
+        if word == flag:
+            value = following
+        elif word.startswith(f"{flag}="):
+            value = word.removeprefix(f"{flag}=")
+    return value
+
+
+def parser(system: str = TrainSettings.system, table: str = "") -> argparse.ArgumentParser:
     """Every command with its flags. Making it imports no PyTorch: help comes at once."""
     whole = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     whole.add_argument("--version", action="version", version=f"MCKD Studio {mckd.__version__}")
@@ -69,7 +75,7 @@ def parser(system: str = TrainSettings.system) -> argparse.ArgumentParser:
         task.add_data_commands(data_commands)
     for task in tasks.values():
         task.add_commands(commands)
-    add_commands(commands)
+    add_commands(commands, table)
     return whole
 
 

@@ -23,7 +23,8 @@ class TaskCommands(Protocol):
     """What `train/<task>/commands.py` holds; it imports nothing heavy.
 
     SETTINGS: the task's own, whose fields become flags. PRESETS: by name. BENCHES: by the word that
-    names one; that of the task's own name is run where none is named.
+    names one; that of the task's own name is run where none is named. TABLES, where it has any:
+    what adds the flags and the action of `python -m train table --which WORD`, by the word.
     """
 
     SETTINGS: type[TrainSettings]
@@ -56,10 +57,26 @@ def commands_of(task: str) -> TaskCommands:
     return cast(TaskCommands, import_module(f"train.{task}.commands"))
 
 
-def add_commands(commands: Any) -> None:
-    """`python -m train bench` and `bundle`."""
+def add_commands(commands: Any, table: str) -> None:
+    """`python -m train table`, `bench` and `bundle`. table: the one that is asked for."""
+    _add_table(commands.add_parser("table", help="train and score what a table compares"), table)
     _add_bench(commands.add_parser("bench", help="time the bundled models"))
     _add_bundle(commands.add_parser("bundle", help="put a finished run into checkpoints"))
+
+
+def _add_table(parser: argparse.ArgumentParser, which: str) -> None:
+    tables: dict[str, Callable[[argparse.ArgumentParser], None]] = {}
+    for task in TASKS:
+        tables |= getattr(commands_of(task), "TABLES", {})
+    parser.add_argument(
+        "--which",
+        choices=sorted(tables),
+        required=True,
+        help="a table of the paper, by its number, or another; with it --help tells its options "
+        "(required)",
+    )
+    if which in tables:
+        tables[which](parser)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:

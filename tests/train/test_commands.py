@@ -20,7 +20,11 @@ def all_parsers(top, name="train"):
                 yield from all_parsers(below, f"{name} {word}")
 
 
-PARSERS = dict(all_parsers(parser()))
+TABLES = ("1", "2", "collapse")
+PARSERS = dict(all_parsers(parser())) | {
+    f"train table --which {word}": dict(all_parsers(parser(table=word)))["train table"]
+    for word in TABLES
+}
 OWN = (argparse._HelpAction, argparse._VersionAction, argparse._SubParsersAction)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "BENCHES",
     "PRESETS",
     "SETTINGS",
+    "TABLES",
     "add_bench_flags",
     "add_commands",
     "add_data_commands",
@@ -77,12 +78,7 @@ def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     return StudioTask(settings, arguments.data, arguments.voices)
 
 
-def add_commands(commands: Any) -> None:
-    """`python -m train table`."""
-    parser = commands.add_parser("table", help="redo the paper's Table 2")
-    parser.add_argument(
-        "--which", choices=("2",), default="2", help=f"table of the paper {DEFAULT}"
-    )
+def add_table_2(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=folder, required=True, help="folder of Audiovision-MNIST (required)"
     )
@@ -122,6 +118,13 @@ def add_commands(commands: Any) -> None:
         "--jobs", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
     )
     parser.set_defaults(action=Later("train.digits.table", "make_table"))
+
+
+def add_commands(commands: Any) -> None:
+    """None."""
+
+
+TABLES = {"2": add_table_2}
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

@@ -12,8 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,10 @@ import numpy as np
 
 from mckd.files.atomic import sweep
 from mckd.files.runs import MODEL, RunError, RunFolder
-from mckd.progress import clock
 from train.digits.report import write_report
 from train.digits.rows import VARIANTS, Row, rows
 from train.digits.runs import Plan, Result, Run, RunsFile
-from train.pool import pool
+from train.jobs import work_off
 
 if TYPE_CHECKING:
     from train.digits.protocol import PaperTask
@@ -65,19 +63,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 def _train_missing(arguments: argparse.Namespace, file: RunsFile, runs: Iterable[Run]) -> None:
     missing = [run for run in dict.fromkeys(runs) if run not in file.results]
-    started = time.monotonic()
-    try:
-        # Leaving the pool ends its processes; a run that they were at begins again next time.
-        with pool(arguments.jobs) as workers:
-            trained = [workers.submit(_train, arguments.data, run) for run in missing]
-            for done, finished in enumerate(as_completed(trained), start=1):
-                run, result = finished.result()
-                file.add(run, result)
-                left = (time.monotonic() - started) / done * (len(missing) - done)
-                name = f"{run.variant}, {run.tested}, rate {run.rate:g}, seed {run.seed}"
-                print(f"[{done}/{len(missing)}] {name}, {clock(left)} left", flush=True)
-    except BrokenProcessPool:
-        raise RunError("A process was killed. Run the same command to go on.") from None
+
+    def keep(finished: tuple[Run, Result]) -> str:
+        run, result = finished
+        file.add(run, result)
+        return f"{run.variant}, {run.tested}, rate {run.rate:g}, seed {run.seed}"
+
+    work_off(missing, partial(_train, arguments.data), arguments.jobs, keep)
 
 
 def _train(data: Path, run: Run) -> tuple[Run, Result]:

@@ -17,6 +17,7 @@ __all__ = [
     "BENCHES",
     "PRESETS",
     "SETTINGS",
+    "TABLES",
     "add_bench_flags",
     "add_commands",
     "add_data_commands",
@@ -99,6 +100,11 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--seen", action="store_true", help="also cases seen in training (default: no)"
     )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="outlines of voxels more likely than not in a region, by no other rule (default: no)",
+    )
     add_threads(parser)
     parser.add_argument(
         "--compare",
@@ -109,6 +115,44 @@ def add_commands(commands: Any) -> None:
         "(default: none)",
     )
     parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """What a table of systems, or of variants of one, can be told."""
+    parser.add_argument(
+        "--data", type=folder, required=True, help="folder of cases to train on (required)"
+    )
+    parser.add_argument(
+        "--test",
+        type=folder,
+        help="folder of cases to score; no run may have seen them (default: the fold that is left "
+        "out, without --folds the validation cases)",
+    )
+    parser.add_argument(
+        "--mix", type=folder, help="folder of further cases, only trained on (default: none)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="keep the prepared volumes in this folder (default: in memory)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the table and its runs (required)"
+    )
+    parser.add_argument(
+        "--preset", default="table", choices=sorted(PRESETS), help=f"the recipe {DEFAULT}"
+    )
+    parser.add_argument("--epochs", type=at_least(1), help="of each run (default: the recipe's)")
+    parser.add_argument("--seeds", type=at_least(1), default=3, help=f"runs per row {DEFAULT}")
+    parser.add_argument(
+        "--folds", type=int, default=0, help=f"of a cross-validation over --data {DEFAULT}"
+    )
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="rows to train (default: all)")
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"
+    )
+    parser.set_defaults(action=Later("train.tumour.table", "make_table"))
+
+
+TABLES = {"1": add_comparison, "collapse": add_comparison}
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,45 @@
+"""Jobs worked off by several processes, so that a command which is stopped goes on where it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from mckd.files.runs import RunError
+from mckd.progress import clock
+from train.pool import pool
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def work_off(
+    jobs: Sequence[Job],
+    work: Callable[[Job], Result],
+    processes: int,
+    finished: Callable[[Result], str],
+) -> None:
+    """Do every job, `processes` at a time, and print how far it is.
+
+    Leaving by an exception ends the processes; one that trains a run saves a checkpoint first.
+
+    Args:
+        work: a function that other processes can import, or a partial of one.
+        finished: told each result as it comes, in this process; returns what to call it.
+
+    Raises:
+        RunError: a process was killed.
+    """
+    started = time.monotonic()
+    try:
+        with pool(processes) as workers:
+            coming = [workers.submit(work, job) for job in jobs]
+            for done, result in enumerate(as_completed(coming), start=1):
+                name = finished(result.result())
+                left = (time.monotonic() - started) / done * (len(jobs) - done)
+                print(f"[{done}/{len(jobs)}] {name}, {clock(left)} left", flush=True)
+    except BrokenProcessPool:
+        raise RunError("A process was killed. Run the same command to go on.") from None

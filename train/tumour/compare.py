@@ -1,0 +1,168 @@
+"""Variants of a run, several seeds each, trained alike and scored case by case; resumable.
+
+A variant is a name and what it changes of one recipe. Runs of one seed see the same cases in the
+same order, changed alike, with the same sequences dropped. A run's folder lies in `runs`, its
+scores in `scores`, one CSV per run with a line per case, subset and region; what is there is not
+done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mckd.files.atomic import sweep
+from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.method import MissingModalityNetwork
+from mckd.precision import in_bfloat16
+from mckd.systems import rebuild
+from mckd.tumour.comparison import key_of
+from mckd.tumour.data import regions
+from mckd.tumour.metrics import score
+from train.jobs import work_off
+from train.loop import train
+from train.settings import override
+from train.tumour.cases import TrainingCase, fill_cache, load_cases
+from train.tumour.lines import Line, read_lines, write_lines
+from train.tumour.outlines import outlines
+from train.tumour.settings import PRESETS, TumourSettings
+from train.tumour.task import TumourTask
+from train.workers import join_workers, this_device
+
+
+@dataclass(frozen=True)
+class Variant:
+    """key: in names of folders. label: in tables. changes: of the recipe."""
+
+    key: str
+    label: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every run of a comparison shares.
+
+    out: folder of runs and scores. preset, changes: the recipe. data, mix, cache: as of a run of
+    its own. test: folder of the cases that are scored; without it a run scores the fold that it
+    did not train on, and with no fold its validation cases.
+    """
+
+    out: Path
+    preset: str
+    changes: Mapping[str, Any]
+    data: Path
+    mix: Path | None = None
+    test: Path | None = None
+    cache: Path | None = None
+
+    def settings(self, job: Job) -> TumourSettings:
+        recipe = override(PRESETS[self.preset](), self.changes)
+        return override(recipe, {"seed": job.seed, "fold": job.fold} | dict(job.variant.changes))
+
+    def run(self, job: Job) -> RunFolder:
+        return RunFolder(self.out / "runs" / job.name)
+
+    def scores(self, job: Job) -> Path:
+        return self.out / "scores" / f"{job.name}.csv"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run. fold: the part of the data that is kept for testing, -1 for none."""
+
+    variant: Variant
+    seed: int
+    fold: int = -1
+
+    @property
+    def name(self) -> str:
+        fold = f"-fold{self.fold}" if self.fold >= 0 else ""
+        return f"{self.variant.key}-seed{self.seed}{fold}"
+
+
+def jobs_of(variants: Iterable[Variant], seeds: int, folds: Sequence[int]) -> list[Job]:
+    """Every variant with the first seed and fold comes before any with the next."""
+    listed = list(variants)
+    return [Job(v, seed, fold) for seed in range(seeds) for fold in folds for v in listed]
+
+
+def run_all(plan: Plan, jobs: Sequence[Job], processes: int) -> None:
+    """Train and score what is missing.
+
+    Raises:
+        RunError: it was stopped; called again it goes on.
+    """
+    sweep(plan.out)
+    missing = [job for job in jobs if not plan.scores(job).is_file()]
+    if missing and plan.cache:
+        given = [folder for folder in (plan.data, plan.mix, plan.test) if folder]
+        fill_cache(given, plan.cache, processes)
+    work_off(missing, partial(train_and_score, plan), processes, finished=str)
+
+
+def lines_of(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[list[Line]]]:
+    """{variant: its scores per seed}, folds of a seed together."""
+    found: dict[str, dict[int, list[Line]]] = {}
+    for job in jobs:
+        of_seed = found.setdefault(job.variant.key, {}).setdefault(job.seed, [])
+        of_seed += read_lines(plan.scores(job))
+    return {key: list(seeds.values()) for key, seeds in found.items()}
+
+
+def last_records(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[dict[str, Any]]]:
+    """{variant: the last record of each of its runs}, with the validation scores."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for job in jobs:
+        rows, _ = plan.run(job).records()
+        found.setdefault(job.variant.key, []).append(rows[-1])
+    return found
+
+
+def train_and_score(plan: Plan, job: Job) -> str:
+    """One run from where it is to its scores, in a process of its own. Returns what to say."""
+    torch.set_num_threads(1)
+    settings, run = plan.settings(job), plan.run(job)
+    task = TumourTask(settings, plan.data, plan.mix, cache=plan.cache)
+    if not (run.checkpoints / MODEL).is_file():
+        with join_workers() as workers:
+            state = train(
+                task,
+                settings,
+                run,
+                workers,
+                name="tumour",
+                preset=plan.preset,
+                command="python -m train table",
+                resume=bool(run.config()),
+                say=lambda line: None,
+            )
+        if state != "finished":
+            raise RunError("The table was stopped. Run the same command to go on.")
+    network, _ = rebuild(load_checkpoint(run.checkpoints / MODEL), task.parts)
+    network.to(this_device())
+    cases = load_cases(plan.test, plan.cache) if plan.test else task.test_cases or task.validation
+    lines = [line for case in cases for line in score_case(network, case, settings.bf16)]
+    write_lines(plan.scores(job), lines)
+    return job.name
+
+
+def score_case(network: MissingModalityNetwork, case: TrainingCase, bf16: bool) -> list[Line]:
+    """Plain outlines of a case from every subset of its sequences, against its reference."""
+    whole = case.grid.shape
+    reference = regions(case.brain.uncrop(case.labels.cpu().numpy(), whole))
+    lines = []
+    with in_bfloat16(next(network.parameters()).device, bf16):
+        for subset, found in outlines(network, case, credible=None):
+            drawn = case.brain.uncrop(found.cpu().numpy(), whole)
+            lines += [
+                Line(case.name, key_of(subset), s.region, s.outcome, s.dice, s.hd95_mm)
+                for s in score(drawn, reference, case.grid)
+            ]
+    return lines
