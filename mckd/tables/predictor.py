@@ -26,6 +26,7 @@ from mckd.tables.target import Target
 from mckd.tables.words import nearest
 
 TASK = "tables"
+PARTS = ("train", "validation", "test")
 Floats = npt.NDArray[np.float64]
 
 
@@ -206,8 +207,8 @@ class TableClassifier:
         return scores, float(self.about["nothing"])
 
     def part_of(self, samples: Samples) -> list[str]:
-        """For each sample `train`, `validation` or `test` of the run; "" if the run had it not."""
-        known = [(part, prints) for part, prints in self._prints.items()]
+        """For each sample the first of PARTS that the run had it in; "" if it had it not."""
+        known = [(part, self._prints[part]) for part in PARTS]
         seen = fingerprints(self.rows(samples)).tolist()
         return [next((part for part, prints in known if p in prints), "") for p in seen]
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.tables.data import Bools, Samples
+from mckd.tables.predictor import PARTS
 from mckd.tables.target import Target
 from train.settings import SettingsError
 
 Integers = npt.NDArray[np.int64]
-PARTS = ("train", "validation", "test")
 BINS = 10
 """Parts are alike in the classes, or in so many ranges of a number."""
 _SPLIT, _HIDE = 0x5B117, 0x41DE

@@ -15,7 +15,7 @@ from mckd.method import Batch, MissingModalityNetwork
 from mckd.tables.columns import Columns
 from mckd.tables.data import Samples, read_folder
 from mckd.tables.parts import TableParts
-from mckd.tables.predictor import columns_header, columns_tensors, fingerprints, rows_of
+from mckd.tables.predictor import PARTS, columns_header, columns_tensors, fingerprints, rows_of
 from mckd.tables.scores import (
     Rows,
     score_of_nothing,
@@ -27,7 +27,7 @@ from mckd.tables.target import Target
 from mckd.tables.words import nearest
 from train.settings import SettingsError
 from train.tables.settings import TableSettings
-from train.tables.split import PARTS, hide, split
+from train.tables.split import hide, split
 from train.task import epoch_order, generator
 
 FEWEST_STEPS, MOST_STEPS = 20, 200
