@@ -110,7 +110,7 @@ def lay_out_clinic(root: Path) -> Path:
     """A project folder with one small bundled case and a tumour network of random weights."""
     from tests import untrained  # loads torch
 
-    shutil.copytree(ROOT / "mckd", root / "mckd", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "mckd", root / "mckd")  # compiled as it is: it starts at once
     shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
     shutil.copy(ROOT / "app.py", root)
     small_heads.save_case(root / "assets" / "tumour" / "small_head")

@@ -6,6 +6,7 @@ nothing, but the table, the views, the differences, the votes and the contributi
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,9 +121,16 @@ def pixels(page: Any, letter: str) -> Any:
     canvas = pane(page, letter).locator(".plane > canvas")
     size = canvas.evaluate("(c) => [c.height, c.width]")
     data = canvas.evaluate(
-        "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        """(c) => {
+  const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+  let text = '';
+  for (let i = 0; i < data.length; i += 8192) {
+    text += String.fromCharCode(...data.subarray(i, i + 8192));
+  }
+  return btoa(text);
+}"""
     )
-    return np.array(data, np.uint8).reshape(*size, 4)
+    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(*size, 4)
 
 
 # ---- the table

@@ -423,15 +423,26 @@ def test_what_a_run_folder_says_is_text(tab: Tab, finished_run: str) -> None:
 
 
 def test_an_idle_tab_asks_little_and_a_hidden_one_nothing(tab: Tab, finished_run: str) -> None:
-    choose(tab, finished_run)
+    """By the page's own clock, in steps that leave time for an answer."""
+    page = tab.page
+    page.clock.install()
+    page.reload()
+    again = Tab(page)
+    choose(again, finished_run)
     asked: list[str] = []
-    tab.page.on("request", lambda r: asked.append(r.url) if "component_server" in r.url else None)
-    tab.page.wait_for_timeout(6000)
+    page.on("request", lambda r: asked.append(r.url) if "component_server" in r.url else None)
+
+    def six_seconds() -> None:
+        for _ in range(12):
+            page.clock.run_for(500)
+            page.wait_for_timeout(50)
+
+    six_seconds()
     assert len(asked) <= 2
-    tab.page.get_by_role("tab", name="Digits").click()
-    expect(tab.curves).to_be_hidden()
+    page.get_by_role("tab", name="Digits").click()
+    expect(again.curves).to_be_hidden()
     asked.clear()
-    tab.page.wait_for_timeout(6000)
+    six_seconds()
     assert asked == []
 
 

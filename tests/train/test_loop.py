@@ -1,11 +1,8 @@
 """The loop on a small task of its own: what a run leaves behind, and that it can be killed."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,52 +10,13 @@ import torch
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import NonFiniteLossError
-from tests.patience import PATIENCE_S, until
+from tests.patience import PATIENCE_S
+from tests.train.runs import ROOT, assert_same_weights, command, run_here, weights
 from train.digits.commands import BUNDLED
 from train.digits.protocol import PaperTask
 from train.digits.settings import PRESETS
-from train.loop import lr_factor, train
+from train.loop import lr_factor
 from train.settings import TrainSettings, override
-from train.workers import join_workers
-
-ROOT = Path(__file__).parents[2]
-
-
-def run_here(folder, task=None, resume=False, **changes):
-    settings = override(PRESETS["smoke"](), {"epochs": 2, "audio_rate": 0.5} | changes)
-    task = task or PaperTask(settings, BUNDLED)
-    with join_workers() as workers:
-        return train(
-            task,
-            settings,
-            RunFolder(folder),
-            workers,
-            name="digits",
-            preset="smoke",
-            command="python -m train digits --preset smoke",
-            resume=resume,
-            say=lambda line: None,
-        )
-
-
-def command(folder, *more, epochs=4):
-    words = ["-m", "train", "digits", "--preset", "smoke", "--epochs", str(epochs)]
-    return [sys.executable, *words, "--ema", "0.9", "--threads", "1", "--out", str(folder), *more]
-
-
-def weights(folder):
-    checkpoint = load_checkpoint(Path(folder) / "checkpoints" / MODEL)
-    return checkpoint.tensors
-
-
-def assert_same_weights(a, b):
-    for name, tensor in weights(a).items():
-        assert torch.equal(tensor, weights(b)[name]), name
-
-
-def stable(row):
-    """A record without what the clock decides."""
-    return {k: v for k, v in row.items() if k not in ("time_s", "samples_per_s")}
 
 
 class TestWhatARunLeavesBehind:
@@ -153,42 +111,6 @@ def test_every_option_trains(tmp_path, option):
     assert (first == last) == (option.get("meta_every") == 0)
 
 
-def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path, monkeypatch):
-    """kill -9 twice, then resume: same weights and records as a run that nobody disturbed."""
-    environment = os.environ | {"MCKD_CHECKPOINT_SECONDS": "0.3"}
-    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    broken, resume = tmp_path / "broken", []
-    for records in (3, 9):
-        process = subprocess.Popen(
-            command(broken, *resume), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-        )
-        wait_for(lambda n=records: len(RunFolder(broken).records()[0]) >= n, process)
-        process.kill()
-        process.wait()
-        assert RunFolder(broken).status()["state"] == "stopped"
-        resume = ["--resume"]
-    subprocess.run(command(broken, "--resume"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    assert_same_weights(tmp_path / "whole", broken)
-    whole, _ = RunFolder(tmp_path / "whole").records()
-    mended, _ = RunFolder(broken).records()
-    assert [stable(r) for r in mended] == [stable(r) for r in whole]
-
-
-def test_stopping_saves_and_resuming_ends_alike(tmp_path):
-    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    process = subprocess.Popen(command(tmp_path / "a"), cwd=ROOT, stdout=subprocess.DEVNULL)
-    wait_for(lambda: RunFolder(tmp_path / "a").records()[0], process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE_S) == 3
-    status = RunFolder(tmp_path / "a").status()
-    assert status["state"] == "stopped"
-    assert 0 < status["step"] < status["steps"]
-    subprocess.run(
-        command(tmp_path / "a", "--resume"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL
-    )
-    assert_same_weights(tmp_path / "whole", tmp_path / "a")
-
-
 def test_two_processes_train_one_model(tmp_path):
     """torchrun on gloo: finishes, learns, and only one process writes."""
     words = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "train"]
@@ -220,6 +142,7 @@ def test_a_non_finite_loss_ends_the_run_as_failed(tmp_path):
 
 
 def test_errors_of_the_command_are_one_line(tmp_path):
+    """By the command as it is started; others are told the same in this process."""
     done = subprocess.run(
         command(tmp_path / "a", "--data", str(tmp_path)), cwd=ROOT, capture_output=True, text=True
     )
@@ -240,14 +163,6 @@ def test_schedules():
     assert factors(schedule="poly")[3] == round(0.5**0.9, 4)
     assert factors(schedule="cosine", lr_warmup=0.5)[0] == round(1 / 301, 4)
     assert factors(schedule="cosine", lr_warmup=0.5)[3] == 1.0
-
-
-def wait_for(condition, process):
-    until(
-        condition,
-        lambda: "a record",
-        lambda: "" if process.poll() is None else "the trainer ended early",
-    )
 
 
 def test_records_are_json_lines(tmp_path):

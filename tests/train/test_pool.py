@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_is_one_sentence(phantoms):
     assert phantoms.returncode == 2
     assert "Error: A process was killed" in said
     assert len(said.strip().splitlines()) == 1
-    assert not session_of(phantoms)
+    wait_until(lambda: not session_of(phantoms))
 
 
 def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
@@ -86,7 +86,7 @@ def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
     said = process.communicate()[1]
     assert process.returncode == 2
     assert said.strip() == "Error: A process was killed. Run the same command to go on."
-    assert not session_of(process)
+    wait_until(lambda: not session_of(process))
     again = start(["table", *words])
     out, said = again.communicate()
     assert again.returncode == 0, said

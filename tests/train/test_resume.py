@@ -16,35 +16,39 @@ import torch
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.manifest import MANIFEST
 from mckd.files.runs import MODEL, RunFolder
-from tests.train.test_loop import (
-    ROOT,
-    assert_same_weights,
-    command,
-    run_here,
-    stable,
-    wait_for,
-)
+from tests.train.runs import ROOT, assert_same_weights, command, run_here, stable, wait_for
 from tests.train.tumour.test_task import write_case
+from train.__main__ import main
 
 OFTEN = os.environ | {"MCKD_CHECKPOINT_SECONDS": "0.05"}
 
 
-def processes(folder, *more, count=2):
-    """`count` trainers of one run over gloo, as torchrun would start them."""
+EPOCHS = 8  # long enough that a run is not at its end before it is disturbed four times
+
+
+def alone(folder, *more):
+    """A trainer, in a list."""
+    words = command(folder, *more, epochs=EPOCHS)
+    out = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return [subprocess.Popen(words, cwd=ROOT, env=OFTEN, **out)]
+
+
+def two(folder, *more):
+    """Two trainers of one run over gloo, as torchrun would start them."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         port = place.getsockname()[1]
-    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     return [
         subprocess.Popen(
-            command(folder, *more),
+            command(folder, *more, epochs=EPOCHS),
             cwd=ROOT,
             env=OFTEN | where | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in range(count)
+        for rank in range(2)
     ]
 
 
@@ -63,10 +67,18 @@ def finish(trainers):
 
 
 @pytest.fixture(scope="module")
+def undisturbed_alone(tmp_path_factory):
+    """One process from start to end."""
+    folder = tmp_path_factory.mktemp("alone") / "whole"
+    finish(alone(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """Two processes from start to end."""
     folder = tmp_path_factory.mktemp("two") / "whole"
-    finish(processes(folder))
+    finish(two(folder))
     return folder
 
 
@@ -76,49 +88,85 @@ def assert_same_run(a, b):
     assert [stable(r) for r in rows] == [stable(r) for r in others]
 
 
-def begin(folder, records=3):
-    trainers = processes(folder)
-    wait_for(lambda: len(RunFolder(folder).records()[0]) >= records, trainers[0])
+def last_step(folder):
+    rows, _ = RunFolder(folder).records()
+    return rows[-1]["step"] if rows else 0
+
+
+def under_way(start, folder, *more):
+    """Trainers, once they are further than those before, with a checkpoint to go on from."""
+    before = last_step(folder)
+    trainers = start(folder, *more)
+    wait_for(lambda: last_step(folder) > before + 2, trainers[0])
     wait_for(lambda: RunFolder(folder).resumable(), trainers[0])
     return trainers
 
 
+def test_killed_at_any_moment_it_resumes_to_the_same_weights(undisturbed_alone, tmp_path):
+    """kill -9 twice, stopped once, then to the end: weights and records as if nothing had been."""
+    folder, resume = tmp_path / "broken", ()
+    for how in (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM):
+        trainers = under_way(alone, folder, *resume)
+        trainers[0].send_signal(how)
+        assert end(trainers)[0] == [3 if how == signal.SIGTERM else -how]
+        status = RunFolder(folder).status()
+        assert status["state"] == "stopped"
+        assert status["step"] < status["steps"]
+        resume = ("--resume",)
+    finish(alone(folder, "--resume"))
+    assert_same_run(undisturbed_alone, folder)
+
+
+@pytest.fixture(autouse=True)
+def memory_as_it_is(monkeypatch):
+    """A command would tell this process how to take memory."""
+    monkeypatch.setattr("train.__main__.keep_memory", lambda: None)
+
+
+@pytest.fixture
+def refused(capsys):
+    """refused(words): the one sentence with which a command ends, here in this process."""
+    threads = torch.get_num_threads()
+
+    def refused(words):
+        assert main(words[3:]) == 2  # after python -m train
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("Error: ")
+        return line
+
+    yield refused
+    torch.set_num_threads(threads)
+
+
 class TestTwoProcesses:
-    @pytest.mark.parametrize("killed", [0, 1])
-    def test_one_killed_and_resumed_they_end_in_the_same_weights(
-        self, undisturbed, tmp_path, killed
+    def test_whichever_is_killed_or_stopped_they_resume_to_the_same_weights(
+        self, undisturbed, tmp_path
     ):
-        folder = tmp_path / "broken"
-        trainers = begin(folder)
-        trainers[killed].kill()
-        codes, said = end(trainers)
-        assert codes[killed] == -signal.SIGKILL
-        assert codes[1 - killed] == 2
-        (line,) = (x for x in said[1 - killed].splitlines() if x.startswith("Error: "))
-        assert "Another process of this run ended" in line
-        assert "Traceback" not in said[1 - killed]
-        assert RunFolder(folder).status()["state"] == ("stopped" if killed == 0 else "failed")
-        finish(processes(folder, "--resume"))
+        folder, resume = tmp_path / "broken", ()
+        for killed in (0, 1):
+            trainers = under_way(two, folder, *resume)
+            trainers[killed].kill()
+            codes, said = end(trainers)
+            assert codes[killed] == -signal.SIGKILL
+            assert codes[1 - killed] == 2
+            (line,) = (x for x in said[1 - killed].splitlines() if x.startswith("Error: "))
+            assert "Another process of this run ended" in line
+            assert "Traceback" not in said[1 - killed]
+            assert RunFolder(folder).status()["state"] == ("stopped" if killed == 0 else "failed")
+            resume = ("--resume",)
+        for asked in (0, 1):
+            trainers = under_way(two, folder, *resume)
+            trainers[asked].send_signal(signal.SIGTERM)
+            assert end(trainers)[0] == [3, 3]
+            assert RunFolder(folder).status()["state"] == "stopped"
+        finish(two(folder, "--resume"))
         assert_same_run(undisturbed, folder)
 
-    @pytest.mark.parametrize("asked", [0, 1])
-    def test_stopped_and_resumed_they_end_in_the_same_weights(self, undisturbed, tmp_path, asked):
-        folder = tmp_path / "stopped"
-        trainers = begin(folder)
-        trainers[asked].send_signal(signal.SIGTERM)
-        assert end(trainers)[0] == [3, 3]
-        assert RunFolder(folder).status()["state"] == "stopped"
-        finish(processes(folder, "--resume"))
-        assert_same_run(undisturbed, folder)
-
-    def test_another_number_of_processes_is_refused(self, undisturbed, tmp_path):
+    def test_another_number_of_processes_is_refused(self, undisturbed, refused):
         before = RunFolder(undisturbed).status()
-        done = subprocess.run(
-            command(undisturbed, "--resume"), cwd=ROOT, capture_output=True, text=True
+        assert "was started with 2 processes" in refused(
+            command(undisturbed, "--resume", epochs=EPOCHS)
         )
-        assert done.returncode == 2
-        assert "was started with 2 processes" in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
         assert RunFolder(undisturbed).status() == before
 
 
@@ -226,15 +274,12 @@ class TestDamagedCheckpoints:
         assert "begins again at step 0" in capsys.readouterr().err
         assert_same_run(whole, run.path)
 
-    def test_the_command_ends_with_one_sentence(self, broken_off):
+    def test_the_command_ends_with_one_sentence(self, broken_off, refused):
         (broken_off.checkpoints / MANIFEST).write_bytes(b"")
         config = json.loads((broken_off.path / "config.json").read_text())
         words = command(broken_off.path, "--resume", "--audio-rate", "0.5", "--ema", "0", epochs=1)
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
         assert config["processes"] == 1
-        assert done.returncode == 2
-        assert done.stderr.startswith("Error: No checkpoint of the run one can be used")
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert refused(words).startswith("Error: No checkpoint of the run one can be used")
 
 
 def small_files():
@@ -294,10 +339,10 @@ class TestDisks:
         assert "cannot be written to" in one_sentence(command(closed / "one"), powerless)
         assert "cannot be written to" in one_sentence(command(closed), powerless)
 
-    def test_out_is_a_file(self, tmp_path):
+    def test_out_is_a_file(self, tmp_path, refused):
         (tmp_path / "one").write_text("mine")
-        assert "should be" in one_sentence(command(tmp_path / "one"))
-        assert "should be" in one_sentence(command(tmp_path / "one" / "below"))
+        assert "should be" in refused(command(tmp_path / "one"))
+        assert "should be" in refused(command(tmp_path / "one" / "below"))
         assert (tmp_path / "one").read_text() == "mine"
 
     def test_what_the_dead_left_half_written_is_swept(self, broken_off):
@@ -325,47 +370,48 @@ def test_checkpoints_of_a_course_not_taken_are_deleted(broken_off):
 
 
 class TestStarts:
-    def test_a_second_trainer_is_refused_and_the_first_goes_on(self, tmp_path):
-        subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    def test_a_second_trainer_is_refused_and_the_first_goes_on(
+        self, undisturbed_alone, tmp_path, refused
+    ):
         folder = tmp_path / "one"
-        first = subprocess.Popen(command(folder), cwd=ROOT, env=OFTEN, stdout=subprocess.DEVNULL)
+        (first,) = alone(folder)
         wait_for(lambda: RunFolder(folder).resumable(), first)
         first.send_signal(signal.SIGSTOP)  # it cannot end before the others have tried
-        assert "already being trained by another process" in one_sentence(
-            command(folder, "--resume")
+        assert "already being trained by another process" in refused(
+            command(folder, "--resume", epochs=EPOCHS)
         )
-        assert "exists. Continue it with --resume" in one_sentence(command(folder))
+        assert "exists. Continue it with --resume" in refused(command(folder, epochs=EPOCHS))
         assert RunFolder(folder).status()["state"] == "running"
         first.send_signal(signal.SIGCONT)
-        assert first.wait() == 0
-        assert_same_run(tmp_path / "whole", folder)
+        finish([first])
+        assert_same_run(undisturbed_alone, folder)
 
     @pytest.mark.parametrize("task", ["digits", "tumour"])
-    def test_no_data_is_one_sentence_that_says_where_to_get_some(self, tmp_path, task):
+    def test_no_data_is_one_sentence_that_says_where_to_get_some(self, tmp_path, task, capsys):
         (tmp_path / "empty").mkdir()
         for folder in ("empty", "absent"):
             words = [task, "--preset", "smoke", "--data", str(tmp_path / folder)]
-            done = subprocess.run(
-                [sys.executable, "-m", "train", *words, "--out", str(tmp_path / "one")],
-                cwd=ROOT, capture_output=True, text=True,
-            )  # fmt: skip
-            assert done.returncode == 2
-            assert "python -m train data" in done.stderr
-            assert "Traceback" not in done.stderr
+            try:
+                status = main([*words, "--out", str(tmp_path / "one")])
+            except SystemExit as ended:  # told as the words are read
+                status = ended.code
+            assert status == 2
+            assert "python -m train data" in capsys.readouterr().err
 
-    def test_a_corrupt_case_is_named_and_nothing_is_trained(self, tmp_path):
+    def test_a_corrupt_case_is_named_and_nothing_is_trained(self, tmp_path, refused):
         for number in range(4):
             write_case(tmp_path / "cases", number)
         truncate(tmp_path / "cases" / "case_002" / "case_002_t1ce.nii.gz")
         words = ["tumour", "--preset", "smoke", "--data", str(tmp_path / "cases")]
-        line = one_sentence([sys.executable, "-m", "train", *words, "--out", str(tmp_path / "one")])
+        line = refused([sys.executable, "-m", "train", *words, "--out", str(tmp_path / "one")])
         assert "case_002_t1ce.nii.gz" in line
         assert RunFolder(tmp_path / "one").records() == ([], 0)
 
-    def test_a_loss_that_is_no_number_is_one_sentence_and_can_be_resumed_from(self, tmp_path):
+    def test_a_loss_that_is_no_number_is_one_sentence_and_can_be_resumed_from(
+        self, tmp_path, refused
+    ):
         """A learning rate at which the network is soon beyond all numbers."""
-        words = command(tmp_path / "one", "--lr", "1e38", "--optimizer", "sgd")
-        line = one_sentence(words)
+        line = refused(command(tmp_path / "one", "--lr", "1e38", "--optimizer", "sgd"))
         assert "loss is" in line
         status = RunFolder(tmp_path / "one").status()
         assert (status["state"], status["message"]) == ("failed", line.removeprefix("Error: "))

@@ -1,15 +1,11 @@
 """`--tensorboard` of a run that was resumed: every step once."""
 
-import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-pytest.importorskip("tensorboard", reason="pip install tensorboard")
+from train.tensorboard import Board
 
 
 def test_a_resumed_run_shows_every_step_once(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    from train.tensorboard import Board
-
     def rows(steps, loss):
         return [{"step": s, "loss": loss, "iwv": {"visual": loss}} for s in steps]
 
