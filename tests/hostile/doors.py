@@ -14,7 +14,8 @@ from mckd.digits.wave import read_wave
 from mckd.files.checkpoint import load_checkpoint
 from mckd.studio.tasks.digits.service import decode_picture, decode_sound
 from mckd.tumour import read_case
-from tests.hostile.files import Hostile, head, nifti
+from tests.hostile.files import Hostile
+from tests.hostile.images import head, nifti
 
 
 def lay_out(hostile: Hostile, folder: Path) -> Path:
