@@ -26,6 +26,7 @@ from tests.browser.conftest import (
     start_studio,
     stop_studio,
 )
+from tests.patience import until
 
 FULL = "flair+t1+t1c+t2"
 REGIONS = ("et", "tc", "wt")
@@ -92,6 +93,26 @@ def volumes(page: Any, key: str) -> list[float]:
 
 def order(page: Any) -> list[str]:
     return str(page.locator("#compare-subsets .subsets").get_attribute("data-order")).split()
+
+
+def drawn(page: Any, widget: str) -> list[dict[str, Any]]:
+    """What a chart shows: {"name", "type", "x", "y", "customdata"} of each of its series."""
+    plot = page.locator(f"#compare-{widget} .plot")
+    until_there(page, lambda: plot.evaluate("(p) => Boolean(p.data)"))
+    pick = "({ name, type, x, y, customdata }) => ({ name, type, x, y, customdata })"
+    found: list[dict[str, Any]] = plot.evaluate(f"(p) => p.data.map({pick})")
+    return found
+
+
+def until_there(page: Any, true: Callable[[], Any]) -> None:
+    until(true, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
+
+
+def chart_of(page: Any, measure: str, title: str) -> None:
+    """Choose what the chart of the subsets shows, and wait for it."""
+    page.locator("#compare-subsets .chart select").select_option(measure)
+    plot = page.locator("#compare-subsets .plot")
+    until_there(page, lambda: plot.evaluate("(p) => p.layout?.xaxis.title.text") == title)
 
 
 def pane(page: Any, letter: str) -> Any:
@@ -211,7 +232,49 @@ def test_without_a_reference_the_table_has_agreement(visit: Callable[..., Any]) 
     assert row(page, "flair+t1c+t2")[2::3] == ["1.000"] * 3
     expect(pane(page, "B").locator("[data-sequence=t1]")).to_be_hidden()
     expect(pane(page, "A").locator(".ref")).to_be_hidden()
+    page.locator("#compare-contributions summary").click()
+    expect(page.locator("#compare-contributions td.volume").first).to_be_visible()
     expect(page.locator("#compare-contributions td.dice").first).to_be_hidden()
+    assert [bars["type"] for bars in drawn(page, "contributions")] == ["waterfall", "bar"]
+    assert page.locator("#compare-subsets .chart select").input_value() == "agreement"
+
+
+# ---- the chart of the subsets
+
+
+def test_the_chart_shows_the_table_in_its_order(page: Any) -> None:
+    chart_of(page, "volume_ml", "Volume, mL")
+    for k, marks in enumerate(drawn(page, "subsets")):
+        assert marks["name"].lower() == REGIONS[k]
+        assert marks["customdata"] == order(page)
+        shown = [volumes(page, key)[k] for key in order(page)]
+        assert marks["x"] == pytest.approx(shown, abs=SHOWN_ML)
+    page.click('#compare-subsets th[data-by="wt.volume_ml"] button')
+    until_there(page, lambda: drawn(page, "subsets")[2]["customdata"] == order(page))
+    largest = drawn(page, "subsets")[2]["x"]
+    assert largest == sorted(largest, reverse=True)
+
+
+def test_in_the_chart_a_missed_region_has_a_dice_of_zero_and_no_distance(page: Any) -> None:
+    words = {key: row(page, key)[2] for key in order(page)}  # Dice of ET
+    zeros = dict.fromkeys(("missed", "invented"), "0")
+    wanted = {k: float(zeros.get(word, word)) for k, word in words.items() if word != "n/a"}
+    chart_of(page, "dice", "Dice")
+    et = drawn(page, "subsets")[0]
+    shown = dict(zip(et["customdata"], et["x"], strict=True))
+    assert shown == pytest.approx(wanted, abs=0.0006)
+    chart_of(page, "hd95_mm", "HD95, mm")
+    far = {key for key in order(page) if re.fullmatch(r"[\d.]+", row(page, key)[3])}
+    assert {*drawn(page, "subsets")[0]["customdata"]} == far
+
+
+def test_a_mark_of_the_chart_is_shown_in_a_pane(page: Any) -> None:
+    drawn(page, "subsets")
+    mark = page.locator("#compare-subsets .chart .scatterlayer .trace").last.locator("path").first
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    shows(page, "B", order(page)[0])
 
 
 # ---- the views
@@ -332,6 +395,7 @@ def test_another_plane_and_number_of_views(page: Any) -> None:
 def test_contributions_add_up_to_the_full_result(page: Any, region: str) -> None:
     card = page.locator("#compare-contributions")
     card.locator(f".pick [data-region={region}]").click()
+    card.locator("summary").click()
 
     def numbers(name: str) -> list[float]:
         cells = card.locator(f"tbody td.{name}").all_inner_texts()
@@ -344,6 +408,12 @@ def test_contributions_add_up_to_the_full_result(page: Any, region: str) -> None
     total = 0.0 if dice == "missed" else float(dice)
     assert sum(numbers("dice")) == pytest.approx(total, abs=0.003)
     assert sum(numbers("iwv")) == pytest.approx(1, abs=0.02)
+
+    def bars() -> list[list[float]]:
+        return [each["x"][:4] for each in drawn(page, "contributions")]
+
+    shown = [pytest.approx(numbers(name), abs=SHOWN_ML) for name in ("volume", "dice", "iwv")]
+    until_there(page, lambda: bars() == shown)
     expect(card.locator(".sentence")).to_contain_text("mL")
     expect(card.locator(".meaning").first).to_contain_text("every order")
 

@@ -19,6 +19,7 @@ from playwright.sync_api import expect
 
 from tests import small_heads
 from tests.browser.conftest import Studio, arrivals, reach
+from tests.patience import until
 
 ANSWER = "#tumour-findings .findings[data-scored=true]"
 
@@ -217,14 +218,53 @@ def test_the_3d_view_is_made_when_it_is_opened(page: Any) -> None:
     page.click("#tumour-viewer [data-view=solid]")
     page.wait_for_selector("#tumour-viewer .viewer[data-triangles]")
     assert int(float(data(page, "triangles"))) > 500
-    ends = page.locator("#tumour-viewer .solid .end").all_inner_texts()
-    assert sorted(ends) == sorted("LRPAIS")
-    boxes = {
-        end.inner_text(): end.bounding_box()
-        for end in page.locator("#tumour-viewer .solid .end").all()
-    }
+    ends = page.locator("#tumour-viewer .solid text.annotation-text").all()
+    boxes = {str(end.text_content()): end.bounding_box() for end in ends}
+    assert sorted(boxes) == sorted("LRPAIS")
     assert boxes["R"]["x"] < boxes["L"]["x"]  # one looks at the face
     assert boxes["S"]["y"] < boxes["I"]["y"]
+    where = np.argwhere(small_heads.labels() > 0) * small_heads.SPACING
+    reference = surface(page, "reference_wt")
+    for axis, found in enumerate(reference["ends"]):  # in mm, on the axes of the scene
+        assert found == pytest.approx([where[:, axis].min(), where[:, axis].max()], abs=4)
+    aspect = "() => document.querySelector('.solid .plot').layout.scene.aspectmode"
+    assert page.evaluate(aspect) == "data"
+
+
+def surface(page: Any, name: str) -> dict[str, Any]:
+    """What the 3-D view draws under that name: its ends along each axis, how opaque, whether."""
+    script = """(name) => {
+      const plot = document.querySelector('#tumour-viewer .solid .plot');
+      const trace = plot.data.find((each) => each.name === name);
+      const ends = ['x', 'y', 'z'].map((axis) => {
+        const known = [...trace[axis]].filter((v) => v !== null);
+        return [Math.min(...known), Math.max(...known)];
+      });
+      return { ends, opacity: trace.opacity, visible: trace.visible };
+    }"""
+    found: dict[str, Any] = page.evaluate(script, name)
+    return found
+
+
+def test_each_surface_has_its_opacity_and_follows_the_switches(page: Any) -> None:
+    page.click("#tumour-viewer [data-view=solid]")
+    page.wait_for_selector("#tumour-viewer .viewer[data-triangles]")
+    layer = page.locator("#tumour-viewer .layers [data-layer=brain] input")
+    layer.fill("70")
+    until_drawn(page, lambda: surface(page, "brain")["opacity"] == 0.7)
+    layer.fill("0")
+    until_drawn(page, lambda: surface(page, "brain")["visible"] is False)
+    before = surface(page, "wt")["ends"]
+    switch(page, "flair")
+    page.wait_for_selector(f'{ANSWER}[data-used="T1,T1c,T2"]')
+    until_drawn(page, lambda: surface(page, "wt")["ends"] != before)
+    press(page, "w")
+    until_drawn(page, lambda: surface(page, "wt")["visible"] is False)
+    assert surface(page, "et")["visible"]
+
+
+def until_drawn(page: Any, true: Callable[[], Any]) -> None:
+    until(true, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
 
 
 # ---- switching

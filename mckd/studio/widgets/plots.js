@@ -16,7 +16,7 @@ function plotly() {
 }
 
 const NO_BAR = { displayModeBar: false, displaylogo: false, doubleClick: false, showTips: false };
-const PLOT_INKS = ['surface', 'sunken', 'line', 'line-strong', 'ink', 'ink-2', 'ink-3', 'accent', 'bad', 'et', 'tc', 'wt'];
+const PLOT_INKS = ['surface', 'sunken', 'line', 'line-strong', 'ink', 'ink-2', 'ink-3', 'accent', 'bad'];
 
 // The colours of theme.css as they are now, {name: colour}, and the font.
 function plotInks() {

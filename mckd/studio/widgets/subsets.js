@@ -195,6 +195,7 @@ function renderRows() {
   }
   reach(current, Boolean(had));
   markPanes();
+  drawChart();
 }
 
 function line({ key, used, regions }) {
@@ -278,7 +279,3 @@ function markPanes() {
     tr.classList.toggle('shown', Boolean(letters));
   }
 }
-
-watch('value', receive);
-receive();
-setTimeout(() => trigger('begin'));            // the tab was opened: what is on the desk?

@@ -1,4 +1,4 @@
-"""The table of all subsets of a case's sequences, to sort and to pick from."""
+"""The table of all subsets of a case's sequences, to sort and to pick from, and its chart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import PLOTS, widget
 
 
 def subsets(words: dict[str, Any], cases: list[dict[str, str]], **kwargs: Any) -> gr.HTML:
@@ -17,4 +17,4 @@ def subsets(words: dict[str, Any], cases: list[dict[str, str]], **kwargs: Any) -
     the viewer's `mckd:case` says that the case is ready. In the browser it fires `mckd:pick`
     {key} when a row is chosen, and `mckd:open` {case} for a bundled case.
     """
-    return widget("subsets", None, words=words, cases=cases, **kwargs)
+    return widget("subsets", None, ("chart",), PLOTS, words=words, cases=cases, **kwargs)

@@ -16,6 +16,8 @@ const isUsed = () => used.includes(view.sequence);
 
 async function receive() {
   const next = props.value;
+  // Surfaces say what they are of: they count even where a newer scene came before them.
+  if (next && next.surfaces && scene && next.turn === scene.turn) takeSurfaces(next.surfaces, next.turn);
   if (!next || next.stamp < newest) return;
   newest = next.stamp;
   const opened = next.case && next.turn !== fetched.turn;
@@ -68,6 +70,7 @@ async function open() {
   buildSequences();
   buildPlanes();
   forgetSolid();
+  showLayers();
   $('[data-act=reference]').hidden = !scene.case.reference;
   $('.mark.synthetic').hidden = !scene.case.synthetic;
   $('.mark.sides').hidden = scene.case.sides_known;
@@ -197,6 +200,7 @@ function setMode(mode) {
   view.mode = mode;
   $('.planes').hidden = mode !== 'planes';
   $('.solid').hidden = mode !== 'solid';
+  if (mode === 'solid' && root.clientWidth < 520) $('.layers').open = false;
   root.classList.toggle('in-solid', mode === 'solid');
   redraw();
 }

@@ -3,10 +3,10 @@
 
 const STRIP = 30;    // CSS pixels under the picture, a line
 
-function savePicture() {
+async function savePicture() {
   if (!scene || !scene.case || !Object.keys(volumes).length) return;
-  draw();                                       // a WebGL canvas is empty again after its frame
-  makePicture().toBlob((blob) => {
+  draw();
+  (await makePicture()).toBlob((blob) => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = view.mode === 'solid' ? 'mckd-3d.png' : `mckd-${view.sequence}-${view.at.map((v) => v + 1).join('-')}.png`;
@@ -15,7 +15,7 @@ function savePicture() {
   });
 }
 
-function makePicture() {
+async function makePicture() {
   const stage = $('.stage').getBoundingClientRect(), ratio = window.devicePixelRatio || 1, lines = captions();
   const sheet = document.createElement('canvas'), brush = sheet.getContext('2d');
   sheet.width = Math.round(stage.width * ratio);
@@ -24,13 +24,15 @@ function makePicture() {
   brush.fillStyle = '#000';
   brush.fillRect(0, 0, sheet.width, sheet.height);
   brush.translate(-stage.left, -stage.top);
-  const shown = view.mode === 'solid' ? $('.solid') : $('.planes');
-  for (const canvas of shown.querySelectorAll('canvas:not(.rule)')) {
-    const { left, top, width, height } = canvas.getBoundingClientRect();
-    brush.drawImage(canvas, left, top, width, height);
+  if (view.mode === 'solid') brush.drawImage(await solidPicture(stage.width, stage.height, ratio), stage.left, stage.top, stage.width, stage.height);
+  else {
+    for (const canvas of root.querySelectorAll('.planes canvas:not(.rule)')) {
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      brush.drawImage(canvas, left, top, width, height);
+    }
+    for (const bar of root.querySelectorAll('.planes .scale i')) drawBar(brush, bar.getBoundingClientRect());
   }
-  for (const bar of shown.querySelectorAll('.scale i')) drawBar(brush, bar.getBoundingClientRect());
-  for (const words of root.querySelectorAll('.edge, .plane .name, .plane .where, .scale span, .solid .end, .marks .mark:not(.legend)')) drawWords(brush, words);
+  for (const words of root.querySelectorAll('.edge, .plane .name, .plane .where, .scale span, .marks .mark:not(.legend)')) drawWords(brush, words);
   brush.translate(stage.left, stage.top);
   lines.forEach((line, place) => drawCaption(brush, line, stage.width, stage.height + STRIP * (place + 0.5)));
   return sheet;

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import SLICES, widget
+from mckd.studio.widgets import PLOTS, SLICES, widget
 
 PARTS = ("planes", "solid", "measure", "picture", "keep")
 
@@ -20,12 +20,15 @@ def viewer(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
          "case": {"name", "shape", "spacing", "affine", "letters", "box", "sides_known",
                   "synthetic", "sequences": {key: {"label", "file", "low", "step", "clipped",
                   "window"}}, "reference": file or None} or None,
-         "labels": {"stamp": int, "file": file} or None, "used": [key]}
+         "labels": {"stamp": int, "file": file} or None, "used": [key],
+         "surfaces": {"of": stamp of the labels or 0, "files": {name: file}} or None}
 
-    where file is a `FileData` of gzip bytes (services/volumes.py). Files are fetched once: those
-    of a case when `turn` changes, the labels when their stamp does. Everything else, scrubbing
-    included, happens in the browser. A scene older than the one on screen is dropped. In the
-    browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene, and hears
-    `mckd:chosen` {again}: another case is on its way, or, again, the one of a page loaded anew.
+    where file is a `FileData` of gzip bytes (services/volumes.py; a surface: services/meshes.py).
+    Files are fetched once: those of a case when `turn` changes, the labels when their stamp does.
+    Everything else, scrubbing included, happens in the browser; only while the 3-D view is open it
+    fires `surfaces`, for those of what is on screen. A scene older than the one on screen is
+    dropped. In the browser it fires `mckd:case` with {turn, stage, problem, ready} at every scene,
+    and hears `mckd:chosen` {again}: another case is on its way, or, again, the one of a page loaded
+    anew.
     """
-    return widget("viewer", parts=PARTS, shared=SLICES, words=words, **kwargs)
+    return widget("viewer", parts=PARTS, shared=(*SLICES, *PLOTS), words=words, **kwargs)

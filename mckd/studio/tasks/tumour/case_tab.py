@@ -17,6 +17,7 @@ from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.opened import CaseFiles, Opened
 from mckd.studio.tasks.tumour.presentation import findings as findings_of
 from mckd.studio.tasks.tumour.presentation import scene as scene_of
+from mckd.studio.tasks.tumour.solid import SolidService
 from mckd.studio.tasks.tumour.sources import DROPPED, SLOTS, sort
 from mckd.studio.widgets.findings import findings
 from mckd.studio.widgets.intake import intake
@@ -117,6 +118,20 @@ def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
         DiskFull: there is no room for them.
     """
     opened, answer = update.opened, update.answer
+    switches: Any = gr.skip()
+    if opened is not None and answer is None:
+        given = [s for s in SEQUENCES if s in opened.case.present]
+        switches = {"turn": update.turn, "given": given, **_importance(tumour)}
+    return _scene(tumour, desk, update), switches, findings_of(tumour.segmentation, update)
+
+
+def _scene(tumour: CaseService, desk: Desk, update: Update) -> dict[str, Any]:
+    """An update as the viewer's value.
+
+    Raises:
+        DiskFull: there is no room for its files.
+    """
+    opened, answer = update.opened, update.answer
     scene: dict[str, Any] = {
         "turn": update.turn,
         "stamp": update.stamp,
@@ -124,6 +139,7 @@ def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
         "problem": update.problem,
         "case": None,
         "labels": None,
+        "surfaces": None,
         "used": [s for s in SEQUENCES if s in update.used],
     }
     if opened is not None:
@@ -133,11 +149,22 @@ def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
             "stamp": answer.stamp,
             "file": send(tumour, desk, "labels", answer.labels),
         }
-    switches: Any = gr.skip()
-    if opened is not None and answer is None:
-        given = [s for s in SEQUENCES if s in opened.case.present]
-        switches = {"turn": update.turn, "given": given, **_importance(tumour)}
-    return scene, switches, findings_of(tumour.segmentation, update)
+    return scene
+
+
+def surfaces(tumour: CaseService, solid: SolidService, desk: Desk) -> Any:
+    """What is on the desk once more, with its surfaces for the 3-D view."""
+    made = solid.make(desk)
+    if made is None:
+        return gr.skip()
+    update, packed = made
+    try:
+        files = {name: send(tumour, desk, name, data) for name, data in packed.items()}
+    except DiskFull as problem:
+        gr.Warning(str(problem), title="No 3-D view")
+        files = {}
+    of = update.answer.stamp if update.answer else 0
+    return {**_scene(tumour, desk, update), "surfaces": {"of": of, "files": files}}
 
 
 def _importance(tumour: CaseService) -> dict[str, Any]:
@@ -164,7 +191,7 @@ def send(tumour: CaseService, desk: Desk, name: str, data: bytes) -> dict[str, A
 # --- Layout and wiring ----------------------------------------------------------------------------
 
 
-def build(tumour: CaseService) -> gr.State:
+def build(tumour: CaseService, solid: SolidService) -> gr.State:
     """Lay the Brain tumours tab out inside the current `gr.Blocks` and wire it.
 
     Returns:
@@ -190,6 +217,7 @@ def build(tumour: CaseService) -> gr.State:
         open_wish, [desk, chosen], view, trigger_mode="multiple",
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
+    pictures.surfaces(partial(surfaces, tumour, solid), desk, pictures, **AT_ONCE)
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE
     )

@@ -49,7 +49,11 @@ class Answer:
 
 @dataclass
 class Opened:
-    """A case on the shelf, with everything that was worked out about it."""
+    """A case on the shelf, with everything that was worked out about it.
+
+    surfaces: for the 3-D view, packed: {name: bytes} of the answer from these sequences, or of
+    what a word says; see `solid.surfaces_of`.
+    """
 
     case: Case
     packed: dict[str, Packed]
@@ -59,6 +63,7 @@ class Opened:
     encoded: Any = None
     seen: str | None = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
+    surfaces: dict[frozenset[str] | str, dict[str, bytes]] = field(default_factory=dict)
 
     def called(self, alias: str | None) -> str:
         """In what a visitor takes home: the alias, or with None what the files are called."""
@@ -75,6 +80,7 @@ class Opened:
         arrays = [*self.case.volumes.values(), self.case.labels]
         files = [self.reference, *(packed.data for packed in self.packed.values())]
         files += [answer.labels for answer in [*self.answers.values()]]
+        files += [data for made in [*self.surfaces.values()] for data in made.values()]
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
 

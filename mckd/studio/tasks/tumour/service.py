@@ -9,14 +9,17 @@ from mckd.studio.services.folders import Folders
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.compare import CompareService
 from mckd.studio.tasks.tumour.export import ExportService
+from mckd.studio.tasks.tumour.solid import SolidService
 from mckd.tumour.about import ABOUT
 
 
 @dataclass(frozen=True)
 class TumourService:
-    """One service for what is opened, one for its subsets, one for files made of them."""
+    """One service for what is opened, one for its surfaces, one for its subsets, one for files
+    made of them."""
 
     cases: CaseService
+    solid: SolidService
     compare: CompareService
     export: ExportService
 
@@ -37,4 +40,4 @@ def open_service(root: Path, folders: Folders, runs: Path) -> TumourService:
     """The services of the bundled model and cases below the project folder."""
     cases = CaseService.from_checkpoint(ABOUT.checkpoint(root), ABOUT.assets(root), folders)
     compare = CompareService(cases)
-    return TumourService(cases, compare, ExportService(compare))
+    return TumourService(cases, SolidService(cases), compare, ExportService(compare))

@@ -15,7 +15,7 @@ from mckd.tumour.naming import SEQUENCE_NAMES
 def build(tumour: TumourService) -> None:
     """The tabs inside the current `gr.Tabs`."""
     with gr.Tab(ABOUT.name, id=ABOUT.key):
-        desk = case_tab.build(tumour.cases)
+        desk = case_tab.build(tumour.cases, tumour.solid)
     with gr.Tab("Compare", id="compare"):
         compare_tab.build(tumour, desk)
 
