@@ -39,7 +39,7 @@ class Entry:
 SYSTEMS = {
     "mckd": Entry("mckd", "MCKD", "MCKD", "This project's method: learned weights, distillation."),
     "shaspec": Entry("shaspec", "ShaSpec", "ShaSpec", "Shared and specific features (CVPR 2023)."),
-    "lckd": Entry("lckd", "LCKD", "LCKD", "One elected teacher: MCKD's parent (2023)."),
+    "lckd": Entry("lckd", "LCKD", "LCKD", "Elected teachers: MCKD's parent (2023)."),
     "hemis": Entry(
         "hemis", "HeMIS", "U-HeMIS", "Mean and variance over modalities (2016).", needs="maps"
     ),

@@ -1,21 +1,22 @@
-"""LCKD (Wang et al., MICCAI 2023, arXiv 2310.01035): an elected modality teaches the others.
+"""LCKD (Wang et al., MICCAI 2023, arXiv 2310.01035): elected modalities teach the others.
 
 Every `elect_every` steps the modality that does best alone on validation samples is elected
-teacher t; the others learn its features,
+teacher t, for each region of a segmentation one; the others learn the features of all elected,
 
-    l = l_task + alpha sum_{j in A, j != t} || sg(f_t) - f_j ||_1     where t is present,
+    l = l_task + alpha sum_t sum_{j in A, j != t} || sg(f_t) - f_j ||_1     where t is present,
 
 and a missing feature is the mean of the present ones. MCKD, its child, puts learned weights in
 place of the vote.
 
-Other than the authors' code: they elect by validation Dice, a teacher for each region of a tumour,
-every 5,000 steps; a system knows neither regions nor Dice, so ours elects one teacher, by the task
-loss on a batch of the meta-validation part. The norm is the mean over elements. Their warm-up with
-everything is `--warmup-steps`.
+Other than the authors' code: they elect every 5,000 steps of 195,000, by the mean Dice over all
+validation cases; ours by that of a region over `ballots` batches of the meta-validation part, or,
+where answers are no maps, one teacher by the task loss on them. The norm is the mean over elements.
+Their warm-up with everything is `--warmup-steps`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from mckd.method import Batch, MissingModalityNetwork, evaluating
 from mckd.systems.blocks import TASK, descend
-from mckd.systems.system import Moment, Parts, System, Trainer
+from mckd.systems.system import MapParts, Moment, Parts, System, Trainer
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,17 @@ class LCKDOptions:
 
     alpha: weight of the distillation.
     elect_every: steps between two elections; nobody teaches before the first.
+    ballots: batches that an election looks at.
     """
 
     alpha: float = 0.1
     elect_every: int = 100
+    ballots: int = 1
 
     def __post_init__(self) -> None:
-        if self.elect_every < 1:
-            raise ValueError(f"elect_every must be at least 1, not {self.elect_every}.")
+        for name in ("elect_every", "ballots"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
 
 class LCKD(System):
@@ -50,6 +54,7 @@ class LCKD(System):
 
     def __init__(self, parts: Parts, options: LCKDOptions, trainer: Trainer) -> None:
         super().__init__(parts, options, trainer)
+        self.of_maps = isinstance(parts, MapParts)
         self.extra["teacher"] = torch.zeros(len(parts.modalities), device=trainer.device)
 
     @classmethod
@@ -58,35 +63,56 @@ class LCKD(System):
 
     def step(self, now: Moment) -> dict[str, float]:
         found = descend(self, now, self.losses)
-        every = self.options.elect_every
+        every, ballots = self.options.elect_every, self.options.ballots
         if (now.step + 1) % every == 0:
-            self.elect(now.meta_batch(now.step // every))
+            first = now.step // every * ballots
+            self.elect([now.meta_batch(first + n) for n in range(ballots)])
         return found
 
     def losses(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:
         """{name: (weight, loss)} of a batch."""
         features = self.network.encode(batch.inputs, batch.present)
         task = self.trainer.task_loss(self.network.answer(features, batch.present), batch.target)
-        teaching = from_teacher(features[0], batch.present, self.extra["teacher"].bool())
-        return {TASK: (1.0, task), "distillation_loss": (self.options.alpha, teaching)}
+        each = self.extra["teacher"].diag().bool()  # a row with at most one True for each teacher
+        teaching = [from_teacher(features[0], batch.present, teacher) for teacher in each]
+        return {
+            TASK: (1.0, task),
+            "distillation_loss": (self.options.alpha, torch.stack(teaching).sum()),
+        }
 
     @torch.no_grad()
-    def elect(self, batch: Batch) -> None:
-        """The modality with the lowest task loss alone becomes the teacher."""
-        alone = torch.stack([self.alone(batch, m) for m in range(len(self.extra["teacher"]))])
-        self.trainer.average([alone])
-        self.extra["teacher"].zero_()[alone.argmin()] = 1
+    def elect(self, batches: Sequence[Batch]) -> None:
+        """Whoever alone is best for some region becomes a teacher; nobody where all score 0."""
+        scores = torch.stack([self.alone(batches, m) for m in range(len(self.extra["teacher"]))])
+        self.trainer.average([scores])
+        best, who = scores.max(0)
+        self.extra["teacher"].zero_()[who[best > 0]] = 1
 
-    def alone(self, batch: Batch, modality: int) -> Tensor:
-        """The task loss of one modality alone, on the samples that have it; infinite of none."""
-        rows = batch.present[:, modality]
-        if not rows.any():
-            return torch.tensor(torch.inf, device=self.trainer.device)
-        only = torch.zeros_like(batch.present[rows])
-        only[:, modality] = True
-        with evaluating(self.network), self.trainer.autocast():
-            output = self.network(tuple(x[rows] for x in batch.inputs), only)
-        return self.trainer.task_loss(output, batch.target[rows]).float()
+    def alone(self, batches: Sequence[Batch], modality: int) -> Tensor:
+        """The score of one modality alone, on the samples that have it; 0 of none: the Dice of
+        each region (K,), or exp(-task loss) (1,)."""
+        outputs, targets = [], []
+        for batch in batches:
+            rows = batch.present[:, modality]
+            if rows.any():
+                only = torch.zeros_like(batch.present[rows])
+                only[:, modality] = True
+                with evaluating(self.network), self.trainer.autocast():
+                    outputs.append(self.network(tuple(x[rows] for x in batch.inputs), only))
+                targets.append(batch.target[rows])
+        if not outputs:
+            regions = batches[0].target.shape[1] if self.of_maps else 1
+            return torch.zeros(regions, device=self.trainer.device)
+        output, target = torch.cat(outputs), torch.cat(targets)
+        if self.of_maps:
+            return dice(output > 0, target > 0)
+        return torch.exp(-self.trainer.task_loss(output, target).float()).view(1)
+
+
+def dice(found: Tensor, target: Tensor) -> Tensor:
+    """Of regions (B, K, ...) bool, over all samples together: (K,); 0 of two empty ones."""
+    a, b, both = (x.transpose(0, 1).flatten(1).sum(1) for x in (found, target, found & target))
+    return 2 * both / (a + b).clamp(min=1)
 
 
 def from_teacher(features: Tensor, present: Tensor, teacher: Tensor) -> Tensor:

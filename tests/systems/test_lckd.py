@@ -1,10 +1,12 @@
 """LCKD: who is elected and what the others learn, by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mckd.systems.lckd import LCKD, LCKDOptions, from_teacher
-from tests.systems.toy import MODALITIES, Parts, batch, mixed, moment, trainer
+from tests.systems.toy import MODALITIES, MapParts, Parts, batch, mixed, moment, trainer
 
 ALL = torch.ones(1, 3, dtype=torch.bool)
 SECOND = torch.tensor([False, True, False])
@@ -58,17 +60,49 @@ def test_an_election_by_hand():
 
     given = batch(3)
     network.forward = answer
-    losses = [system.alone(given, m).item() for m in range(3)]
-    assert losses == pytest.approx([0.6931472, 0, 0.6931472], abs=1e-6)
-    system.elect(given)
+    scores = [system.alone([given], m).item() for m in range(3)]
+    assert scores == pytest.approx([0.5, 1, 0.5], abs=1e-6)
+    system.elect([given])
     assert system.extra["teacher"].tolist() == [0, 1, 0]
+
+
+def test_an_election_for_two_regions_by_hand():
+    """a finds the left half of the first region, b all of it; c alone finds the second, on one of
+    two ballots: Dice 2/3 and 1, and 2/3. Their union teaches."""
+    torch.manual_seed(0)
+    system = LCKD(MapParts(), LCKDOptions(), trainer())
+    nothing = torch.full((1, 2, 4, 4), -1.0)
+    a, b, c = nothing.clone(), nothing.clone(), nothing.clone()
+    a[:, 0, :, :2], b[:, 0], c[:, 1] = 1, 1, 1
+    ballots = []
+    for second in (1.0, 0.0):
+        target = torch.stack([torch.ones(4, 4), torch.full((4, 4), second)])[None]
+        ballots.append(replace(batch(count=1), target=target))
+    system.network.forward = lambda inputs, present: (a, b, c)[present[0].nonzero().item()]
+    scores = torch.stack([system.alone(ballots, m) for m in range(3)])
+    assert torch.allclose(scores, torch.tensor([[2 / 3, 0], [1, 0], [0, 2 / 3]]))
+    system.elect(ballots)
+    assert system.extra["teacher"].tolist() == [0, 1, 1]
+    system.network.forward = lambda inputs, present: nothing
+    system.elect(ballots)
+    assert system.extra["teacher"].tolist() == [0, 0, 0]
+
+
+def test_several_teachers_teach_all_others():
+    """1, 3 and 8 with the first and the last as teachers: 2 + 7 and 7 + 5."""
+    system = make()
+    system.network.encode = lambda inputs, present: (features(1.0, 3.0, 8.0).expand(6, 3, 2, 5),)
+    system.network.answer = lambda features, present: torch.zeros(6, 2)
+    system.extra["teacher"].copy_(torch.tensor([1.0, 0, 1]))
+    weight, teaching = system.losses(batch())["distillation_loss"]
+    assert (weight, teaching.item()) == (0.1, pytest.approx(21))
 
 
 def test_a_modality_that_no_sample_has_is_not_elected():
     system = make()
     present = torch.tensor([[True, False, True]]).expand(6, 3)
     for seed in range(5):
-        system.elect(batch(seed, present=present))
+        system.elect([batch(seed, present=present)])
         assert system.extra["teacher"][1] == 0
         assert system.extra["teacher"].sum() == 1
 
