@@ -56,7 +56,7 @@ def test_another_task_brings_its_own_choices(tmp_path: Path) -> None:
     presets, scarce, rate, data, systems = tab.choose_task(Training(tmp_path, closed=""), "tumour")
     assert "mmformer" in [key for _, key in systems.choices]
     assert "smil" not in [key for _, key in systems.choices]
-    assert [key for _, key in presets.choices] == ["smoke", "studio", "paper"]
+    assert [key for _, key in presets.choices] == ["smoke", "studio", "compact", "paper"]
     assert not scarce.visible
     assert not rate.visible
     assert "synthetic cases" in data.choices[0][0]
