@@ -5,28 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import platform
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 
-import mckd
-from mckd.files.checkpoint import CheckpointError
 from mckd.files.faults import in_words
-from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import Batch, sample_presence
 from mckd.precision import in_bfloat16
 from mckd.progress import clock
 from mckd.systems import Moment, System, Trainer, system_class
+from train.ahead import Ahead, Means
 from train.features import describe
+from train.resume import check_start, load_newest, versions
 from train.settings import TrainSettings
 from train.state import TrainingState, make_optimizer
 from train.task import Task, generator
@@ -67,11 +64,11 @@ def train(
             "modalities": list(task.parts.modalities),
             "config": dataclasses.asdict(settings),
             "processes": workers.world,
-            "versions": _versions(),
+            "versions": versions(),
             "provenance": task.provenance,
         }
         if workers.is_first:
-            _check(run, config, resume)
+            check_start(run, config, resume)
         session = _Session(task, settings, run, workers, name, say, observers)
         try:
             if workers.is_first and not resume:
@@ -121,8 +118,8 @@ class _Session:
         self.state = TrainingState(self._system(), settings.ema)
         if task.start is not None:
             self.state.start_from(task.start)
-        self.since_record = _Means()
-        self.batches = _Ahead(
+        self.since_record = Means()
+        self.batches = Ahead(
             lambda step: task.training_batch(step, workers.rank, workers.world), settings.loaders
         )
         self.stop_asked = False
@@ -316,7 +313,8 @@ class _Session:
     def _resume(self) -> None:
         """Go back to the newest checkpoint that can be used; every process finds the same."""
         self.saved_step = int(self.run.status().get("checkpoint") or 0)
-        self.note = self._load_newest()
+        since_record, self.note = load_newest(self.state, self.run, self.saved_step)
+        self.since_record.values = since_record
         step = self.state.step
         if self.workers.any(step != self.workers.of_first(step)):
             raise RunError(
@@ -332,42 +330,6 @@ class _Session:
         time_s = rows[-1].get("time_s") if rows else None
         self.seconds_before = float(time_s) if isinstance(time_s, (int, float)) else 0.0
         self.first_step = step
-
-    def _load_newest(self) -> str:
-        """Load it, and say in words what else was found; "" where there is nothing to say.
-
-        Raises:
-            RunError: there are checkpoints, or there was one, and none can be used.
-        """
-        refused: list[str] = []
-        try:
-            listed = self.run.resumable()
-        except ManifestError as error:
-            listed, refused = [], [str(error).rstrip(".")]
-        for path in listed:
-            try:
-                header = self.state.load(path)
-            except CheckpointError as error:
-                refused.append(str(error).split(". ")[0].rstrip("."))
-                continue
-            self.since_record.values = header["since_record"]
-            if not refused:
-                return ""
-            return (
-                f"The newest checkpoint cannot be used ({'; '.join(refused)}). Going on from the "
-                f"one before it, at step {self.state.step}."
-            )
-        written = [path.name for path in self.run.written_checkpoints()]
-        refused += [f"{name} is not listed in {MANIFEST}" for name in written if not listed]
-        if not refused and self.saved_step:
-            refused = [f"that of step {self.saved_step} is gone"]
-        if refused:
-            raise RunError(
-                f"No checkpoint of the run {self.run.name} can be used: {'; '.join(refused)}. "
-                f"Files that you trust can be listed again, in its folder checkpoints, with "
-                f"'sha256sum step-*.safetensors > {MANIFEST}'. Else start anew with another --out."
-            )
-        return "No checkpoint was written before the run ended, so it begins again at step 0."
 
     def _finish(self) -> None:
         if not self.workers.is_first:
@@ -385,7 +347,7 @@ class _Session:
             "settings": dataclasses.asdict(self.settings),
             "metrics": metrics,
             "provenance": self.task.provenance,
-            "versions": _versions(),
+            "versions": versions(),
         }
         self.state.save_model(self.run.checkpoints / MODEL, header, self.task.keeps)
         scores = "  ".join(f"{k} {v:.4f}" for k, v in metrics["test"].items())
@@ -394,67 +356,3 @@ class _Session:
 
     def _ask_stop(self, *_: object) -> None:
         self.stop_asked = True
-
-
-class _Means:
-    """Means of named values since the last `take`."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, list[float]] = {}
-
-    def add(self, **values: float) -> None:
-        for name, value in values.items():
-            self.values.setdefault(name, []).append(value)
-
-    def count(self, name: str) -> int:
-        return len(self.values.get(name, []))
-
-    def take(self) -> dict[str, float]:
-        means = {name: sum(v) / len(v) for name, v in self.values.items()}
-        self.values = {}
-        return means
-
-
-class _Ahead:
-    """Batches by step; threads make the next ones while this one is trained on."""
-
-    def __init__(self, make: Callable[[int], Batch], threads: int) -> None:
-        self._make, self._threads = make, threads
-        self._pool = ThreadPoolExecutor(threads) if threads else None
-        self._coming: dict[int, Future[Batch]] = {}
-
-    def get(self, step: int) -> Batch:
-        if self._pool is None:
-            return self._make(step)
-        for ahead in range(step, step + self._threads + 1):
-            if ahead not in self._coming:
-                self._coming[ahead] = self._pool.submit(self._make, ahead)
-        return self._coming.pop(step).result()
-
-
-def _check(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
-    run.check_start(resume)
-    if resume:
-        saved = run.config()
-        processes = saved.get("processes", config["processes"])
-        if processes != config["processes"]:
-            raise RunError(
-                f"The run {run.name} was started with {processes} processes, each with its share "
-                f"of every batch. Resume it with as many, not {config['processes']}."
-            )
-        theirs, ours = saved.get("config", {}), config["config"]
-        changed = [k for k in ours if theirs.get(k) != ours[k]]
-        if saved.get("task") != config["task"] or changed:
-            what = changed[0] if changed else "task"
-            raise RunError(
-                f"The run {run.name} was started with another {what}. Resume it with the command "
-                f"it was started with and --resume: {saved.get('command', '')}"
-            )
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "mckd": mckd.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }

@@ -1,0 +1,91 @@
+"""How a run begins or goes on: whether it may, and from which checkpoint."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import torch
+
+import mckd
+from mckd.files.checkpoint import CheckpointError
+from mckd.files.manifest import MANIFEST, ManifestError
+from mckd.files.runs import RunError, RunFolder
+from train.state import TrainingState
+
+
+def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
+    """Whether a run may begin, or go on, with this configuration.
+
+    Raises:
+        RunError: it exists, or was started with another one.
+    """
+    run.check_start(resume)
+    if resume:
+        saved = run.config()
+        processes = saved.get("processes", config["processes"])
+        if processes != config["processes"]:
+            raise RunError(
+                f"The run {run.name} was started with {processes} processes, each with its share "
+                f"of every batch. Resume it with as many, not {config['processes']}."
+            )
+        theirs, ours = saved.get("config", {}), config["config"]
+        changed = [k for k in ours if theirs.get(k) != ours[k]]
+        if saved.get("task") != config["task"] or changed:
+            what = changed[0] if changed else "task"
+            raise RunError(
+                f"The run {run.name} was started with another {what}. Resume it with the command "
+                f"it was started with and --resume: {saved.get('command', '')}"
+            )
+
+
+def load_newest(
+    state: TrainingState, run: RunFolder, saved_step: int
+) -> tuple[dict[str, list[float]], str]:
+    """Load the newest checkpoint that can be used; where there was none, the state stays at step 0.
+
+    saved_step: of the last checkpoint, as the run's status says.
+
+    Returns:
+        The losses since the last record, and what else was found, in words; "" where there is
+        nothing to say.
+
+    Raises:
+        RunError: there are checkpoints, or there was one, and none can be used.
+    """
+    refused: list[str] = []
+    try:
+        listed = run.resumable()
+    except ManifestError as error:
+        listed, refused = [], [str(error).rstrip(".")]
+    for path in listed:
+        try:
+            header = state.load(path)
+        except CheckpointError as error:
+            refused.append(str(error).split(". ")[0].rstrip("."))
+            continue
+        note = (
+            f"The newest checkpoint cannot be used ({'; '.join(refused)}). Going on from the "
+            f"one before it, at step {state.step}."
+        )
+        return header["since_record"], note if refused else ""
+    written = [path.name for path in run.written_checkpoints()]
+    refused += [f"{name} is not listed in {MANIFEST}" for name in written if not listed]
+    if not refused and saved_step:
+        refused = [f"that of step {saved_step} is gone"]
+    if refused:
+        raise RunError(
+            f"No checkpoint of the run {run.name} can be used: {'; '.join(refused)}. "
+            f"Files that you trust can be listed again, in its folder checkpoints, with "
+            f"'sha256sum step-*.safetensors > {MANIFEST}'. Else start anew with another --out."
+        )
+    return {}, "No checkpoint was written before the run ended, so it begins again at step 0."
+
+
+def versions() -> dict[str, str]:
+    """Of what a run was made with."""
+    return {
+        "mckd": mckd.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
