@@ -12,7 +12,6 @@ from torch import Tensor
 from mckd.tables.data import Bools
 from mckd.tables.files import TableError, Words
 
-PROBLEMS = ("auto", "classification", "regression")
 MOST_CLASSES = 100
 MOST_WHOLE = 20
 """Labels that are all whole numbers are classes up to this many different ones."""
@@ -76,7 +75,8 @@ class Target:
     def fit(cls, name: str, labels: Words, training: Words, problem: str = "auto") -> Target:
         """Of all labels, and the statistics of those of the training part.
 
-        problem: one of PROBLEMS; `auto` takes numbers for classes if they are whole and few.
+        problem: `classification`, `regression`, or `auto`, which takes numbers for classes if they
+        are whole and few.
 
         Raises:
             TableError: fewer than two different labels, too many classes, words for a regression.

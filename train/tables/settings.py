@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mckd.method import MethodOptions
-from mckd.tables.target import PROBLEMS
 from train.settings import SettingsError, TrainSettings, flag
 
 
@@ -30,7 +29,7 @@ class TableSettings(TrainSettings):
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **TrainSettings.CHOICES,
-        "problem": PROBLEMS,
+        "problem": ("auto", "classification", "regression"),
     }
 
     target: str = ""
