@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     start_studio,
     stop_studio,
 )
+from tests.patience import until
 
 
 @pytest.fixture
@@ -160,14 +161,19 @@ def test_a_tour_that_is_resumed_without_its_case_opens_one_first(
     expect(page.locator(NEXT)).to_be_enabled()
 
 
+def fits(page: Any) -> bool:
+    card = page.locator("#guide .panel").bounding_box()
+    viewer = page.locator("#tumour-viewer .viewer").bounding_box()
+    inside = card["y"] + card["height"] <= 900 and viewer["y"] >= 0
+    return bool(inside and viewer["y"] + viewer["height"] <= card["y"])
+
+
 def test_the_card_leaves_the_viewer_on_the_screen(page: Any) -> None:
     begin(page)
     for _ in range(3):
-        card = page.locator("#guide .panel").bounding_box()
-        viewer = page.locator("#tumour-viewer .viewer").bounding_box()
-        assert card["y"] + card["height"] <= 900
-        assert viewer["y"] >= 0
-        assert viewer["y"] + viewer["height"] <= card["y"]
+        until(
+            lambda: fits(page), pause=lambda s: page.wait_for_timeout(1000 * s)
+        )  # it shrinks then
         go_on(page)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")  # nothing stays under it
     foot = page.locator("#privacy").bounding_box()
