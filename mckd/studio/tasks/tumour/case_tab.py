@@ -19,10 +19,10 @@ from mckd.studio.tasks.tumour.presentation import findings as findings_of
 from mckd.studio.tasks.tumour.presentation import scene as scene_of
 from mckd.studio.tasks.tumour.solid import SolidService
 from mckd.studio.tasks.tumour.sources import DROPPED, SLOTS, sort
-from mckd.studio.widgets.findings import findings
-from mckd.studio.widgets.intake import intake
-from mckd.studio.widgets.sequences import sequences
-from mckd.studio.widgets.viewer import viewer
+from mckd.studio.tasks.tumour.widgets.findings import findings
+from mckd.studio.tasks.tumour.widgets.intake import intake
+from mckd.studio.tasks.tumour.widgets.sequences import sequences
+from mckd.studio.tasks.tumour.widgets.viewer import viewer
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 

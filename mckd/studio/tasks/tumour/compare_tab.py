@@ -16,10 +16,10 @@ from mckd.studio.tasks.tumour.compare import CompareService, CompareUpdate
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.export import KINDS, ExportService
 from mckd.studio.tasks.tumour.service import TumourService
-from mckd.studio.widgets.contributions import contributions
-from mckd.studio.widgets.exports import exports
-from mckd.studio.widgets.panes import panes
-from mckd.studio.widgets.subsets import subsets
+from mckd.studio.tasks.tumour.widgets.contributions import contributions
+from mckd.studio.tasks.tumour.widgets.exports import exports
+from mckd.studio.tasks.tumour.widgets.panes import panes
+from mckd.studio.tasks.tumour.widgets.subsets import subsets
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES
 

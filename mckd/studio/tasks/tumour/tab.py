@@ -7,7 +7,7 @@ import gradio as gr
 from mckd.studio.tasks import Drop, Tab
 from mckd.studio.tasks.tumour import case_tab, compare_tab
 from mckd.studio.tasks.tumour.service import TumourService
-from mckd.studio.widgets.guide import guide
+from mckd.studio.tasks.tumour.widgets.guide import guide
 from mckd.tumour.about import ABOUT
 from mckd.tumour.naming import SEQUENCE_NAMES
 

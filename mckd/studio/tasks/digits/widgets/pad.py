@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.digits.widgets import HERE
 from mckd.studio.widgets import widget
-
-HERE = Path(__file__).parent
 
 
 def pad(**kwargs: Any) -> gr.HTML:

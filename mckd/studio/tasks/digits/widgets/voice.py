@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.digits.widgets import HERE
 from mckd.studio.widgets import widget
-
-HERE = Path(__file__).parent
 
 
 def voice(read: Callable[[str], dict[str, Any]], **kwargs: Any) -> gr.HTML:

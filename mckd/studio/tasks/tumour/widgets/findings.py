@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import ALIAS, widget
+from mckd.studio.tasks.tumour.widgets import ALIAS, HERE
+from mckd.studio.widgets import widget
 
 
 def findings(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
@@ -17,4 +18,4 @@ def findings(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
     It fires `download` when the visitor wants the label file, called as "alias" and "own" in its
     value say, and `accept` when they want images segmented that the model was not made for.
     """
-    return widget("findings", shared=ALIAS, words=words, **kwargs)
+    return widget("findings", shared=ALIAS, words=words, folder=HERE, **kwargs)

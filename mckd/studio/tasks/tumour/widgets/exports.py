@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import ALIAS, widget
+from mckd.studio.tasks.tumour.widgets import ALIAS, HERE
+from mckd.studio.widgets import widget
 
 
 def exports(kinds: dict[str, tuple[str, str]], **kwargs: Any) -> gr.HTML:
@@ -16,4 +17,4 @@ def exports(kinds: dict[str, tuple[str, str]], **kwargs: Any) -> gr.HTML:
     or that it is called as its files are. From Python its value is
     {"stage", "fraction", "problem", "file"}, where file is a `FileData`, which it downloads.
     """
-    return widget("exports", None, shared=ALIAS, kinds=kinds, **kwargs)
+    return widget("exports", None, shared=ALIAS, kinds=kinds, folder=HERE, **kwargs)

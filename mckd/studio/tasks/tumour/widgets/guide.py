@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import widget
 
 
@@ -17,4 +18,4 @@ def guide(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     could do as well (`mckd:open`, `mckd:use`, a click on a tab). Where somebody left it is kept in
     the browser; nothing of a case is.
     """
-    return widget("guide", None, parts=("waits",), labels=labels, **kwargs)
+    return widget("guide", None, parts=("waits",), labels=labels, folder=HERE, **kwargs)

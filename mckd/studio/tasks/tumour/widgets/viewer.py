@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import PLOTS, SLICES, widget
+from mckd.studio.tasks.tumour.widgets import HERE, SLICES
+from mckd.studio.widgets import PLOTS, widget
 
 PARTS = ("planes", "solid", "measure", "picture", "keep")
 
@@ -31,4 +32,6 @@ def viewer(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
     and hears `mckd:chosen` {again}: another case is on its way, or, again, the one of a page loaded
     anew.
     """
-    return widget("viewer", parts=PARTS, shared=(*SLICES, *PLOTS), words=words, **kwargs)
+    return widget(
+        "viewer", parts=PARTS, shared=(*SLICES, *PLOTS), words=words, folder=HERE, **kwargs
+    )

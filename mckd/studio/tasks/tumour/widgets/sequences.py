@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import widget
 
 
@@ -17,4 +18,4 @@ def sequences(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     fires `input`, and `mckd:sequences` in the browser at the very click. One always stays on.
     A page that was loaded anew switches as it was (`mckd:chosen`).
     """
-    return widget("sequences", None, labels=labels, **kwargs)
+    return widget("sequences", None, labels=labels, folder=HERE, **kwargs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import PLOTS, widget
 
 
@@ -15,4 +16,4 @@ def contributions(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     `labels`: what each sequence is called, in order. The region it shows is that of the panes:
     `mckd:region` {region} in both directions. It fires `mckd:contributions` {sentence}.
     """
-    return widget("contributions", None, shared=PLOTS, labels=labels, **kwargs)
+    return widget("contributions", None, shared=PLOTS, labels=labels, folder=HERE, **kwargs)

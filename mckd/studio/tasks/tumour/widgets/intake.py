@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import widget
 
 PARTS = ("gather", "send")
@@ -27,5 +28,12 @@ def intake(
     or on the first; `mckd:drop` {entries} brings files. It says `mckd:chosen` {again} before.
     """
     return widget(
-        "intake", None, parts=PARTS, cases=cases, slots=slots, server_functions=[sort], **kwargs
+        "intake",
+        None,
+        parts=PARTS,
+        cases=cases,
+        slots=slots,
+        server_functions=[sort],
+        folder=HERE,
+        **kwargs,
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from mckd.studio.widgets import SLICES, widget
+from mckd.studio.tasks.tumour.widgets import HERE, SLICES
+from mckd.studio.widgets import widget
 
 PARTS = ("looks",)
 
@@ -24,4 +25,4 @@ def panes(words: dict[str, Any], **kwargs: Any) -> gr.HTML:
     follows `mckd:pick` {key} and `mckd:region` {region}, which it also fires, and fires
     `mckd:panes` {shown: {letter: key}}.
     """
-    return widget("panes", parts=PARTS, shared=SLICES, words=words, **kwargs)
+    return widget("panes", parts=PARTS, shared=SLICES, words=words, folder=HERE, **kwargs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import PLOTS, widget
 
 
@@ -17,4 +18,6 @@ def subsets(words: dict[str, Any], cases: list[dict[str, str]], **kwargs: Any) -
     the viewer's `mckd:case` says that the case is ready. In the browser it fires `mckd:pick`
     {key} when a row is chosen, and `mckd:open` {case} for a bundled case.
     """
-    return widget("subsets", None, ("chart",), PLOTS, words=words, cases=cases, **kwargs)
+    return widget(
+        "subsets", None, ("chart",), PLOTS, words=words, cases=cases, folder=HERE, **kwargs
+    )
