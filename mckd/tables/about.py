@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mckd.tasks import About, Choice
+from mckd.tasks import About, Choice, Series
 
 ABOUT = About(
     key="tables",
@@ -14,4 +14,8 @@ ABOUT = About(
         Choice("studio", "Studio", "The model behind the Tables tab: about a minute."),
     ),
     data="1,600 handwritten numerals in six tables (UCI Multiple Features, CC BY 4.0)",
+    subsets=(
+        Series("all", "All tables", ("#0a6570", "#56bfc9")),
+        Series("mean", "Mean of subsets", ("#16222a", "#e8eef1")),
+    ),
 )
