@@ -89,10 +89,10 @@ def _facts(subject: Subject) -> Table:
 
 def _reference(subject: Subject) -> str:
     """Whether there is one, and for which regions."""
-    told = [REGION_NAMES[region].lower() for region in subject.told]
-    if not told:
+    known = [REGION_NAMES[region].lower() for region in subject.reference_regions]
+    if not known:
         return "none: nothing to score against"
-    return "given" if len(told) == len(REGIONS) else f"given, only for {listed(told)}"
+    return "given" if len(known) == len(REGIONS) else f"given, only for {listed(known)}"
 
 
 def _box(words: str) -> Table:
@@ -151,8 +151,10 @@ def _result(subject: Subject) -> Table:
 
 def _cautions(subject: Subject) -> list[Flowable]:
     """Which of the volumes is not to be relied on, and why."""
-    told = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
-    lines = [f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in told.items() if w]
+    cautions = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
+    lines = [
+        f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in cautions.items() if w
+    ]
     if not lines:
         return []
     style = ParagraphStyle("caution", BODY, textColor=WARN, spaceBefore=3)

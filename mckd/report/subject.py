@@ -146,7 +146,7 @@ class Subject:
         return None if self.case.labels is None else regions(self.case.labels)
 
     @property
-    def told(self) -> list[str]:
+    def reference_regions(self) -> list[str]:
         """The regions that the reference can tell."""
         known = self.case.reference_regions if self.scored else ()
         return [region for region in REGIONS if region in known]

@@ -73,7 +73,7 @@ def figures_json(subject: Subject) -> bytes:
         "date": subject.day.isoformat(),
         "sequences": subject.sequences,
         "reference": subject.scored,
-        "reference_regions": subject.told,
+        "reference_regions": subject.reference_regions,
         "hd95": subject.distances,
         "unlike_training": subject.case.unlike_training,
         "notes": subject.notes,

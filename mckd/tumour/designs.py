@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 class Design:
     """What a network is made of.
 
-    patch: voxels per cell and axis. channels: of each scale, finest first; each scale halves the
-    resolution of the one before. blocks: residual blocks per scale in the encoder. window: voxels
-    (x, y, z) seen at once, in training and prediction; None is the whole brain. told: the encoder
-    knows which sequence it sees: its convolutions are shared, the scale and shift after each are
-    the sequence's own. The paper's is not told. normalised: instance norm in the encoder, as in
-    the paper. What it makes of a voxel depends on how much else is in view, so a network that is
+    patch: voxels of a patch along an axis. channels: of each scale, finest first; each scale halves
+    the resolution of the one before. blocks: residual blocks per scale in the encoder. window:
+    voxels (x, y, z) seen at once, in training and prediction; None is the whole brain. conditional:
+    the encoder's convolutions are shared, the scale and shift after each are the sequence's own;
+    in the paper's design all sequences share these too. normalised: instance norm in the encoder,
+    as in the paper. Its output at a voxel depends on how much else is in view, so a network that is
     trained on crops has to be applied to crops; without it, it may be applied to whole brains.
     """
 
@@ -26,7 +26,7 @@ class Design:
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
     window: Triple | None = None
-    told: bool = False
+    conditional: bool = False
     normalised: bool = False
 
     @property
@@ -38,12 +38,12 @@ class Design:
 # A checkpoint names its network by one of these words.
 DESIGNS = {
     "paper": Design(1, (32, 64, 128, 256, 320), (1, 1, 1, 1, 1), (160, 160, 80), normalised=True),
-    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), told=True),
+    "studio": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), conditional=True),
     # The paper's reading at studio's size, on which the systems are compared. It is normalised, so
     # it is applied in windows of the size of the crops that it is trained on.
     "compact": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), (96, 96, 96), normalised=True),
     # What of the two makes distilled features collapse: `python -m train table --which collapse`.
     "compact-told": Design(2, (16, 32, 64, 96), (0, 1, 1, 2), (96, 96, 96), True, normalised=True),
     "studio-untold": Design(2, (16, 32, 64, 96), (0, 1, 1, 2)),
-    "smoke": Design(4, (16, 32, 64), (0, 1, 1), told=True),
+    "smoke": Design(4, (16, 32, 64), (0, 1, 1), conditional=True),
 }

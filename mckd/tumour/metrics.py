@@ -72,19 +72,19 @@ def score(
     reference: Bools,
     grid: Grid,
     distances: bool = True,
-    told: Collection[str] = REGIONS,
+    scored: Collection[str] = REGIONS,
 ) -> tuple[RegionScore, ...]:
     """ET, TC and WT of a prediction against a reference, as far as that can tell them.
 
     Args:
         prediction, reference: (3, X, Y, Z) bool on `grid`.
         distances: see `score_region`.
-        told: the regions that the reference can tell; the others are left out.
+        scored: the regions that the reference can tell; the others are left out.
     """
     return tuple(
         score_region(name, prediction[k], reference[k], grid, distances)
         for k, name in enumerate(REGIONS)
-        if name in told
+        if name in scored
     )
 
 

@@ -2,8 +2,8 @@
 
 Each sequence is encoded alone, so its features can be kept and any subset decoded from them.
 Volumes are (B, 1, x, y, z), canonical axes, as `Case.prepared` gives them. The network works in
-cells of `patch` voxels: its first layer gathers a cell's voxels into channels, its last layer
-gives each voxel of a cell its own outputs. With patch 2 (cells of 2 mm) all convolutions see an
+patches of `patch` voxels: its first layer gathers a patch's voxels into channels, its last layer
+gives each voxel of a patch its own outputs. With patch 2 (patches of 2 mm) all convolutions see an
 eighth of the voxels, and the outlines stay at 1 mm.
 """
 
@@ -29,10 +29,14 @@ BRANCH = 0.3  # scale of a residual block's change at the start: activations gro
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Of an encoder's convolutions: sets of scales and shifts, and whether there is a norm."""
+class Conditioning:
+    """Of an encoder's convolutions.
 
-    sets: int
+    affines: pairs of scale and shift after each, one per sequence or one for all. normalised:
+    whether instance norm comes before them.
+    """
+
+    affines: int
     normalised: bool
 
 
@@ -61,7 +65,7 @@ class TumourNetwork(MissingModalityNetwork):
     def encode(self, inputs: Sequence[Tensor], present: Tensor) -> tuple[Tensor, ...]:
         count = len(self.modalities)
         told = [partial(self.encoder, sequence=m) for m in range(count)]
-        encoders = told if self.design.told else [self.encoder] * count
+        encoders = told if self.design.conditional else [self.encoder] * count
         return encode_available(encoders, inputs, present)
 
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
@@ -78,10 +82,10 @@ class TumourNetwork(MissingModalityNetwork):
             return super().answer(features, present)
         columns = [unbind_modalities(f) for f in features]
         here = present[0].nonzero().flatten().tolist()
-        cells = self.decode_cells([{m: c[m] for m in here} for c in columns])
-        return spread_cells(cells, self.design.patch)
+        patches = self.decode_patches([{m: c[m] for m in here} for c in columns])
+        return depth_to_space(patches, self.design.patch)
 
-    def decode_cells(self, scales: Sequence[Mapping[int, Tensor]]) -> Tensor:
+    def decode_patches(self, scales: Sequence[Mapping[int, Tensor]]) -> Tensor:
         """`decode` of one subset's features as `of_subset` gives them, without filled copies.
 
         Where a modality is missing, Eq. 2 gives its part of a merge the mean of the others; so
@@ -91,8 +95,8 @@ class TumourNetwork(MissingModalityNetwork):
             scales: {modality: (B, C, ...)} per scale, deepest first.
 
         Returns:
-            Logits still in cells, (B, 3 patch^3, x/patch, y/patch, z/patch), regions innermost;
-            `spread_cells` makes voxels of them. What is decided per voxel is decided faster here.
+            Logits still in patches, (B, 3 patch^3, x/patch, y/patch, z/patch), regions innermost;
+            `depth_to_space` makes voxels of them. What is decided per voxel is decided faster here.
         """
         logits: Tensor = self.decoder.of_available(scales, self.fill)
         return logits
@@ -104,18 +108,20 @@ class Encoder(nn.Module):
     def __init__(self, design: Design, modalities: int) -> None:
         super().__init__()
         self.patch = design.patch
-        kind = Kind(modalities if design.told else 1, design.normalised)
+        conditioning = Conditioning(modalities if design.conditional else 1, design.normalised)
         first, *deeper = design.channels
-        start = Start(design.patch**3, first, kind)
-        self.scales = nn.ModuleList([Chain([start, *_blocks(first, design.blocks[0], kind)])])
+        start = Start(design.patch**3, first, conditioning)
+        self.scales = nn.ModuleList(
+            [Chain([start, *_blocks(first, design.blocks[0], conditioning)])]
+        )
         previous = first
         for channels, count in zip(deeper, design.blocks[1:], strict=True):
-            down = Down(previous, channels, kind)
-            self.scales.append(Chain([down, *_blocks(channels, count, kind)]))
+            down = Down(previous, channels, conditioning)
+            self.scales.append(Chain([down, *_blocks(channels, count, conditioning)]))
             previous = channels
 
     def forward(self, volume: Tensor, sequence: int = 0) -> tuple[Tensor, ...]:
-        x = gather_cells(volume, self.patch)
+        x = space_to_depth(volume, self.patch)
         features = []
         for scale in self.scales:
             x = scale(x, sequence)
@@ -149,8 +155,8 @@ class Decoder(nn.Module):
     def of_available(self, scales: Sequence[Mapping[int, Tensor]], fill: str) -> Tensor:
         pairs = zip(self.merges, scales, strict=True)
         merged = [cast(Merge, merge).of_available(f, fill) for merge, f in pairs]
-        cells: Tensor = self.head(self.maps(merged)[-1])
-        return cells
+        patches: Tensor = self.head(self.maps(merged)[-1])
+        return patches
 
     def maps(self, merged: list[Tensor]) -> list[Tensor]:
         """Merged features to what becomes of them at each scale, deepest first (B, C, ...)."""
@@ -161,7 +167,7 @@ class Decoder(nn.Module):
 
     def read(self, finest: Tensor) -> Tensor:
         """The output of the last of `maps`, in voxels."""
-        return spread_cells(self.head(finest), self.patch)
+        return depth_to_space(self.head(finest), self.patch)
 
 
 class Merge(nn.Module):
@@ -198,7 +204,7 @@ class Merge(nn.Module):
 
 
 class Chain(nn.ModuleList):
-    """Layers one after the other, each told the sequence."""
+    """Layers one after the other, each given the sequence."""
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
         for layer in self:
@@ -209,10 +215,10 @@ class Chain(nn.ModuleList):
 class ResidualBlock(nn.Module):
     """Two 3x3x3 convolutions around an identity path."""
 
-    def __init__(self, channels: int, kind: Kind) -> None:
+    def __init__(self, channels: int, conditioning: Conditioning) -> None:
         super().__init__()
-        self.first = Convolution(channels, channels, 3, kind)
-        self.second = Convolution(channels, channels, 3, kind)
+        self.first = Convolution(channels, channels, 3, conditioning)
+        self.second = Convolution(channels, channels, 3, conditioning)
         nn.init.constant_(self.second.scale, BRANCH)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
@@ -223,9 +229,9 @@ class ResidualBlock(nn.Module):
 class Start(nn.Module):
     """3x3x3 convolution, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kind: Kind) -> None:
+    def __init__(self, inputs: int, outputs: int, conditioning: Conditioning) -> None:
         super().__init__()
-        self.convolution = Convolution(inputs, outputs, 3, kind)
+        self.convolution = Convolution(inputs, outputs, 3, conditioning)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
         return _activate(self.convolution(x, sequence))
@@ -234,14 +240,14 @@ class Start(nn.Module):
 class Down(nn.Module):
     """Halve the resolution: a 2x2x2 convolution of stride 2, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kind: Kind) -> None:
+    def __init__(self, inputs: int, outputs: int, conditioning: Conditioning) -> None:
         super().__init__()
-        # On cells gathered into channels this is a matrix product; its gradient is far faster
+        # On patches gathered into channels this is a matrix product; its gradient is far faster
         # on a CPU than that of a strided convolution.
-        self.project = Convolution(8 * inputs, outputs, 1, kind)
+        self.project = Convolution(8 * inputs, outputs, 1, conditioning)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
-        return _activate(self.project(gather_cells(x, 2), sequence))
+        return _activate(self.project(space_to_depth(x, 2), sequence))
 
 
 class Up(nn.Module):
@@ -252,22 +258,22 @@ class Up(nn.Module):
         self.project = Conv3d(inputs, 8 * outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return spread_cells(self.project(x), 2)
+        return depth_to_space(self.project(x), 2)
 
 
 class Convolution(nn.Module):
     """A convolution of the encoder; each output channel has a learned scale and shift.
 
-    They are the sequence's own where the encoder is told which it sees. With `normalised` the
+    They are the sequence's own where the design is conditional. With `normalised` the
     output first has mean 0 and deviation 1 over the space of each sample (instance norm).
     """
 
-    def __init__(self, inputs: int, outputs: int, size: int, kind: Kind) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, conditioning: Conditioning) -> None:
         super().__init__()
-        self.normalised = kind.normalised
+        self.normalised = conditioning.normalised
         self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size, size))
-        self.scale = nn.Parameter(torch.ones(kind.sets, outputs))
-        self.shift = nn.Parameter(torch.zeros(kind.sets, outputs))
+        self.scale = nn.Parameter(torch.ones(conditioning.affines, outputs))
+        self.shift = nn.Parameter(torch.zeros(conditioning.affines, outputs))
         nn.init.kaiming_normal_(self.weight, a=SLOPE)
 
     def forward(self, x: Tensor, sequence: int = 0) -> Tensor:
@@ -331,7 +337,7 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return normalised[0] if len(normalised) == 1 else torch.cat(normalised)
 
 
-def gather_cells(x: Tensor, size: int) -> Tensor:
+def space_to_depth(x: Tensor, size: int) -> Tensor:
     """(B, C, X, Y, Z) to (B, size^3 C, X/size, Y/size, Z/size), channels last in memory."""
     if size == 1:
         return x
@@ -339,22 +345,22 @@ def gather_cells(x: Tensor, size: int) -> Tensor:
     i, j, k = (n // size for n in space)
     # Channels last from the start: so they lie in the gradient too.
     voxels = x.movedim(1, -1).reshape(b, i, size, j, size, k, size, c)
-    cells = voxels.permute(0, 1, 3, 5, 2, 4, 6, 7)
-    return cells.reshape(b, i, j, k, size**3 * c).movedim(-1, 1)
+    patches = voxels.permute(0, 1, 3, 5, 2, 4, 6, 7)
+    return patches.reshape(b, i, j, k, size**3 * c).movedim(-1, 1)
 
 
-def spread_cells(x: Tensor, size: int) -> Tensor:
-    """The inverse of `gather_cells`: (B, size^3 C, X, Y, Z) to (B, C, X size, ...)."""
+def depth_to_space(x: Tensor, size: int) -> Tensor:
+    """The inverse of `space_to_depth`: (B, size^3 C, X, Y, Z) to (B, C, X size, ...)."""
     if size == 1:
         return x
     b, c, i, j, k = x.shape
-    cells = x.permute(0, 2, 3, 4, 1).reshape(b, i, j, k, size, size, size, c // size**3)
-    voxels = cells.permute(0, 1, 4, 2, 5, 3, 6, 7)
+    patches = x.permute(0, 2, 3, 4, 1).reshape(b, i, j, k, size, size, size, c // size**3)
+    voxels = patches.permute(0, 1, 4, 2, 5, 3, 6, 7)
     return voxels.reshape(b, i * size, j * size, k * size, c // size**3).permute(0, 4, 1, 2, 3)
 
 
-def _blocks(channels: int, count: int, kind: Kind) -> list[ResidualBlock]:
-    return [ResidualBlock(channels, kind) for _ in range(count)]
+def _blocks(channels: int, count: int, conditioning: Conditioning) -> list[ResidualBlock]:
+    return [ResidualBlock(channels, conditioning) for _ in range(count)]
 
 
 def _conv_act(channels: int) -> list[nn.Module]:

@@ -5,8 +5,8 @@ enhancing tumour, are drawn where the overlap to be expected with the true regio
 includes less likely voxels where no voxel is certain, as with few sequences. Then what is seldom
 true of a tumour is left out (`Credible`).
 
-Regions and logits are in cells, (voxels of a cell, i, j, k), as the network gives them. Parts are
-connected through cells that share a face.
+Regions and logits are in patches, (voxels of a patch, i, j, k), as the network gives them. Parts
+are connected through patches that share a face.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from mckd.tumour.geometry import bounding_box
 from mckd.tumour.naming import REGIONS
-from mckd.tumour.network import spread_cells
+from mckd.tumour.network import depth_to_space
 
 ET, TC, WT = range(len(REGIONS))
 ET_SHARE = 0.2
@@ -63,7 +63,7 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
 
     Args:
         logits: (3 size^3, x/size, y/size, z/size), regions innermost, on the CPU.
-        size: voxels of a cell along an axis.
+        size: voxels of a patch along an axis.
         voxel_ml: volume of a voxel.
     """
     et, tc, wt = (logits[region :: len(REGIONS)] for region in (ET, TC, WT))
@@ -86,7 +86,7 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
         core &= around
         enhancing &= around
     regions[TC][box], regions[ET][box] = core, enhancing
-    return torch.stack([spread_cells(region[None], size)[0, 0] for region in regions])
+    return torch.stack([depth_to_space(region[None], size)[0, 0] for region in regions])
 
 
 def most_overlap(logits: Tensor) -> Tensor:
@@ -134,6 +134,6 @@ def _label(region: Tensor) -> tuple[Array, Array]:
 
 
 def _counts(region: Tensor) -> Array:
-    """How many voxels of each cell are in a region, (i, j, k)."""
+    """How many voxels of each patch are in a region, (i, j, k)."""
     counts: Array = region.sum(0, dtype=torch.uint8).numpy()
     return counts

@@ -52,7 +52,7 @@ class TumourParts:
         """An encoder of the design's form, each scale as much narrower as the deepest."""
         share = channels / self.channels
         widths = [max(1, round(share * c)) for c in self.design.channels[:-1]]
-        return _Deepest(replace(self.design, channels=(*widths, channels), told=False), 1)
+        return _Deepest(replace(self.design, channels=(*widths, channels), conditional=False), 1)
 
     def pyramid(self, modality: int, widths: Sequence[int]) -> nn.Module:
         return Encoder(self._of(widths), 1)
@@ -63,8 +63,8 @@ class TumourParts:
         return _Decoding(self._of(widths or self.widths), outputs or self.outputs)
 
     def _of(self, widths: Sequence[int]) -> Design:
-        """The design with other widths, deepest first, and not told what it sees."""
-        return replace(self.design, channels=(*reversed(widths),), told=False)
+        """The design with other widths, deepest first, and one affine for all sequences."""
+        return replace(self.design, channels=(*reversed(widths),), conditional=False)
 
 
 class _Deepest(Encoder):

@@ -4,8 +4,8 @@
     encoded = segmenter.encode(case)                  # each sequence once, alone
     found = segmenter.decide(encoded, {"t1", "t2"})   # any subset of them
 
-A sequence that is added later leaves what is known of the others as it is. A network that sees
-windows of a head instead of the whole brain goes the same way: the whole brain is one window.
+A sequence that is added later does not change the features of the others. A whole brain and
+windows over it are one case: a network that sees the whole has a single window.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mckd.tumour.fingerprint import Known
 from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.network import TumourNetwork, spread_cells
+from mckd.tumour.network import TumourNetwork, depth_to_space
 from mckd.tumour.nifti import Floats
 from mckd.tumour.outline import WT, Credible, outline
 from mckd.tumour.parts import TumourParts
@@ -72,14 +72,14 @@ class Prediction:
     """What was found with the sequences `present`. Regions are in the order ET, TC, WT.
 
     case: it lies on this case's grids. cropped: (3, x, y, z) bool, canonical axes, the case's
-    brain box only; each region within the next. The rest is worked out when it is first asked for,
-    and then kept.
+    brain box only; each region within the next. The rest is computed when it is first used, then
+    kept.
     """
 
     case: Case
     present: frozenset[str]
     cropped: Bools
-    _likely: Callable[[], Tensor]
+    _probabilities: Callable[[], Tensor]
 
     @cached_property
     def regions(self) -> Bools:
@@ -93,9 +93,9 @@ class Prediction:
 
     @cached_property
     def cropped_probabilities(self) -> Floats:
-        """The voxels of `cropped`, float32 in 0..1, as the network gave them: neither nested nor
-        freed of what is not credible."""
-        return self._likely().cpu().numpy()
+        """The voxels of `cropped`, float32 in 0..1, as the network gave them: before regions are
+        nested and parts that are not credible are removed."""
+        return self._probabilities().cpu().numpy()
 
     @cached_property
     def probabilities(self) -> Floats:
@@ -197,8 +197,8 @@ class TumourSegmenter:
         A sequence whose features are still kept is not encoded again, in whatever case it was.
 
         Args:
-            progress: told the share that is done, 0..1, rising. What it raises ends the work;
-                no feature of the case is kept then.
+            progress: called with the share that is done, 0..1, rising. What it raises ends the
+                work; no feature of the case is kept then.
         """
         windows = sliding_windows(case.brain.shape, self._trunk.design)
         size = windows.feature_bytes(self._trunk.design, self.dtype) * len(case.volumes)
@@ -260,19 +260,19 @@ class TumourSegmenter:
 
         size = self._trunk.design.patch
         with in_bfloat16(self._device, self._bf16):
-            cells = [
-                self._trunk.decode_cells(self._network.of_subset(features(index))).float()
+            patches = [
+                self._trunk.decode_patches(self._network.of_subset(features(index))).float()
                 for index in range(len(windows.boxes))
             ]
 
         @cache
-        def likely() -> Tensor:
-            return windows.join([spread_cells(part, size).sigmoid() for part in cells])[0]
+        def probabilities() -> Tensor:
+            return windows.join([depth_to_space(part, size).sigmoid() for part in patches])[0]
 
-        drawn = draw(cells, likely, windows, size, self._credible, case.voxel_ml)
-        if len(cells) > 1:
-            cells.clear()  # joined by now; of a whole head they take several times its memory
-        return Prediction(case, names, np.ascontiguousarray(drawn.numpy()), likely)
+        drawn = draw(patches, probabilities, windows, size, self._credible, case.voxel_ml)
+        if len(patches) > 1:
+            patches.clear()  # joined by now; of a whole head they take several times its memory
+        return Prediction(case, names, np.ascontiguousarray(drawn.numpy()), probabilities)
 
     def forget(self, encoded: Encoded) -> None:
         """Let go of a case's features; whoever decides on it again computes them again."""
@@ -333,8 +333,8 @@ class TumourSegmenter:
 
 
 def draw(
-    cells: Sequence[Tensor],
-    likely: Callable[[], Tensor],
+    patches: Sequence[Tensor],
+    probabilities: Callable[[], Tensor],
     windows: Windows,
     size: int,
     credible: Credible,
@@ -343,14 +343,14 @@ def draw(
     """What `mckd.tumour.outline` draws of a volume that was seen in windows, (3, x, y, z) bool.
 
     Args:
-        cells: a window's logits in cells each, (1, 3 size^3, ...), as `decode_cells` gives
+        patches: a window's logits in patches each, (1, 3 size^3, ...), as `decode_patches` gives
             them; those of a single window are changed.
-        likely: the probabilities of the volume, (3, x, y, z), for several windows.
-        size: voxels of a cell along an axis.
+        probabilities: the probabilities of the volume, (3, x, y, z), for several windows.
+        size: voxels of a patch along an axis.
     """
-    if len(cells) > 1:
-        return outline(likely().logit().cpu(), 1, credible, voxel_ml)
-    logits = cells[0][0].cpu()
+    if len(patches) > 1:
+        return outline(probabilities().logit().cpu(), 1, credible, voxel_ml)
+    logits = patches[0][0].cpu()
     logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
     return outline(logits, size, credible, voxel_ml)[(..., *windows.inner.slices)]
 
@@ -360,7 +360,7 @@ def _bytes(features: Scales) -> int:
 
 
 def _hash(sequence: str, volume: Floats) -> str:
-    """Of what the encoder is told: the sequence, the shape and the voxels."""
+    """Of all that the encoder gets: the sequence, the shape and the voxels."""
     head = repr((sequence, volume.shape)).encode()
     return hashlib.sha256(head + b"|" + volume.tobytes()).hexdigest()
 

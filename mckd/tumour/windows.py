@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mckd.tumour.designs import Design
 from mckd.tumour.geometry import Box, Triple
-from mckd.tumour.network import gather_cells
+from mckd.tumour.network import space_to_depth
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class Windows:
 
     @cached_property
     def padding(self) -> Tensor:
-        """Where the padded volume is not the volume, in cells, (patch^3, x/patch, ...) bool."""
+        """Where the padded volume is not the volume, in patches, (patch^3, x/patch, ...) bool."""
         added = torch.ones(1, 1, *self.padded, dtype=torch.bool)
         added[(..., *self.inner.slices)] = False
-        return gather_cells(added, self.patch)[0]
+        return space_to_depth(added, self.patch)[0]
 
     def feature_bytes(self, design: Design, dtype: torch.dtype) -> int:
         """Of the features of one sequence in all windows."""
         voxels = len(self.boxes) * math.prod(self.boxes[0].shape)
-        # Each scale has an eighth of the cells of the one before.
+        # Each scale has an eighth of the patches of the one before.
         values = (c * voxels // design.patch**3 // 8**s for s, c in enumerate(design.channels))
         return int(dtype.itemsize * sum(values))
 

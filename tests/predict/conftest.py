@@ -16,7 +16,7 @@ from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small network with random weights."""
-    monkeypatch.setitem(DESIGNS, "tiny", Design(2, (4, 8), (0, 1), told=True))
+    monkeypatch.setitem(DESIGNS, "tiny", Design(2, (4, 8), (0, 1), conditional=True))
     torch.manual_seed(3)
     network = TumourNetwork(DESIGNS["tiny"])
     for weights in network.parameters():

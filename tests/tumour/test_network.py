@@ -12,12 +12,12 @@ from mckd.tumour.network import (
     Design,
     TumourNetwork,
     convolve,
-    gather_cells,
+    depth_to_space,
     instance_norm,
-    spread_cells,
+    space_to_depth,
 )
 
-SMALL = Design(2, (8, 8, 16), (0, 1, 1), told=True)
+SMALL = Design(2, (8, 8, 16), (0, 1, 1), conditional=True)
 SHAPE = (16, 24, 8)
 
 
@@ -44,15 +44,15 @@ def names(subset):
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_cells_are_gathered_and_spread_again(size):
     x = torch.arange(2 * 8 * 8 * 4 * 8.0).view(2, 8, 8, 4, 8)
-    assert torch.equal(spread_cells(gather_cells(x, size), size), x)
+    assert torch.equal(depth_to_space(space_to_depth(x, size), size), x)
 
 
 def test_a_cell_s_voxels_stay_together():
     x = torch.zeros(1, 1, 4, 4, 4)
     x[0, 0, 2:, :2, 2:] = 1
-    cells = gather_cells(x, 2)
-    assert cells[0, :, 1, 0, 1].tolist() == [1.0] * 8
-    assert cells.sum() == 8
+    patches = space_to_depth(x, 2)
+    assert patches[0, :, 1, 0, 1].tolist() == [1.0] * 8
+    assert patches.sum() == 8
 
 
 def test_the_norm_is_instance_norm():
@@ -115,8 +115,8 @@ def test_decoding_the_available_is_decoding_the_filled(network, subset, fill, mo
         filled = network.decode(network.complete(features, present))
         here = present[0].nonzero().flatten().tolist()
         alone = {m: tuple(f[:, m] for f in features) for m in here}
-        available = network.decode_cells(network.of_subset(alone))
-    in_voxels = spread_cells(available, network.design.patch)
+        available = network.decode_patches(network.of_subset(alone))
+    in_voxels = depth_to_space(available, network.design.patch)
     assert torch.allclose(filled, in_voxels, atol=1e-5)
 
 
@@ -188,9 +188,9 @@ def test_gradients_pass_through_cells_with_the_channels_last():
     leaf = torch.randn(1, 4, 6, 8, 4, requires_grad=True)
     x = leaf.to(memory_format=torch.channels_last_3d)
     x.register_hook(gradients.append)  # a leaf's own gradient is laid out like the leaf
-    cells = gather_cells(x, 2)
-    assert torch.equal(spread_cells(cells, 2), x)
-    cells.square().sum().backward()
+    patches = space_to_depth(x, 2)
+    assert torch.equal(depth_to_space(patches, 2), x)
+    patches.square().sum().backward()
     assert torch.allclose(leaf.grad, 2 * leaf)
     assert gradients[0].is_contiguous(memory_format=torch.channels_last_3d)
 

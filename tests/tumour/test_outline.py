@@ -16,8 +16,8 @@ from mckd.tumour.outline import (
 )
 
 
-def in_cells(counts):
-    """How many of a cell's 8 voxels are set, (i, j, k), as those voxels, (8, i, j, k)."""
+def in_patches(counts):
+    """How many of a patch's 8 voxels are set, (i, j, k), as those voxels, (8, i, j, k)."""
     return torch.arange(8).view(8, 1, 1, 1) < counts
 
 
@@ -50,14 +50,14 @@ def test_what_is_certain_is_drawn_as_it_is():
 
 def test_a_small_part_is_dropped_beside_a_large_one():
     voxels = torch.zeros(9, 11, 13, dtype=torch.int64)
-    voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 cells
-    voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 cells
+    voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 patches
+    voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 patches
     for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-        kept = large_parts(in_cells(voxels), share)
+        kept = large_parts(in_patches(voxels), share)
         assert kept[voxels == 8].all() == both
         assert kept[voxels == 4].all()
         assert not kept[voxels == 0].any()
-    assert not large_parts(in_cells(voxels * 0), 0.5).any()
+    assert not large_parts(in_patches(voxels * 0), 0.5).any()
 
 
 Y, N, M = 9.0, -9.0, -0.2  # surely, surely not, a little less likely than not
@@ -101,11 +101,11 @@ def test_core_without_its_share_of_the_enhancement_is_oedema():
     assert drawn(none, tc, wt, least_part=0.5)[1] == "111111011101", "no enhancement says nothing"
 
 
-def test_parts_of_the_core_are_weighed_by_voxels_not_cells():
+def test_parts_of_the_core_are_weighed_by_voxels_not_patches():
     core = torch.zeros(9, 4, 4, dtype=torch.int64)
-    core[:4], core[5:] = 8, 8  # 512 voxels in 64 cells, twice
+    core[:4], core[5:] = 8, 8  # 512 voxels in 64 patches, twice
     enhancing = torch.zeros_like(core)
-    enhancing[0], enhancing[5:7] = 8, 1  # 128 voxels in 16 cells; 32 in 32
-    assert enhancing_parts(in_cells(core), in_cells(enhancing))[core > 0].all()
+    enhancing[0], enhancing[5:7] = 8, 1  # 128 voxels in 16 patches; 32 in 32
+    assert enhancing_parts(in_patches(core), in_patches(enhancing))[core > 0].all()
     enhancing[6] = 0  # 16 in 16
-    assert not enhancing_parts(in_cells(core), in_cells(enhancing))[5:].any()
+    assert not enhancing_parts(in_patches(core), in_patches(enhancing))[5:].any()

@@ -20,7 +20,7 @@ from mckd.tumour import SEQUENCES, TumourSegmenter, predictor, read_case
 from mckd.tumour.network import DESIGNS, Design, TumourNetwork
 from mckd.tumour.outline import most_overlap
 
-TINY = Design(2, (4, 8), (0, 1), told=True)
+TINY = Design(2, (4, 8), (0, 1), conditional=True)
 WINDOWED = Design(1, (4, 8), (0, 1), window=(8, 12, 4))
 ROUTES = {"tiny": TINY, "windowed": WINDOWED}
 HEADER = {"modalities": list(SEQUENCES), "normalisation": "softmax"}

@@ -161,7 +161,7 @@ def test_only_what_a_reference_tells_is_scored(tmp_path):
     row = Comparison(case, truth()).rows[0]
     assert [found.score is None for found in row.regions] == [True, True, False]
     assert row["wt"].score.dice == 1
-    told = score(truth(), regions(case.labels), case.grid.canonical, told=case.reference_regions)
+    told = score(truth(), regions(case.labels), case.grid.canonical, scored=case.reference_regions)
     assert [s.region for s in told] == ["wt"]
 
 

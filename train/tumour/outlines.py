@@ -14,7 +14,7 @@ from mckd.method import MissingModalityNetwork, subsets
 from mckd.tumour import REGIONS, SEQUENCES
 from mckd.tumour.comparison import key_of
 from mckd.tumour.geometry import Triple
-from mckd.tumour.network import TumourNetwork, spread_cells
+from mckd.tumour.network import TumourNetwork, depth_to_space
 from mckd.tumour.outline import Credible
 from mckd.tumour.predictor import draw
 from mckd.tumour.windows import Windows, sliding_windows
@@ -65,13 +65,14 @@ def outlines(
             true = network.of_subset({m: features(m) for m, s in enumerate(names) if given[s]})
             bottleneck, skips = (true, scales) if oracle == "bottleneck" else (scales, true)
             scales = [bottleneck[0], *skips[1:]]
-        cells = trunk.decode_cells(scales).float()
+        patches = trunk.decode_patches(scales).float()
 
-        likely = partial(_probabilities, windows, cells, size)
+        probabilities = partial(_probabilities, windows, patches, size)
         if credible is None:
-            yield subset, likely() > 0.5
+            yield subset, probabilities() > 0.5
         else:
-            yield subset, draw(cells.split(1), likely, windows, size, credible, case.voxel_ml)
+            parts = patches.split(1)
+            yield subset, draw(parts, probabilities, windows, size, credible, case.voxel_ml)
 
 
 def subset_scores(
@@ -115,9 +116,9 @@ def region_targets(labels: Tensor) -> Tensor:
     return torch.stack(regions, -1).movedim(-1, 1)
 
 
-def _probabilities(windows: Windows, cells: Tensor, size: int) -> Tensor:
-    """(3, x, y, z) of the whole case, from logits in cells (W, ...), one window each."""
-    return windows.join(spread_cells(cells, size).sigmoid().split(1))[0]
+def _probabilities(windows: Windows, patches: Tensor, size: int) -> Tensor:
+    """(3, x, y, z) of the whole case, from logits in patches (W, ...), one window each."""
+    return windows.join(depth_to_space(patches, size).sigmoid().split(1))[0]
 
 
 def _name(subset: frozenset[str], names: tuple[str, ...]) -> str:

@@ -173,7 +173,7 @@ def table() -> TumourSettings:
 
 
 def smoke() -> TumourSettings:
-    """A look at a run: a small network in cells of 4 mm, on crops; a minute on two CPU cores."""
+    """A look at a run: a small network in patches of 4 mm, on crops; a minute on two CPU cores."""
     return TumourSettings(
         network="smoke",
         crop=96,

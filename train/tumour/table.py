@@ -31,7 +31,7 @@ NETWORKS = {
     "untold-plain": "studio-untold",
     "untold-norm": "compact",
 }
-"""Designs that differ in nothing but whether they are told the sequence, and are normalised."""
+"""Designs that differ only in whether they are conditional, and normalised."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ STEPS_PER_EPOCH = 50
 BRAIN: Triple = (144, 176, 144)
 """Voxels of a training sample that is a whole brain; nearly every brain fits."""
 LARGER_SHARE = 0.25
-"""Share of samples with a cell's worth of more room on every axis, as wide heads have it."""
+"""Share of samples with a patch's worth of more room on every axis, as wide heads have it."""
 ROOM = 16
 _ORDER, _SAMPLE, _META = 1, 2, 3
 

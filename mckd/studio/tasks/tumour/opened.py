@@ -135,7 +135,7 @@ def scores_of(case: Case, bits: Any) -> list[dict[str, Any]]:
             "dice": None if s.dice is None else round(s.dice, 4),
             "hd95_mm": None if s.hd95_mm is None else round(s.hd95_mm, 2),
         }
-        for s in score(found, regions(case.labels), grid, told=case.reference_regions)
+        for s in score(found, regions(case.labels), grid, scored=case.reference_regions)
     }
     none = dict.fromkeys(("outcome", "dice", "hd95_mm"))
     return [row | scores.get(row["region"], none) for row in rows_of(case, found)]
