@@ -32,6 +32,7 @@ from train.workers import Workers
 RECORDS_PER_EPOCH = 4
 FEATURE_BATCHES = 3
 SCORES_SHOWN = 4
+MOST_TEST_SCORES = 16  # in a sentence; the checkpoint has all
 CHECKPOINT_SECONDS = float(os.environ.get("MCKD_CHECKPOINT_SECONDS", "30"))
 _NETWORK_STREAM, _DROP_STREAM = 101, 102
 
@@ -350,7 +351,8 @@ class _Session:
             "versions": versions(),
         }
         self.state.save_model(self.run.checkpoints / MODEL, header, self.task.keeps)
-        scores = "  ".join(f"{k} {v:.4f}" for k, v in metrics["test"].items())
+        shown = [*metrics["test"].items()][:MOST_TEST_SCORES]
+        scores = "  ".join(f"{k} {v:.4f}" for k, v in shown)
         self.report("finished", message=f"Test: {scores}")
         self.say(f"Finished. Test: {scores}")
 

@@ -50,12 +50,17 @@ class TableTask:
         modalities = _chosen(samples.modalities, settings.only)
         tables = {m: training.tables[m] for m in modalities}
         self.columns = {m: Columns.fit(table) for m, table in tables.items()}
+        if empty := [m for m, c in self.columns.items() if not c.width]:
+            raise SettingsError(
+                f"No column of {empty[0]} can be used: they hold free text or nothing. Leave the "
+                "table out."
+            )
         rows = {part: rows_of(dealt[part], self.columns, self.target) for part in PARTS[1:]}
         rows["train"] = rows_of(training, self.columns, self.target)
         self._rows = {part: _with_any(rows[part]) for part in PARTS}
         for part in PARTS:
             if not len(self._rows[part]):
-                raise SettingsError(f"No sample of the {part} part has any of {modalities}.")
+                raise SettingsError(f"No sample of the {part} part has {' or '.join(modalities)}.")
         self._weights = self._class_weights() if settings.balanced else None
         self.parts = TableParts(
             inputs={m: c.width for m, c in self.columns.items()},

@@ -75,6 +75,13 @@ def test_one_modality_is_named_or_the_nearest_is(folder):
         task(folder, only="scna")
 
 
+def test_a_table_of_free_text_is_refused(tmp_path):
+    folder = hospital(tmp_path / "h", 80)
+    write(folder, notes=lines(["id", "said"], [(f"case {k:03}", f"note {k}") for k in range(80)]))
+    with pytest.raises(SettingsError, match="No column of notes can be used"):
+        task(folder)
+
+
 def test_rare_classes_count_as_much_when_balanced(tmp_path):
     rng = np.random.default_rng(0)
     ids, y = [f"s{k}" for k in range(200)], ["rare"] * 10 + ["often"] * 190
