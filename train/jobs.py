@@ -22,24 +22,34 @@ def work_off(
     processes: int,
     finished: Callable[[Result], str],
 ) -> None:
-    """Do every job, `processes` at a time, and print how far it is.
+    """Do every job, `processes` at a time, and print how far it is; one that fails stops no other.
 
-    Leaving by an exception ends the processes; one that trains a run saves a checkpoint first.
+    When this is asked to stop, so are the processes; one that trains saves a checkpoint first.
 
     Args:
         work: a function that other processes can import, or a partial of one.
         finished: told each result as it comes, in this process; returns what to call it.
 
     Raises:
-        RunError: a process was killed.
+        RunError: jobs failed, or a process was killed.
     """
     started = time.monotonic()
+    failed: list[Exception] = []
     try:
         with pool(processes) as workers:
             coming = [workers.submit(work, job) for job in jobs]
-            for done, result in enumerate(as_completed(coming), start=1):
-                name = finished(result.result())
+            for done, job in enumerate(as_completed(coming), start=1):
+                error = job.exception()
+                if isinstance(error, BrokenProcessPool):
+                    raise error
+                if isinstance(error, Exception):
+                    failed.append(error)
+                    name = f"failed: {error}"
+                else:
+                    name = finished(job.result())
                 left = (time.monotonic() - started) / done * (len(jobs) - done)
                 print(f"[{done}/{len(jobs)}] {name}, {clock(left)} left", flush=True)
     except BrokenProcessPool:
         raise RunError("A process was killed. Run the same command to go on.") from None
+    if failed:
+        raise RunError(f"{len(failed)} of {len(jobs)} runs failed. The first: {failed[0]}")

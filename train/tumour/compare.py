@@ -29,8 +29,9 @@ from train.jobs import work_off
 from train.loop import train
 from train.settings import override
 from train.tumour.cases import TrainingCase, fill_cache, load_cases
+from train.tumour.distances import hd95_mm
 from train.tumour.lines import Line, read_lines, write_lines
-from train.tumour.outlines import outlines
+from train.tumour.outlines import outlines, region_targets
 from train.tumour.settings import PRESETS, TumourSettings
 from train.tumour.task import TumourTask
 from train.workers import join_workers, this_device
@@ -155,14 +156,16 @@ def train_and_score(plan: Plan, job: Job) -> str:
 
 def score_case(network: MissingModalityNetwork, case: TrainingCase, bf16: bool) -> list[Line]:
     """Plain outlines of a case from every subset of its sequences, against its reference."""
+    device = next(network.parameters()).device
+    on_cpu = device.type == "cpu"
+    target = region_targets(case.labels[None])[0].to(device)
     whole = case.grid.shape
     reference = regions(case.brain.uncrop(case.labels.cpu().numpy(), whole))
     lines = []
-    with in_bfloat16(next(network.parameters()).device, bf16):
+    with in_bfloat16(device, bf16):
         for subset, found in outlines(network, case, credible=None):
             drawn = case.brain.uncrop(found.cpu().numpy(), whole)
-            lines += [
-                Line(case.name, key_of(subset), s.region, s.outcome, s.dice, s.hd95_mm)
-                for s in score(drawn, reference, case.grid)
-            ]
+            for k, s in enumerate(score(drawn, reference, case.grid, distances=on_cpu)):
+                far = s.hd95_mm if on_cpu else hd95_mm(found[k], target[k], case.grid)
+                lines.append(Line(case.name, key_of(subset), s.region, s.outcome, s.dice, far))
     return lines
