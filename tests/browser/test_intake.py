@@ -191,7 +191,7 @@ def test_a_damaged_archive_is_one_sentence(
 # ---- a drop never leaves the page
 
 
-@pytest.mark.parametrize("tab", ["Brain tumours", "Compare", "Digits", "Training"])
+@pytest.mark.parametrize("tab", ["Brain tumours", "Compare", "Digits", "Tables", "Training"])
 def test_a_drop_on_any_tab_opens_the_list_and_never_the_file(
     visit: Callable[..., Any], study: Path, tmp_path: Path, tab: str
 ) -> None:
