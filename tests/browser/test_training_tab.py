@@ -199,6 +199,7 @@ def test_every_kind_of_series_has_its_chart(tab: Tab, finished_run: str) -> None
     page = tab.page
     for panel in ("iwv", "fill_l1", "fill_cosine"):
         assert [line["name"] for line in lines(page, panel)] == ["Picture", "Voice"]
+    assert [line["name"] for line in lines(page, "feature_std")] == ["Scale 1", "Scale 2"]
     assert [line["name"] for line in lines(page, "validation")] == ["Picture", "Voice", "Both"]
     assert {line["points"] for line in lines(page, "validation")} == {10}
     task = [line for line in lines(page, "loss") if line["name"] == "task"]

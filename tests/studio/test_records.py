@@ -108,6 +108,7 @@ def test_a_row_has_the_losses_of_its_system_and_no_others() -> None:
 
 def test_a_row_names_a_bounded_number_of_series() -> None:
     filled = {"fill_l1": {"t1": 0.25}, "fill_cosine": {"t1": 0.75}}  # paper, Fig. 5
+    filled["feature_std"] = {"1": 0.5}
     assert tidy_row({"step": 1, **filled}) == {"step": 1, **filled}
     tidy = tidy_row({"step": 1, "iwv": {f"m{i}": 0.0 for i in range(1000)}})
     assert tidy is not None

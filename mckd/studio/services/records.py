@@ -25,7 +25,8 @@ RECORDS_NAME = "records.jsonl"
 _CURSOR = re.compile(r"(\d{1,15}):(\d{1,10})")
 _LOSS = re.compile(r"[a-z][a-z_]{0,38}_loss")
 _PLAIN = ("epoch", "time_s", "samples_per_s")
-NAMED = ("iwv", "validation", "fill_l1", "fill_cosine")  # numbers by modality, or by subset
+# Numbers by modality, by subset or by scale.
+NAMED = ("iwv", "validation", "fill_l1", "fill_cosine", "feature_std")
 
 
 def rows_after(folder: Path, cursor: object = None) -> dict[str, Any]:

@@ -66,12 +66,12 @@ function findSeries() {
   for (const panel of panels) {
     const { kind } = panel, names = namesOf(kind);
     const signature = JSON.stringify(names.map((key) => [key, NAMES[key]]));
-    panel.figure.hidden = !names.length && (kind.startsWith("fill") || (kind === "iwv" && run.rows.length > 0));
+    panel.figure.hidden = !names.length && ("optional" in panel.figure.dataset || (kind === "iwv" && run.rows.length > 0));
     if (signature === panel.signature) continue;
     panel.signature = signature;
     panel.series = names.map((key, place) => ({
       id: kind === "loss" ? key : `${kind}.${key}`,
-      name: label(key),
+      name: kind === "feature_std" ? `Scale ${key}` : label(key),
       colour: colourOf(key, place),
       get: kind === "loss" ? (row) => row[key] : (row) => row[kind] && row[kind][key],
     }));
