@@ -103,6 +103,7 @@ def write_run(studio: Studio, name: str) -> str:
                 row["validation"] = {"visual": 0.9, "audio": 0.7, "both": 0.95}
                 row["fill_l1"] = {"visual": 0.25, "audio": 0.375}
                 row["fill_cosine"] = {"visual": 0.5, "audio": 0.625}
+                row["feature_std"] = {"1": 0.25, "2": 0.125}
             if step == 100:
                 row["task_loss"] = None
             records.write(json.dumps(row) + "\n")
