@@ -149,25 +149,26 @@ def as_text(
             ["sequences", *(labels[key] for key in columns)],
             [[row, *(_cell(c[row], measure.digits) for c in columns.values())] for row in shown],
         )
-    text += [
-        "",
-        "**Differences** of the mean over the subsets; p two-sided Wilcoxon over cases",
-        "",
-    ]
-    text += as_markdown(
-        ["measure", "of", "minus", "difference", "p", "p (Holm)"],
-        [
+    if comparisons:
+        text += [
+            "",
+            "**Differences** of the mean over the subsets; p two-sided Wilcoxon over cases",
+            "",
+        ]
+        text += as_markdown(
+            ["measure", "of", "minus", "difference", "p", "p (Holm)"],
             [
-                c.measure.title,
-                labels[c.variant],
-                labels[c.against],
-                _signed(c.difference),
-                f"{c.p:.2g}",
-                f"{c.p_holm:.2g}",
-            ]
-            for c in comparisons
-        ],
-    )
+                [
+                    c.measure.title,
+                    labels[c.variant],
+                    labels[c.against],
+                    _signed(c.difference),
+                    f"{c.p:.2g}",
+                    f"{c.p_holm:.2g}",
+                ]
+                for c in comparisons
+            ],
+        )
     return "\n".join([*text, ""])
 
 
