@@ -76,11 +76,16 @@ def test_a_worker_that_is_killed_is_one_sentence(phantoms):
 
 
 def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
-    words = ["--data", str(bundled), "--out", str(tmp_path), "--seeds", "1", "--epochs", "1"]
-    words += ["--draws", "0", "--systems", "lower-bound"]
+    words = ["--which", "2", "--data", str(bundled), "--out", str(tmp_path)]
+    words += ["--seeds", "1", "--epochs", "1", "--draws", "0", "--systems", "lower-bound"]
     process = start(["table", *words])
     runs = tmp_path / "runs.csv"
-    wait_until(lambda: runs.is_file() and len(runs.read_text().splitlines()) > 1)
+    until(
+        lambda: runs.is_file() and len(runs.read_text().splitlines()) > 1,
+        lambda: "a first run",
+        lambda: "" if process.poll() is None else process.communicate()[1],
+        lambda _: time.sleep(0.3),
+    )
     commands = {p: Path(f"/proc/{p}/cmdline").read_text() for p in session_of(process)}
     os.kill(next(pid for pid, words in commands.items() if "spawn_main" in words), signal.SIGKILL)
     said = process.communicate()[1]
