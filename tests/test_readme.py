@@ -55,7 +55,7 @@ def trains(words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.chdir(tmp_path)
     for folder in [word for word in named if word.startswith(("data/", "runs/")) or word == "DIR"]:
         Path(folder).mkdir(parents=True)  # of an earlier command
-    train.__main__.parser(train.__main__.system_of(named)).parse_args(named)
+    train.__main__.parse(named)
 
 
 def predicts(words: list[str], monkeypatch: pytest.MonkeyPatch, _: Path) -> None:

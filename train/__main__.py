@@ -30,7 +30,7 @@ from train.settings import (
 
 
 def main(argv: Sequence[str]) -> int:
-    arguments = parser(system_of(argv), given(argv, "--which")).parse_args(argv)
+    arguments = parse(argv)
     keep_memory()
     try:
         return int(arguments.action(arguments))
@@ -43,6 +43,11 @@ def main(argv: Sequence[str]) -> int:
     except (RuntimeError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """What a command says; ends with usage and status 2 where it cannot be understood."""
+    return parser(system_of(argv), given(argv, "--which")).parse_args(argv)
 
 
 def system_of(argv: Sequence[str]) -> str:
