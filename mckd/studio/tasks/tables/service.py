@@ -171,8 +171,11 @@ class TableService:
             classifier = self._load(path)
         with desk.lock:
             desk.model, desk.classifier = str(model), classifier
+            bundled = (BUNDLED, self._samples.loaded) if self.status == "ready" else None
             try:
-                self._give(desk, *(desk.own or (BUNDLED, self._samples.loaded)))
+                if (samples := desk.own or bundled) is None:
+                    raise ValueError(self._samples.reason)
+                self._give(desk, *samples)
             except ValueError:
                 desk.given = _of_run("", None, [], classifier)
                 desk.row, desk.on = 0, frozenset()
@@ -188,11 +191,11 @@ class TableService:
         from mckd.tables.archive import unpacked
         from mckd.tables.data import read_folder
 
+        self._have_model(desk)
         try:
             upload = self._folders.take(desk.owner, str(ticket), browser)
             with self._lock, unpacked(upload.path, upload.name) as folder:
-                target = desk.classifier.target.name if desk.classifier else ""
-                samples = read_folder(folder, target, labelled=False, fewest=1)
+                samples = read_folder(folder, desk.classifier.target.name, labelled=False, fewest=1)
         except FileNotFoundError:
             raise ValueError(GONE) from None
         except OSError as error:
@@ -203,10 +206,23 @@ class TableService:
             desk.own = upload.name, samples
 
     def close_archive(self, desk: Desk) -> None:
-        """Back to the bundled samples."""
-        with desk.lock:
-            desk.own = None
-            self._give(desk, BUNDLED, self._samples.loaded)
+        """Back to the bundled samples.
+
+        Raises:
+            ValueError: there are none; a sentence.
+        """
+        desk.own = None
+        self._have_model(desk)
+        self.choose_model(desk, desk.model)
+
+    def _have_model(self, desk: Desk) -> None:
+        """The bundled model on a desk that has none, as after a visitor deleted all.
+
+        Raises:
+            ValueError: it is not there; a sentence.
+        """
+        if desk.classifier is None:
+            self.begin(desk)
 
     def samples(self, desk: Desk) -> list[Option]:
         """What can be chosen: unseen samples where there are some, with their labels."""
@@ -247,8 +263,7 @@ class TableService:
         Raises:
             ValueError: none of them.
         """
-        wanted = frozenset(on) if isinstance(on, list) else frozenset()
-        kept = wanted & frozenset(self.present(desk))
+        kept = frozenset(m for m in self.present(desk) if isinstance(on, list) and m in on)
         if not kept:
             raise ValueError("One modality has to stay on.")
         with desk.lock:
@@ -281,9 +296,9 @@ class TableService:
     def _path_of(self, model: object) -> Path:
         if model == BUNDLED:
             return ABOUT.checkpoint(self._root)
-        if model not in {option.key for option in self.models()}:
+        if model not in [option.key for option in self.models()]:
             raise ValueError(NOT_HERE)
-        run = self._runs.find(model)
+        run = self._runs.find(str(model))
         if run is None:
             raise ValueError(NOT_HERE)
         return RunFolder(run.path).checkpoints / MODEL

@@ -226,3 +226,31 @@ class TestPanels:
     def test_bars_lie_within_their_scale(self):
         assert "left:0.00%;width:50.00%" in panels._bar(0, 0.5)
         assert 'class="less" style="left:25.00%;width:25.00%' in panels._bar(0, -0.5, -1, 1)
+
+
+@pytest.mark.parametrize("value", [None, -7, "x", {}, {"a": 1}, [[1]], [{"a": [1]}], [None]])
+def test_values_that_no_page_sends_are_refused_in_a_sentence(tables, desk, value):
+    for ask in (tables.choose_model, tables.choose_sample, tables.switch):
+        with pytest.raises(ValueError, match=r"\.$"):
+            ask(desk, value)
+
+
+def test_who_deleted_all_can_go_on(tables, desk, tmp_path):
+    tables.close(desk)
+    tables.close_archive(desk)
+    assert tables.answer(desk).part == "test"
+    tables.close(desk)
+    with pytest.raises(ValueError, match="open it again"):
+        tables.open_archive(desk, "no ticket", "browser")
+    assert tables.answer(desk).part == "test"
+
+
+def test_without_the_bundled_model_a_run_can_be_chosen(tables, tmp_path):
+    service = open_service(tmp_path, Folders(), tables._runs.folder)
+    service.warm()
+    desk = Desk()
+    with pytest.raises(ValueError, match=r"\.$"):
+        service.close_archive(desk)
+    service.choose_model(desk, "hospital")
+    with pytest.raises(ValueError, match="Open a ZIP"):
+        service.answer(desk)
