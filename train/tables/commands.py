@@ -60,7 +60,9 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
         help="of trees: folder of labels.csv and tables (default: the bundled Multiple Features)",
     )
     parser.add_argument(
-        "--out", type=Path, help="of trees: folder of its results, gone on with (required there)"
+        "--out",
+        type=Path,
+        help="of trees: folder of its results, gone on with (default: none; trees needs one)",
     )
     parser.add_argument("--seeds", type=at_least(1), default=10, help=f"of trees: splits {DEFAULT}")
     parser.add_argument(

@@ -128,6 +128,7 @@ def bench_steps(folder: Path, crop: int, threads: int, rounds: int) -> dict[str,
         autocast=lambda: in_bfloat16("cpu", not exact),
         synchronise=lambda gradients: None,
         average=lambda tensors: None,
+        complete=lambda: task.training_batch(0, 0, 1),
     )
     system = system_class(settings.system)(task.parts, settings.method, trainer)
     print(f"Training on crops of {crop} voxels per axis, {threads} threads, {rounds} rounds")
