@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mckd.files.atomic import write_atomically
-from mckd.files.tables import as_markdown
+from mckd.files.tables import as_csv, as_markdown
 from train.digits.rows import OURS, PAPER, RATES, SCARCE, VARIANTS, Row
 from train.digits.runs import Plan, Result, Run
 from train.statistics import Interval, bootstrap, holm, mcnemar
@@ -51,7 +49,8 @@ def write_report(
 ) -> str:
     """Write table.csv and table.md; returns the latter."""
     lines = compared(plan, decays, results)
-    write_atomically(out / "table.csv", _as_csv(plan, lines).encode())
+    rows = [dict(zip(FIELDS, _cells(plan, line), strict=True)) for line in lines]
+    write_atomically(out / "table.csv", as_csv(rows).encode())
     text = _as_markdown(plan, lines)
     write_atomically(out / "table.md", text.encode())
     return text
@@ -96,21 +95,17 @@ def _mean_weight(plan: Plan, row: Row, decay: float, results: dict[Run, Result])
     return float(np.mean(found)) if found and not row.alone else None
 
 
-def _as_csv(plan: Plan, lines: list[Line]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for line in lines:
-        row, gain = line.row, line.gain or (None, None, None)
-        paper = PAPER.get(row)
-        values = [*line.accuracy, paper, *gain]
-        writer.writerow(
-            [row.variant, row.tested, f"{line.rate:g}", f"{line.decay:g}", plan.seeds, line.samples]
-            + ["" if x is None else f"{x:.2f}" for x in values]
-            + ["" if p is None else f"{p:.2g}" for p in (line.p, line.p_holm)]
-            + ["" if line.visual_weight is None else f"{line.visual_weight:.2f}"]
-        )
-    return file.getvalue()
+def _cells(plan: Plan, line: Line) -> list[str]:
+    """A line of the CSV, in the order of FIELDS."""
+    row, gain = line.row, line.gain or (None, None, None)
+    values = [*line.accuracy, PAPER.get(row), *gain]
+    return [
+        *(row.variant, row.tested, f"{line.rate:g}", f"{line.decay:g}"),
+        *(str(plan.seeds), str(line.samples)),
+        *("" if x is None else f"{x:.2f}" for x in values),
+        *("" if p is None else f"{p:.2g}" for p in (line.p, line.p_holm)),
+        "" if line.visual_weight is None else f"{line.visual_weight:.2f}",
+    ]
 
 
 def _as_markdown(plan: Plan, lines: list[Line]) -> str:
