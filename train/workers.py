@@ -90,15 +90,14 @@ def join_workers() -> Iterator[Workers]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=timedelta(days=1))
     workers = Workers(rank, world, device)
-    try:
-        yield workers
-        # All leave together: who closes connections early disturbs the others. That one was a
-        # little earlier even so is no fault, as nothing is left to be done.
-        with suppress(WorkersError):
-            workers.any(False)
-    finally:
-        if world > 1:
-            dist.destroy_process_group()
+    yield workers
+    # All leave together: who closes connections early disturbs the others. That one was a little
+    # earlier even so is no fault, as nothing is left to be done. After a fault connections stay
+    # as they are: to close them beside a process that died can abort this one.
+    with suppress(WorkersError):
+        workers.any(False)
+    if world > 1:
+        dist.destroy_process_group()
 
 
 def device_of(local_rank: int, gpus: int) -> torch.device:
