@@ -1,4 +1,4 @@
-"""The README is true: its Python runs, its commands are understood, what it links to is there."""
+"""README and RESULTS are true: Python runs, commands are understood, what they link to is there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ import train.__main__
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.S | re.M)
+BOTH = TEXT + (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", BOTH, re.S | re.M)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 COMMANDS = [
     line
@@ -118,7 +119,7 @@ def test_its_short_description_fits_a_space():
     assert len(re.search(r"^short_description: (.*)$", TEXT, re.M)[1]) <= 60
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "RESULTS.md", "CONTRIBUTING.md"])
 def test_files_that_it_links_to_exist(name):
     links = re.findall(r"\]\(([^)#:\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
     assert links
