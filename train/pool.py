@@ -21,8 +21,8 @@ def pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of new processes, each of which calls `prepare` first.
 
-    Leaving the block by an exception asks them to end (SIGTERM), whatever they are at; and so they
-    do by themselves when this process dies, even by kill -9: each watches for that.
+    Leaving the block by an exception asks them to end (SIGTERM) until they have, whatever they are
+    at; and so they do by themselves when this process dies, even by kill -9: each watches for that.
     """
     spawn = multiprocessing.get_context("spawn")
     workers = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(prepare,))
@@ -30,8 +30,11 @@ def pool(
         yield workers
     except BaseException:
         workers.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        # Who trains saves a checkpoint when asked first, and goes on to what was handed out ahead.
+        while left := multiprocessing.active_children():
+            for process in left:
+                process.terminate()
+            wait([process.sentinel for process in left], ASK_AGAIN_S)
         raise
     finally:
         workers.shutdown(cancel_futures=True)

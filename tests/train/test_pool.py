@@ -1,9 +1,11 @@
 """Processes that a command started end with it, however it ends."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.patience import until
 from train.digits.rows import VARIANTS
+from train.pool import pool
 
 
 def session_of(process):
@@ -96,3 +99,28 @@ def test_a_table_whose_process_is_killed_says_so_and_goes_on(tmp_path, bundled):
     out, said = again.communicate()
     assert again.returncode == 0, said
     assert VARIANTS["lower-bound"].label in out
+
+
+def finish_when_asked(started):
+    """As a run does: what is asked first ends what it is at, and not the process."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    Path(started).touch()
+    asked.wait()
+    signal.signal(signal.SIGTERM, before)
+
+
+def leave_at_the_first(jobs):
+    with pool(1) as workers:
+        for job in jobs:
+            workers.submit(finish_when_asked, job)
+        wait_until(jobs[0].exists)
+        raise KeyboardInterrupt
+
+
+def test_leaving_ends_workers_that_have_more_handed_out(tmp_path):
+    jobs = [tmp_path / str(n) for n in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        leave_at_the_first(jobs)
+    assert multiprocessing.active_children() == []
+    assert not jobs[2].exists()
