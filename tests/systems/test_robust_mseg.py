@@ -14,12 +14,7 @@ from tests.systems.toy import MODALITIES, MapParts, batch, trainer
 EVERYTHING = torch.ones(6, 3, dtype=torch.bool)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make(**widths):

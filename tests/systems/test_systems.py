@@ -29,13 +29,7 @@ EARLY = {"encoder_steps": 2, "teacher_steps": 2, "imputer_steps": 20}
 """What a system begins after some steps, it begins early here."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On maps this small more of them only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def parts_of(name):

@@ -3,17 +3,11 @@
 import json
 
 import pytest
-import torch
 
 from tests import small_heads, untrained
 from train.__main__ import main
 
-
-@pytest.fixture(autouse=True)
-def put_threads_back():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 
 import pytest
-import torch
 
 from mckd.digits import DigitClassifier
 from mckd.files.checkpoint import load_checkpoint
@@ -19,13 +18,10 @@ from train.tumour.scores import CASES, Score
 
 
 @pytest.fixture(autouse=True)
-def short_epochs(monkeypatch):
+def short_epochs(monkeypatch, one_thread):
     monkeypatch.setattr(tumours, "BRAIN", (32, 32, 32))
     for kind in (tumours.TumourTask, studio.StudioTask):
         monkeypatch.setattr(kind, "steps_per_epoch", 2)
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def bundle(tmp_path, run, folds, name, *more):

@@ -51,12 +51,7 @@ def test_every_option_is_tried_with_another_value_than_its_preset_s():
             assert getattr(preset.method, name) != value
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(task, settings, folder, name, monkeypatch):

@@ -124,9 +124,8 @@ def memory_as_it_is(monkeypatch):
 
 
 @pytest.fixture
-def refused(capsys):
+def refused(capsys, one_thread):
     """refused(words): the one sentence with which a command ends, here in this process."""
-    threads = torch.get_num_threads()
 
     def refused(words):
         assert main(words[3:]) == 2  # after python -m train
@@ -134,8 +133,7 @@ def refused(capsys):
         assert line.startswith("Error: ")
         return line
 
-    yield refused
-    torch.set_num_threads(threads)
+    return refused
 
 
 class TestTwoProcesses:

@@ -27,13 +27,7 @@ HEADER = {"modalities": list(SEQUENCES), "normalisation": "softmax"}
 ALL = frozenset(SEQUENCES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """These heads are so small that threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -136,21 +136,7 @@ def compact() -> TumourSettings:
     Crops are the windows in which the network is applied. A step of MCKD takes 0.6 s of one CPU
     core with one sequence and 1.3 s with four; other systems take up to twice as long.
     """
-    return TumourSettings(
-        network="compact",
-        epochs=50,
-        batch_size=1,
-        optimizer="adamw",
-        lr=2e-3,
-        weight_decay=0.02,
-        schedule="cosine",
-        lr_warmup=0.03,
-        clip_norm=2.0,
-        ema=0.99,
-        bf16=True,
-        validate_every=10,
-        method=MethodOptions(gating_scale="modalities", meta_every=10, iwv_lr=2e-2),
-    )
+    return replace(studio(), network="compact", epochs=50)
 
 
 def table() -> TumourSettings:

@@ -8,13 +8,7 @@ from train.digits.protocol import PaperTask
 from train.digits.settings import DigitSettings
 from train.settings import override
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def task_of(folder, **changes):

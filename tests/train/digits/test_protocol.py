@@ -14,13 +14,7 @@ from train.loop import train
 from train.settings import SettingsError, override
 from train.workers import join_workers
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def task_of(folder, **changes):

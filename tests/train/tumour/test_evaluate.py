@@ -244,13 +244,8 @@ class TestWhatIsLeftOut:
         )
 
 
+@pytest.mark.usefixtures("one_thread")
 class TestCommand:
-    @pytest.fixture(autouse=True)
-    def put_threads_back(self):
-        before = torch.get_num_threads()
-        yield
-        torch.set_num_threads(before)
-
     def run(self, tmp_path, data, *more):
         path = tmp_path / "model.safetensors"
         provenance = {"cases": {"train": [], "validation": []}}

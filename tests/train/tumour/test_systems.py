@@ -26,13 +26,9 @@ OF_MAPS = [name for name, entry in SYSTEMS.items() if entry.needs == "maps"]
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
+def small(monkeypatch, one_thread):
     monkeypatch.setitem(DESIGNS, "smoke", TINY)
     monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 3)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(name, cases, out, **changes):

@@ -56,14 +56,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def small_brains(monkeypatch):
+def small_brains(monkeypatch, one_thread):
     monkeypatch.setattr(task, "BRAIN", (32, 32, 32))
     monkeypatch.setattr(task, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 10)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more of them only wait for each other on volumes this small
-    yield
-    torch.set_num_threads(threads)
 
 
 def settings_of(**changes):

@@ -104,21 +104,21 @@ class DigitService:
 
     def draw(self, inputs: Inputs, data_url: object) -> None:
         """Put the pad's picture (a PNG data URL, None when the pad is blank) on the inputs."""
-        try:
-            picture, problem = decode_picture(data_url), ""
-        except ValueError as error:
-            picture, problem = None, str(error)
-        with inputs.lock:
-            inputs.picture.put(picture, problem)
+        self._put(inputs, inputs.picture, decode_picture, data_url)
 
     def speak(self, inputs: Inputs, sound: object) -> None:
         """Put the recorder's sound ({"pcm": base64 int16, "rate": Hz}, or None) on the inputs."""
+        self._put(inputs, inputs.voice, decode_sound, sound)
+
+    @staticmethod
+    def _put(inputs: Inputs, slot: Slot, decode: Callable[[object], Any], sent: object) -> None:
+        """What was sent, decoded, or why it cannot be."""
         try:
-            voice, problem = decode_sound(sound), ""
+            decoded, problem = decode(sent), ""
         except ValueError as error:
-            voice, problem = None, str(error)
+            decoded, problem = None, str(error)
         with inputs.lock:
-            inputs.voice.put(voice, problem)
+            slot.put(decoded, problem)
 
     def read_sound(self, ticket: object) -> dict[str, Any]:
         """A sound file that the browser could not read, uploaded: what its recorder would send.

@@ -211,7 +211,8 @@ class TableService:
         Raises:
             ValueError: there are none; a sentence.
         """
-        desk.own = None
+        with desk.lock:
+            desk.own = None
         self._have_model(desk)
         self.choose_model(desk, desk.model)
 
