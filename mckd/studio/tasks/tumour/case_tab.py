@@ -114,12 +114,15 @@ def show(tumour: CaseService, desk: Desk, update: Update) -> Shown:
 def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
     """The same, with its files written.
 
+    What was sent once is sent with every later stage: Gradio's client makes the next stage out of
+    the last one, in place, so that a value followed by `skip` can be gone before it was shown.
+
     Raises:
         DiskFull: there is no room for them.
     """
-    opened, answer = update.opened, update.answer
+    opened = update.opened
     switches: Any = gr.skip()
-    if opened is not None and answer is None:
+    if opened is not None:
         given = [s for s in SEQUENCES if s in opened.case.present]
         switches = {"turn": update.turn, "given": given, **_importance(tumour)}
     return _scene(tumour, desk, update), switches, findings_of(tumour.segmentation, update)

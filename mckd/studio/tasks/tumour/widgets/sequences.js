@@ -81,4 +81,9 @@ document.addEventListener('mckd:use', ({ detail }) => {
 });
 
 render();
-watch('value', () => { if (!props.value || props.value.turn !== turn || !props.value.on) render(); });
+watch('value', () => {
+  const value = props.value, same = value && value.turn === turn;
+  if (same && value.on) return;                            // our own
+  render();
+  if (same) props.value = { ...value, on: [...on] };       // the server tells of the case, not of the switches
+});
