@@ -22,7 +22,7 @@ UI_ROOMS = re.compile(  # who knows Gradio
     r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py))"
 )
 SERVE_ONE_TASK = {  # besides its own folders
-    "tumour": ("mckd/report/", "mckd/__main__.py", "mckd/predict.py"),
+    "tumour": ("mckd/clinic/", "mckd/report/", "mckd/__main__.py", "mckd/predict.py"),
 }
 
 
@@ -31,9 +31,10 @@ UPWARD = {  # a room, and what it must not know; who knows a task is said below
     "mckd/method/": ("mckd.systems", "mckd.files", "mckd.tasks", "mckd.studio"),
     "mckd/systems/": ("mckd.tasks", "mckd.studio"),
     "mckd/files/": ("mckd.systems", "mckd.tasks", "mckd.report", "mckd.studio"),
+    "mckd/clinic/": ("mckd.report", "mckd.studio"),
     "mckd/report/": ("mckd.studio",),
     "train/": ("mckd.studio",),
-    **dict.fromkeys(FOLDERS_OF_TASKS, ("mckd.report", "mckd.studio")),
+    **dict.fromkeys(FOLDERS_OF_TASKS, ("mckd.clinic", "mckd.report", "mckd.studio")),
 }
 # Rooms that are of no task and no system.
 GENERAL = re.compile(r"(train|mckd/(files|method|systems|studio(/services|/tabs)?))/\w+\.py")

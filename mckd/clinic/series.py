@@ -1,0 +1,141 @@
+"""What a study is, before and after its preparation.
+
+    read -> Study (series as they came, each with a guessed role)
+    prepare -> Prepared (one grid, brain only: a `Case`; and the way back to each series)
+
+Affines are those of NIfTI: voxel index to RAS+ mm. Nothing here knows a person: of a DICOM header
+only `Facts` are kept, and where its files lie, so that results can refer to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mckd.tumour.data import Case
+from mckd.tumour.geometry import Bools, Doubles, Grid
+from mckd.tumour.nifti import Floats
+
+
+class StudyError(ValueError):
+    """A folder or series that cannot be used: one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header says of how a series was made; "" or None where it does not.
+
+    Times in ms, angles in degrees, lengths in mm. order: of the series in time, from 0.
+    contrast: what ContrastBolusAgent holds, or whether it is there. image_type: DICOM's values.
+    """
+
+    description: str = ""
+    vendor: str = ""
+    modality: str = "MR"
+    sequence: tuple[str, ...] = ()  # ScanningSequence: SE, IR, GR, EP ...
+    variant: tuple[str, ...] = ()  # SequenceVariant: SK, MP ...
+    image_type: tuple[str, ...] = ()
+    three_d: bool | None = None
+    tr_ms: float | None = None
+    te_ms: float | None = None
+    ti_ms: float | None = None
+    flip_deg: float | None = None
+    b_value: float | None = None
+    contrast: str = ""
+    order: int | None = None
+    thickness_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a series is taken for.
+
+    slot: flair, t1, t1c or t2; "" if it is none of them or cannot be told. sure: False if a person
+    has to say. why: what speaks for it, or why it is set aside: words for people. doubt: where
+    name, header and picture contradict each other.
+    """
+
+    slot: str = ""
+    sure: bool = False
+    why: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One series as a volume on its own grid.
+
+    key: names it within its study, of letters and digits. name: for people. voxels: (X, Y, Z)
+    float32, rescaled as the header says. files: the files it was made of, slices in the order of
+    the last axis where a file holds one slice. dicom: whether they are DICOM.
+    """
+
+    key: str
+    name: str
+    voxels: Floats = field(repr=False)
+    grid: Grid
+    facts: Facts
+    role: Role
+    files: tuple[Path, ...] = ()
+    dicom: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The series of one examination of one person.
+
+    chosen: {slot: key} that is proposed, the best candidate of each role. aside: {name of a series
+    or file: why it is not used}. others: how many further studies the folder holds, not shown.
+    """
+
+    series: tuple[Series, ...]
+    chosen: Mapping[str, str]
+    aside: Mapping[str, str]
+    others: int = 0
+
+    def __getitem__(self, key: str) -> Series:
+        return next(series for series in self.series if series.key == key)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a preparation, for people.
+
+    kind: registration, resampling, brain. slot: of which sequence, "" of all. said: what was done.
+    trouble: what is wrong with it, "" if nothing.
+    """
+
+    kind: str
+    slot: str
+    said: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study on one grid.
+
+    case: what the networks take. head: {slot: (X, Y, Z) float32} on the case's canonical grid,
+    before the skull was taken off: for the check views. brain: (X, Y, Z) bool on that grid. moved:
+    {slot: (4, 4) rigid, from mm in the space of the case to mm in that of the series}. untouched:
+    whether the images were prepared already and went through as they are.
+    """
+
+    study: Study
+    case: Case
+    head: Mapping[str, Floats] = field(repr=False)
+    brain: Bools = field(repr=False)
+    moved: Mapping[str, Doubles]
+    steps: tuple[Step, ...]
+    untouched: bool = False
+
+    def native(self, regions: npt.NDArray[np.generic], slot: str) -> Bools:
+        """Regions (R, X, Y, Z) on the canonical grid of the case as (R, X, Y, Z) bool on the grid
+        of the series in that slot."""
+        from mckd.clinic.native import to_series
+
+        return to_series(self, regions, slot)
