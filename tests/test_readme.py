@@ -1,4 +1,4 @@
-"""README and RESULTS are true: Python runs, commands are understood, what they link to is there."""
+"""The pages are true: Python runs, commands are understood, what they link to is there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import train.__main__
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BOTH = TEXT + (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", BOTH, re.S | re.M)
+PAGES = sorted(ROOT.glob("*.md"))
+WHOLE = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", WHOLE, re.S | re.M)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 COMMANDS = [
     line
@@ -39,7 +40,7 @@ def test_the_python_runs(monkeypatch):
     samples, rate = soundfile.read(ROOT / "assets" / "digits" / "examples" / "spoken.wav")
     names: dict[str, Any] = {"picture": picture, "samples": samples, "sample_rate": rate}
     for code in PYTHON:
-        exec(compile(code, "README.md", "exec"), names)
+        exec(compile(code, "USAGE.md", "exec"), names)
     assert names["result"].present == {"visual", "audio"}
     assert names["found"].present == {"flair", "t1", "t1c", "t2"}  # the last of the 15
 
@@ -119,8 +120,16 @@ def test_its_short_description_fits_a_space():
     assert len(re.search(r"^short_description: (.*)$", TEXT, re.M)[1]) <= 60
 
 
-@pytest.mark.parametrize("name", ["README.md", "RESULTS.md", "CONTRIBUTING.md"])
-def test_files_that_it_links_to_exist(name):
-    links = re.findall(r"\]\(([^)#:\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+class TestPages:
+    def test_what_they_link_to_exists(self, page):
+        links = re.findall(r"\]\(([^)#:\s]+)\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (ROOT / link).exists()] == []
+
+    def test_one_heading_says_what_each_is_about(self, page):
+        """`#` in code is a comment."""
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+        assert len(re.findall(r"^# ", text, re.M)) == 1
+
+    def test_the_readme_leads_to_each(self, page):
+        assert page.name == "README.md" or f"]({page.name})" in TEXT
