@@ -87,6 +87,17 @@ def add_table_2(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=at_least(1), default=10, help=f"runs per row {DEFAULT}")
     parser.add_argument(
+        "--selection-seeds",
+        type=at_least(1),
+        default=3,
+        help=f"runs that choose a system's weight decay, whatever --seeds is {DEFAULT}",
+    )
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="train nothing: the table of the seeds that are complete (default: no)",
+    )
+    parser.add_argument(
         "--draws",
         type=at_least(0),
         default=3,

@@ -19,8 +19,9 @@ TITLES = {
     "audio": "Table 2b: sounds are tested, pictures are scarce in training",
 }
 FIELDS = (
-    "variant", "tested", "rate", "weight_decay", "seeds", "samples", "mean", "low", "high", "paper",
-    "mckd_minus", "mckd_minus_low", "mckd_minus_high", "p_mcnemar", "p_holm", "visual_weight",
+    "variant", "tested", "rate", "weight_decay", "seeds", "draws", "samples", "mean", "low", "high",
+    "paper", "mckd_minus", "mckd_minus_low", "mckd_minus_high", "p_mcnemar", "p_holm",
+    "visual_weight",
 )  # fmt: skip
 
 
@@ -47,11 +48,16 @@ class Line:
 def write_report(
     out: Path, plan: Plan, decays: dict[Row, float], results: dict[Run, Result]
 ) -> str:
-    """Write table.csv and table.md; returns the latter."""
+    """Write table.csv and table.md of the runs that are complete; returns the latter.
+
+    Raises:
+        RunError: not even one draw of one seed is complete.
+    """
+    asked, plan = plan, plan.complete(decays, results)
     lines = compared(plan, decays, results)
     rows = [dict(zip(FIELDS, _cells(plan, line), strict=True)) for line in lines]
     write_atomically(out / "table.csv", as_csv(rows).encode())
-    text = _as_markdown(plan, lines)
+    text = _as_markdown(asked, plan, lines)
     write_atomically(out / "table.md", text.encode())
     return text
 
@@ -101,18 +107,18 @@ def _cells(plan: Plan, line: Line) -> list[str]:
     values = [*line.accuracy, PAPER.get(row), *gain]
     return [
         *(row.variant, row.tested, f"{line.rate:g}", f"{line.decay:g}"),
-        *(str(plan.seeds), str(line.samples)),
+        *(str(plan.seeds), str(len(plan.draws)), str(line.samples)),
         *("" if x is None else f"{x:.2f}" for x in values),
         *("" if p is None else f"{p:.2g}" for p in (line.p, line.p_holm)),
         "" if line.visual_weight is None else f"{line.visual_weight:.2f}",
     ]
 
 
-def _as_markdown(plan: Plan, lines: list[Line]) -> str:
+def _as_markdown(asked: Plan, plan: Plan, lines: list[Line]) -> str:
     text = [
-        f"Test accuracy in per cent: mean of {plan.seeds} seeds and {_drawn(plan)}, with the 95 % "
-        "interval of a hierarchical bootstrap over seeds, then test samples; in brackets what the "
-        f"paper reports (one run). MFCC variant `{plan.features}`, {plan.epochs} epochs. "
+        f"Test accuracy in per cent: mean of {_counted(asked, plan)} and {_drawn(plan)}, with the "
+        "95 % interval of a hierarchical bootstrap over seeds, then test samples; in brackets what "
+        f"the paper reports (one run). MFCC variant `{plan.features}`, {plan.epochs} epochs. "
         "A star: MCKD differs by McNemar's test (clustered by sample), p below .05 after Holm over "
         "all tested rows of both tables."
     ]
@@ -129,10 +135,16 @@ def _as_markdown(plan: Plan, lines: list[Line]) -> str:
     return "\n".join([*text, ""])
 
 
+def _counted(asked: Plan, plan: Plan) -> str:
+    seeds = f"{plan.seeds} seed" + "s" * (plan.seeds > 1)
+    whole = f"{asked.seeds} seeds with {len(asked.draws)} draws each"
+    return seeds if plan == asked else f"{seeds} (of {whole}, as far as all rows are trained)"
+
+
 def _drawn(plan: Plan) -> str:
     if plan.draws == (0,):
         return f"the pictures in the order `{plan.order}`"
-    return f"{len(plan.draws)} random draws of the pictures"
+    return f"{len(plan.draws)} random draw{'s' * (len(plan.draws) > 1)} of the pictures"
 
 
 def _grid(lines: list[Line], cell: Callable[[Line], str]) -> list[str]:

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the command was asked for. draws: by number; 0 is the order of the files itself."""
+    """What the command was asked for.
+
+    draws: by number; 0 is the order of the files itself. selection_seeds: how many choose the
+    weight decays, however many `seeds` the rows have.
+    """
 
     rows: tuple[Row, ...]
     seeds: int
@@ -84,6 +88,7 @@ class Plan:
     order: str
     features: str
     epochs: int
+    selection_seeds: int = SELECTION_SEEDS
 
     def run(self, row: Row, decay: float, seed: int, draw: int) -> Run:
         told = (self.order, self.features, self.epochs)
@@ -93,7 +98,7 @@ class Plan:
         """The runs whose validation chooses the weight decays."""
         for row in dict.fromkeys(row.selects for row in self.rows):
             for decay in WEIGHT_DECAYS:
-                for seed in range(min(SELECTION_SEEDS, self.seeds)):
+                for seed in range(self.selection_seeds):
                     yield self.run(row, decay, seed, self.draws[0])
 
     def all_runs(self, decays: dict[Row, float]) -> Iterator[Run]:
@@ -102,6 +107,31 @@ class Plan:
             for draw in self.draws:
                 for row in self.rows:
                     yield self.run(row, decays[row.selects], seed, draw)
+
+    def complete(self, decays: dict[Row, float], results: dict[Run, Result]) -> Plan:
+        """The largest part of the plan that has all its runs: seeds 0 to n - 1 with every draw.
+
+        Where not even the first seed has every draw, it with the first draws that it has.
+
+        Raises:
+            RunError: not even the first draw of the first seed is complete.
+        """
+        for smaller in self._smaller():
+            if all(run in results for run in smaller.all_runs(decays)):
+                return smaller
+        first = replace(self, seeds=1, draws=self.draws[:1]).all_runs(decays)
+        missing = sum(run not in results for run in first)
+        raise RunError(
+            f"{missing} runs of the first seed are missing. Train them, or name --systems that "
+            "are complete."
+        )
+
+    def _smaller(self) -> Iterator[Plan]:
+        """This plan, then a seed less at a time, then a draw less at a time."""
+        for seeds in range(self.seeds, 0, -1):
+            yield replace(self, seeds=seeds)
+        for draws in range(len(self.draws) - 1, 0, -1):
+            yield replace(self, seeds=1, draws=self.draws[:draws])
 
     def scores(self, row: Row, decay: float, results: dict[Run, Result]) -> Right:
         """(S, U) who is right, as `train.statistics` takes it.

@@ -1,9 +1,10 @@
 """The paper's Table 2 anew: `python -m train table --which 2 --data DIR --out runs/table`.
 
 A run that has its line in `runs.csv` is not trained again, so an interrupted table goes on where
-it was; two commands may not write to one folder at once. The weight decay of each system is chosen
-on validation accuracy over the first seeds, for all alike; the test part is read once per run, at
-its end, and decides nothing.
+it was; two commands may not use one folder at once (`--report-only` of a copy says how far a table
+is that is still being trained). The weight decay of each system is chosen on validation accuracy
+over the first seeds, for all alike; the test part is read once per run, at its end, and decides
+nothing.
 """
 
 from __future__ import annotations
@@ -32,22 +33,34 @@ RUNS = "runs.csv"
 
 
 def make_table(arguments: argparse.Namespace) -> int:
-    """Train what is missing, then write table.csv and table.md."""
+    """Train what is missing, then write table.csv and table.md; the latter alone if so told."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     sweep(arguments.out)
     plan = _plan(arguments)
     file = RunsFile(arguments.out / RUNS)
-    _train_missing(arguments, file, plan.selection())
+    if not arguments.report_only:
+        _train_missing(arguments, file, plan.selection())
     decays = choose_decays(plan, file.results)
     for row, decay in decays.items():
         print(f"{VARIANTS[row.variant].label}, {row.tested}: weight decay {decay:g}", flush=True)
-    _train_missing(arguments, file, plan.all_runs(decays))
+    if not arguments.report_only:
+        _train_missing(arguments, file, plan.all_runs(decays))
     print(write_report(arguments.out, plan, decays, file.results))
     return 0
 
 
 def choose_decays(plan: Plan, results: dict[Run, Result]) -> dict[Row, float]:
-    """By row that selects: the weight decay with the best mean validation accuracy."""
+    """By row that selects: the weight decay with the best mean validation accuracy.
+
+    Raises:
+        RunError: a run that it takes is missing.
+    """
+    missing = [run for run in plan.selection() if run not in results]
+    if missing:
+        raise RunError(
+            f"{len(missing)} runs that choose weight decays are missing, the first of "
+            f"{missing[0].variant}. Train them, or name --systems that are complete."
+        )
     scores: dict[Row, dict[float, list[float]]] = {}
     for run in plan.selection():
         of_decay = scores.setdefault(run.row, {}).setdefault(run.weight_decay, [])
@@ -57,7 +70,7 @@ def choose_decays(plan: Plan, results: dict[Run, Result]) -> dict[Row, float]:
 
 def _plan(arguments: argparse.Namespace) -> Plan:
     draws = tuple(range(1, arguments.draws + 1)) or (0,)
-    told = (arguments.order, arguments.features, arguments.epochs)
+    told = (arguments.order, arguments.features, arguments.epochs, arguments.selection_seeds)
     return Plan(tuple(rows(arguments.systems)), arguments.seeds, draws, *told)
 
 

@@ -1,13 +1,14 @@
 """Table 2: its rows, its runs, and a whole one of the bundled set."""
 
 import csv
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from mckd.files.runs import RunError
 from train.__main__ import main
-from train.digits.report import compared
+from train.digits.report import compared, write_report
 from train.digits.rows import PAPER, RATES, VARIANTS, Row, rows
 from train.digits.runs import WEIGHT_DECAYS, Plan, Result, Run, RunsFile
 from train.digits.table import choose_decays
@@ -83,7 +84,7 @@ class TestRunsFile:
 
 def test_the_weight_decay_is_the_one_that_validates_best():
     """By the mean over seeds; test accuracy, here the other way round, has no say."""
-    plan = Plan((Row("mckd", "visual", 0.05),), 2, (1, 2), "file", "paper", 60)
+    plan = Plan((Row("mckd", "visual", 0.05),), 5, (1, 2), "file", "paper", 60, selection_seeds=2)
     validation = dict(zip(WEIGHT_DECAYS, ((0.9, 0.1), (0.6, 0.7), (0.5, 0.5)), strict=True))
     results = {
         run: Result(validation[run.weight_decay][run.seed], 1 - run.weight_decay, None, 1, None)
@@ -91,6 +92,49 @@ def test_the_weight_decay_is_the_one_that_validates_best():
     }
     assert len(results) == 6
     assert choose_decays(plan, results) == {Row("mckd", "visual", 0.2): WEIGHT_DECAYS[1]}
+    results.popitem()
+    with pytest.raises(RunError, match=r"1 runs that choose weight decays are missing.* mckd"):
+        choose_decays(plan, results)
+
+
+def test_three_seeds_choose_however_many_the_rows_have():
+    """As the frozen recipe says; a table of one seed is a part of the table of ten."""
+    one, ten = (Plan((Row("mckd", "visual", 0.05),), s, (1,), "file", "paper", 60) for s in (1, 10))
+    assert {run.seed for run in one.selection()} == {0, 1, 2}
+    assert list(one.selection()) == list(ten.selection())
+
+
+class TestComplete:
+    """The largest part of a plan that has all its runs, in a table that was stopped."""
+
+    plan = Plan(
+        (Row("alone", "visual"), Row("mckd", "visual", 0.2)), 3, (1, 2), "file", "paper", 60
+    )
+    decays: ClassVar = {row.selects: 1e-4 for row in plan.rows}
+
+    def trained(self, count):
+        """The first runs in the order of training: by seed, then draw, then row."""
+        runs = list(self.plan.all_runs(self.decays))
+        assert len(runs) == 3 * 2 * 2
+        return {run: result([1, 0]) for run in runs[:count]}
+
+    @pytest.mark.parametrize(
+        ("runs", "seeds", "draws"),
+        [(12, 3, (1, 2)), (11, 2, (1, 2)), (8, 2, (1, 2)), (4, 1, (1, 2)), (3, 1, (1,))],
+    )
+    def test_seeds_count_with_every_draw_and_row(self, runs, seeds, draws):
+        found = self.plan.complete(self.decays, self.trained(runs))
+        assert (found.seeds, found.draws) == (seeds, draws)
+
+    def test_half_of_the_first_draw_is_no_table(self):
+        with pytest.raises(RunError, match="1 runs of the first seed are missing"):
+            self.plan.complete(self.decays, self.trained(1))
+
+    def test_the_report_says_what_it_is_of(self, tmp_path):
+        said = write_report(tmp_path, self.plan, self.decays, self.trained(10))
+        assert "mean of 2 seeds (of 3 seeds with 2 draws each, as far as" in said
+        with (tmp_path / "table.csv").open(encoding="utf-8") as file:
+            assert {(x["seeds"], x["draws"]) for x in csv.DictReader(file)} == {("2", "2")}
 
 
 class TestReport:
@@ -124,15 +168,18 @@ class TestReport:
 
 
 def test_the_whole_command_on_the_bundled_set(tmp_path, bundled, capsys):
-    """One epoch of two systems; run again, it trains nothing and says the same."""
+    """One epoch of two systems; run or reported again, it trains nothing and says the same."""
     words = ["table", "--which", "2", "--data", str(bundled), "--out", str(tmp_path)]
     words += ["--systems", "lower-bound", "mckd", "--seeds", "1", "--draws", "0", "--epochs", "1"]
+    words += ["--selection-seeds", "1"]
+    assert main([*words, "--report-only"]) == 2
+    assert "choose weight decays are missing" in capsys.readouterr().err
     said = []
-    for _ in range(2):
-        assert main(words) == 0
+    for more in ([], [], ["--report-only"]):
+        assert main([*words, *more]) == 0
         said.append(capsys.readouterr().out)
     assert "[6/6] " in said[0]  # after the 12 that choose the weight decays
-    assert "left" not in said[1]
+    assert "left" not in said[1] + said[2]
     table = (tmp_path / "table.md").read_text()
     assert all(table in words for words in said)
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:
