@@ -37,8 +37,16 @@ def bits_to_regions(bits: Bytes) -> Bools:
 def label_file(bits: Bytes, case: Case) -> bytes:
     """Canonical bits (X, Y, Z) as a .nii.gz on the input grid: 1 core, 2 oedema, 4 enhancing.
 
-    The header is new: nothing of the visitor's header goes into it. If no input file said which
-    side is left, neither does this one.
+    If no input file said which side is left, neither does this one.
+    """
+    source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
+    return label_image(case.to_input_grid(bits), case.input_grid, case.sides_known, source)
+
+
+def label_image(bits: Bytes, grid: Grid, sides_known: bool, source: str = "MCKD Studio") -> bytes:
+    """Bits (X, Y, Z) on their own grid as a .nii.gz: 1 core, 2 oedema, 4 enhancing.
+
+    The header is new: nothing of the visitor's header goes into it.
     """
     import nibabel
 
@@ -46,12 +54,11 @@ def label_file(bits: Bytes, case: Case) -> bytes:
     labels[bits & BITS["wt"] != 0] = BRATS["oedema"]
     labels[bits & BITS["tc"] != 0] = BRATS["core"]
     labels[bits & BITS["et"] != 0] = BRATS["et"]
-    image = nibabel.Nifti1Image(case.to_input_grid(labels), case.affine)
-    known = 1 if case.sides_known else 0
+    image = nibabel.Nifti1Image(labels, grid.affine)
+    known = 1 if sides_known else 0
     image.header.set_xyzt_units("mm")
-    image.set_sform(case.affine, code=known)
-    image.set_qform(case.affine, code=known if _is_rigid(case.input_grid) else 0)
-    source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
+    image.set_sform(grid.affine, code=known)
+    image.set_qform(grid.affine, code=known if _is_rigid(grid) else 0)
     image.header["descrip"] = f"{source}: 1 core 2 oedema 4 ET, research only".encode()
     return gzip.compress(image.to_bytes(), 6, mtime=0)
 
