@@ -9,9 +9,10 @@ only `Facts` are kept, and where its files lie, so that results can refer to the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,8 @@ class Facts:
     contrast: str = ""
     order: int | None = None
     thickness_mm: float | None = None
+    pulse: str = ""  # SequenceName, as the vendor calls it: *tfl3d1
+    body: str = ""  # BodyPartExamined
 
 
 @dataclass(frozen=True)
@@ -65,23 +68,41 @@ class Role:
     doubt: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+class Voxels:
+    """A field of voxels that are there, or are read when they are first asked for."""
+
+    def __get__(self, series: Series | None, kind: type) -> Floats:
+        if series is None:
+            raise AttributeError("a series without voxels is none")  # so the field has no default
+        held = series.__dict__["voxels"]
+        if callable(held):
+            held = series.__dict__["voxels"] = held()
+        return cast(Floats, held)
+
+    def __set__(self, series: Series, voxels: Floats | Callable[[], Floats]) -> None:
+        series.__dict__["voxels"] = voxels
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Series:
     """One series as a volume on its own grid.
 
     key: names it within its study, of letters and digits. name: for people. voxels: (X, Y, Z)
-    float32, rescaled as the header says. files: the files it was made of, slices in the order of
-    the last axis where a file holds one slice. dicom: whether they are DICOM.
+    float32, rescaled as the header says; made with them, or with what reads them, and then asking
+    for them raises a StudyError if they are damaged. files: the files it was made of, slices in
+    the order of the last axis where a file holds one slice. frames: of one file that holds all
+    slices, the place of each in it, from 0. dicom: whether the files are DICOM.
     """
 
     key: str
     name: str
-    voxels: Floats = field(repr=False)
     grid: Grid
     facts: Facts
     role: Role
+    voxels: Voxels = Voxels()
     files: tuple[Path, ...] = ()
     dicom: bool = False
+    frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

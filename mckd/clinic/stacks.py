@@ -1,0 +1,134 @@
+"""From slices, as their headers place them, to volumes: what belongs together, and in which order.
+
+DICOM's patient space is LPS, mm: x to the left, y to the back, z up. A grid here is RAS+, as in
+NIfTI: the signs of x and y change, nothing else does. The axes of a volume are column, row, slice;
+slices run along the cross product of the directions of a row and of a column (PS3.3 C.7.6.2.1.1).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mckd.clinic.headers import Frame
+from mckd.clinic.series import Facts, StudyError
+from mckd.tumour.geometry import Doubles, Grid
+from mckd.tumour.nifti_affine import VOXEL_MM
+
+FEWEST_SLICES = 8
+LEAST_COVER_MM = 30.0
+MOST_VOXELS = 2**28
+UNEVEN = 0.1
+"""Steps between slices may differ by this part of the usual one: positions are rounded."""
+UNEVEN_MM = 0.02
+MOST_LEAN = 0.5  # of a step to the side, for each mm along the normal: a stack that leans
+SAME_DIRECTION = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices that make one volume, in the order of its last axis, and the grid that they lie on."""
+
+    frames: tuple[Frame, ...]
+    grid: Grid
+
+    @property
+    def facts(self) -> Facts:
+        return self.frames[0].facts
+
+
+def volumes_of(frames: Iterable[Frame]) -> list[list[Frame]]:
+    """The frames of one series, apart where they are not of one volume.
+
+    A localizer has several planes, a series may hold several echoes, magnitude beside phase, or
+    several b-values. The same image twice is taken once.
+    """
+    once = {frame.instance: frame for frame in frames}
+    parts: dict[object, list[Frame]] = defaultdict(list)
+    for frame in once.values():
+        parts[_what_one_volume_shares(frame)].append(frame)
+    return list(parts.values())
+
+
+def _what_one_volume_shares(frame: Frame) -> object:
+    directions = tuple(np.round(frame.directions.ravel() / SAME_DIRECTION / 2).astype(int))
+    spacing = tuple(round(mm, 3) for mm in frame.pixel_mm)
+    return frame.rows, frame.columns, directions, spacing, frame.told_apart
+
+
+def stacked(frames: Sequence[Frame]) -> Stack:
+    """The volume that frames make.
+
+    Raises:
+        StudyError: they do not lie on one regular grid, or are too few for one: why, in a few words
+            that follow the name of the series.
+    """
+    first = frames[0]
+    if any(frame.position.size != 3 or frame.directions.size != 6 for frame in frames):
+        raise StudyError("its header does not say where its slices lie")
+    normal = _normal(first)
+    if len(frames) < FEWEST_SLICES:
+        count = "one slice" if len(frames) == 1 else f"{len(frames)} slices"
+        raise StudyError(f"too few slices for a volume: {count}")
+    if first.rows * first.columns * len(frames) > MOST_VOXELS:
+        raise StudyError("it holds more voxels than any scan of a head")
+    along = np.array([frame.position @ normal for frame in frames])
+    order = np.argsort(along, kind="stable")
+    slices = tuple(frames[place] for place in order)
+    step = _step(np.array([frame.position for frame in slices]), normal)
+    affine = np.eye(4)
+    affine[:3, 0] = first.directions[:, 0] * first.pixel_mm[0]
+    affine[:3, 1] = first.directions[:, 1] * first.pixel_mm[1]
+    affine[:3, 2] = step
+    affine[:3, 3] = slices[0].position
+    affine[:2] *= -1  # LPS to RAS+
+    grid = Grid((first.columns, first.rows, len(slices)), affine)
+    if not all(VOXEL_MM[0] <= mm <= VOXEL_MM[1] for mm in grid.spacing_mm):
+        raise StudyError("its voxels have a size that no scan of a head has")
+    if len(slices) * float(step @ normal) < LEAST_COVER_MM:
+        raise StudyError("its slices cover too little of a head")
+    return Stack(slices, grid)
+
+
+def _normal(frame: Frame) -> Doubles:
+    row, column = frame.directions.T
+    lengths = np.linalg.norm([row, column], axis=1)
+    if np.abs(lengths - 1).max() > 0.01 or abs(row @ column) > 0.01:
+        raise StudyError("the directions of its rows and columns are not at right angles")
+    return np.asarray(np.cross(row, column))
+
+
+def _step(positions: Doubles, normal: Doubles) -> Doubles:
+    """(3,): from one slice to the next, the mean; positions (N, 3) in order.
+
+    Raises:
+        StudyError: several slices in one place, a missing one, or steps that differ.
+    """
+    along = np.diff(positions @ normal)
+    usual = float(np.median(along))
+    allowed = max(UNEVEN * usual, UNEVEN_MM)
+    if (along < UNEVEN_MM).any():
+        places = 1 + int((along >= UNEVEN_MM).sum())
+        raise StudyError(
+            f"several images at each place ({len(positions)} at {places}): a series in time, of "
+            "diffusion, or of several echoes"
+        )
+    if (np.abs(along - usual) > allowed).any():
+        missing = round(along.max() / usual) - 1
+        raise StudyError(
+            f"at least {missing} of its slices missing: some lie {along.max():.3g} mm apart, the "
+            f"others {usual:.3g} mm"
+            if missing
+            else f"its slices lie unevenly, {along.min():.3g} to {along.max():.3g} mm apart"
+        )
+    step = (positions[-1] - positions[0]) / (len(positions) - 1)
+    regular = positions[0] + np.arange(len(positions))[:, None] * step
+    if np.abs(positions - regular).max() > max(usual / 2, UNEVEN_MM):
+        raise StudyError("its slices do not lie behind each other")
+    aside = np.linalg.norm(step - (step @ normal) * normal)
+    if aside > MOST_LEAN * (step @ normal):
+        raise StudyError("its slices do not lie behind each other")
+    return np.asarray(step)
