@@ -16,12 +16,13 @@ from pathlib import Path
 from mckd import __version__
 from mckd.memory import keep_memory
 from mckd.progress import Progress
+from mckd.tasks import about
 from mckd.tumour.naming import NONE, SEG, SEQUENCE_NAMES, SEQUENCES, STACK
 
 # Nothing here imports numpy or torch: help and errors of the command line answer at once.
 __all__ = ["Progress", "main"]
 
-BUNDLED = Path(__file__).resolve().parents[1] / "checkpoints" / "tumour.safetensors"
+BUNDLED = about("tumour").checkpoint()
 USAGE, STOPPED = 2, 130
 ALL = "all"
 
@@ -211,6 +212,11 @@ def _count(word: str) -> int:
     return int(word)
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """`mckd`, once installed."""
     keep_memory()
-    sys.exit(main(sys.argv[1:]))
+    return main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(run())

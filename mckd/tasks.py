@@ -19,7 +19,9 @@ TASKS = {
     "tumour": "mckd.tumour",
 }
 
-ROOT = Path(__file__).resolve().parents[1]
+_HERE = Path(__file__).resolve().parent
+# Where assets/ and checkpoints/ lie: beside the package, or inside it where a wheel installed it.
+ROOT = _HERE / "bundled" if (_HERE / "bundled").is_dir() else _HERE.parent
 CHECKPOINTS = ROOT / "checkpoints"
 
 

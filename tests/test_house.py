@@ -110,7 +110,7 @@ class TestImports:
         assert not uses(path, "gradio") or UI_ROOMS.match(name_of(path))
 
     def test_no_torch_in_the_app_and_its_tabs(self, path):
-        if name_of(path) == "app.py" or UI_ROOMS.match(name_of(path)):
+        if name_of(path) in ("app.py", "mckd/studio/serve.py") or UI_ROOMS.match(name_of(path)):
             assert not uses(path, "torch")
 
     def test_nothing_unpickles(self, path):
@@ -142,6 +142,12 @@ WANTED = [
 
 class TestRequirements:
     lock = (ROOT / ".ci" / "requirements.lock").read_text(encoding="utf-8")
+
+    def test_their_files_are_those_that_pyproject_makes(self):
+        check = [sys.executable, ROOT / ".ci" / "requirements.py", "--check"]
+        done = subprocess.run(check, capture_output=True, text=True, check=False)
+        assert done.stdout == "", "change pyproject.toml, then: python .ci/requirements.py"
+        assert done.returncode == 0
 
     def test_the_lock_holds_each_at_a_version_that_is_wanted(self):
         locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", self.lock, re.M))

@@ -17,6 +17,7 @@ import soundfile
 import mckd.__main__
 import mckd.predict
 import train.__main__
+from mckd.studio import serve
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,10 +67,8 @@ def predicts(words: list[str], monkeypatch: pytest.MonkeyPatch, _: Path) -> None
 
 
 def serves(words: list[str], monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
-    import app
-
     monkeypatch.setattr(sys, "argv", words[1:])
-    app.options()
+    serve.options()
 
 
 def helps(words: list[str], monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
