@@ -27,7 +27,8 @@ from mckd.tumour.looks import COLOURS
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES
 
 if TYPE_CHECKING:
-    from highdicom.seg import SegmentDescription
+    from highdicom import PlanePositionSequence
+    from highdicom.seg import Segmentation, SegmentDescription
     from pydicom import Dataset
 
 RESEARCH = "Research use only, not a medical device"
@@ -71,24 +72,19 @@ def dicom_seg(series: Series, regions: Bools, slot: str, algorithm: Algorithm) -
     Raises:
         SegmentationError: the series is no DICOM, or its headers lack what a DICOM-SEG refers to.
     """
-    from highdicom import UID, Volume
+    from highdicom import UID
     from highdicom.seg import Segmentation
 
     if not series.dicom:
         raise SegmentationError(f"{series.name} is no DICOM series; its regions are NIfTI only.")
     images = _images(series)
+    frames = series.frames or range(int(images[0].get("NumberOfFrames") or 1))
     try:
-        array, affine = _as_the_images(regions, series.grid, images[0])
-        volume = Volume(
-            array,
-            affine,
-            coordinate_system="PATIENT",
-            channels={"SegmentNumber": list(range(1, len(regions) + 1))},
-            from_reference_convention="RAS",
-        )
+        array, corners = _as_the_images(regions, series.grid, images[0])
         found = Segmentation(
             source_images=images,
-            pixel_array=volume,
+            pixel_array=array,
+            plane_positions=_planes(images, frames, corners),
             segmentation_type="BINARY",
             segment_descriptions=list(_segments(algorithm)),
             series_instance_uid=UID(),
@@ -108,6 +104,7 @@ def dicom_seg(series: Series, regions: Bools, slot: str, algorithm: Algorithm) -
             f"The headers of {series.name} lack what a DICOM-SEG has to refer to; its regions are "
             "NIfTI only."
         ) from error
+    _refer_to(found, frames)
     data = io.BytesIO()
     found.save_as(data)
     return data.getvalue()
@@ -153,17 +150,54 @@ def _share_planes(image: Dataset) -> None:
 def _as_the_images(
     regions: Bools, grid: Grid, image: Dataset
 ) -> tuple[npt.NDArray[np.uint8], Doubles]:
-    """Regions (3, x, y, z) as (plane, row, column, 3), axes as the images have them.
+    """Regions (3, x, y, z) as (plane, row, column, 3), and where each plane begins.
 
-    With it the affine (4, 4) of plane, row and column to RAS+ mm.
+    Rows and columns as those of the image; planes along the cross product of the directions of a
+    row and a column. (plane, 3): the centre of the first voxel, LPS mm.
     """
     from highdicom.spatial import ImageToReferenceTransformer
 
     frame = 1 if "NumberOfFrames" in image else None
-    to_mm = LPS @ ImageToReferenceTransformer.for_image(image, frame_number=frame).affine
-    seen = Grid(grid.shape, np.linalg.inv(to_mm) @ grid.affine)  # column, row, plane for x, y, z
+    to_lps = ImageToReferenceTransformer.for_image(image, frame_number=frame).affine
+    seen = Grid(grid.shape, np.linalg.inv(to_lps) @ LPS @ grid.affine)  # column, row, plane
     array = seen.to_canonical(regions).transpose(3, 2, 1, 0).astype(np.uint8)
-    return array, (to_mm @ seen.canonical.affine)[:, [2, 1, 0, 3]]
+    lps = to_lps @ seen.canonical.affine
+    return array, lps[:3, 3] + np.arange(len(array))[:, None] * lps[:3, 2]
+
+
+def _planes(
+    images: Sequence[Dataset], frames: Sequence[int], corners: Doubles
+) -> list[PlanePositionSequence]:
+    """Where the images say that each plane begins, exactly as they say it.
+
+    Args:
+        frames: which of a multi-frame image. corners: (plane, 3), where the planes are, LPS mm.
+
+    Raises:
+        ValueError: the images are not as many, or lie elsewhere.
+    """
+    from highdicom import PlanePositionSequence
+
+    groups = images[0].get("PerFrameFunctionalGroupsSequence")
+    said = [groups[frame].PlanePositionSequence[0] for frame in frames] if groups else images
+    places = np.array([plane.ImagePositionPatient for plane in said], np.float64)
+    apart = np.linalg.norm(corners[:, None] - places, axis=-1)
+    nearest = apart.argmin(axis=1)
+    half = np.linalg.norm(corners[1] - corners[0]) / 2  # slices may lie a little unevenly
+    if len(set(nearest)) < len(places) or apart.min(axis=1).max() > half:
+        raise ValueError("the images are not the planes of the series")
+    return [PlanePositionSequence("PATIENT", places[place]) for place in nearest]
+
+
+def _refer_to(found: Segmentation, frames: Sequence[int]) -> None:
+    """Of a multi-frame image refer only to these frames; others may lie in the same place."""
+    for group in found.PerFrameFunctionalGroupsSequence:
+        for derivation in group.get("DerivationImageSequence", ()):
+            derivation.SourceImageSequence = [
+                image
+                for image in derivation.SourceImageSequence
+                if image.get("ReferencedFrameNumber", frames[0] + 1) - 1 in frames
+            ]
 
 
 def _segments(algorithm: Algorithm) -> Iterator[SegmentDescription]:
