@@ -20,7 +20,7 @@ def all_parsers(top, name="train"):
                 yield from all_parsers(below, f"{name} {word}")
 
 
-TABLES = ("1", "2", "collapse")
+TABLES = ("1", "2", "3", "ablation", "collapse")
 PARSERS = dict(all_parsers(parser())) | {
     f"train table --which {word}": dict(all_parsers(parser(table=word)))["train table"]
     for word in TABLES

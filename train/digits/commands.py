@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckd.digits.about import ABOUT
-from train.digits.rows import VARIANTS
+from train.digits import rows
 from train.digits.settings import PRESETS, DigitSettings, paper
 from train.flags import DEFAULT, Later, at_least, folder
 
@@ -78,7 +79,8 @@ def task(settings: DigitSettings, arguments: argparse.Namespace) -> Task:
     return StudioTask(settings, arguments.data, arguments.voices)
 
 
-def add_table_2(parser: argparse.ArgumentParser) -> None:
+def add_table(which: str, parser: argparse.ArgumentParser) -> None:
+    """which: of `train.digits.rows.TABLES`."""
     parser.add_argument(
         "--data", type=folder, required=True, help="folder of Audiovision-MNIST (required)"
     )
@@ -112,8 +114,8 @@ def add_table_2(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--systems",
         nargs="+",
-        choices=tuple(VARIANTS),
-        default=tuple(VARIANTS),
+        choices=rows.TABLES[which].variants,
+        default=(),
         help="rows to train (default: all)",
     )
     parser.add_argument(
@@ -135,7 +137,7 @@ def add_commands(commands: Any) -> None:
     """None."""
 
 
-TABLES = {"2": add_table_2}
+TABLES = {which: partial(add_table, which) for which in rows.TABLES}
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Table 2 from its runs: means, intervals and tests, as CSV and as Markdown."""
+"""A table from its runs: means, intervals and tests, as CSV and as Markdown."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import numpy as np
 
 from mckd.files.atomic import write_atomically
 from mckd.files.tables import as_csv, as_markdown
-from train.digits.rows import OURS, PAPER, RATES, SCARCE, VARIANTS, Row
+from train.digits.rows import OURS, PAPER, RATES, SCARCE, VARIANTS, Row, Table
 from train.digits.runs import Plan, Result, Run
 from train.statistics import Interval, bootstrap, holm, mcnemar
 
-TITLES = {
-    "visual": "Table 2a: pictures are tested, sound is scarce in training",
-    "audio": "Table 2b: sounds are tested, pictures are scarce in training",
-}
 FIELDS = (
     "variant", "tested", "rate", "weight_decay", "seeds", "draws", "samples", "mean", "low", "high",
     "paper", "mckd_minus", "mckd_minus_low", "mckd_minus_high", "p_mcnemar", "p_holm",
@@ -46,7 +42,7 @@ class Line:
 
 
 def write_report(
-    out: Path, plan: Plan, decays: dict[Row, float], results: dict[Run, Result]
+    out: Path, table: Table, plan: Plan, decays: dict[Row, float], results: dict[Run, Result]
 ) -> str:
     """Write table.csv and table.md of the runs that are complete; returns the latter.
 
@@ -57,7 +53,7 @@ def write_report(
     lines = compared(plan, decays, results)
     rows = [dict(zip(FIELDS, _cells(plan, line), strict=True)) for line in lines]
     write_atomically(out / "table.csv", as_csv(rows).encode())
-    text = _as_markdown(asked, plan, lines)
+    text = _as_markdown(table, asked, plan, lines)
     write_atomically(out / "table.md", text.encode())
     return text
 
@@ -114,25 +110,45 @@ def _cells(plan: Plan, line: Line) -> list[str]:
     ]
 
 
-def _as_markdown(asked: Plan, plan: Plan, lines: list[Line]) -> str:
+def _as_markdown(table: Table, asked: Plan, plan: Plan, lines: list[Line]) -> str:
     text = [
         f"Test accuracy in per cent: mean of {_counted(asked, plan)} and {_drawn(plan)}, with the "
         "95 % interval of a hierarchical bootstrap over seeds, then test samples; in brackets what "
         f"the paper reports (one run). MFCC variant `{plan.features}`, {plan.epochs} epochs. "
         "A star: MCKD differs by McNemar's test (clustered by sample), p below .05 after Holm over "
-        "all tested rows of both tables."
+        "all tested rows, of pictures and of sounds."
     ]
-    for tested, title in TITLES.items():
-        mine = [line for line in lines if line.row.tested == tested]
-        text += ["", f"**{title}**", "", *_grid(mine, _accuracy)]
-        if compared_ones := [line for line in mine if line.gain]:
-            text += ["", f"MCKD minus the system, in points, at the rates of {SCARCE[tested]}:", ""]
-            text += _grid(compared_ones, _gain)
-    if both := [line for line in lines if line.row.tested == "both"]:
-        text += ["", "**Nothing is missing, neither in training nor in the test**", ""]
-        rows = ([VARIANTS[line.row.variant].label, _accuracy(line)] for line in both)
-        text += as_markdown(["system", "accuracy"], rows)
+    for tested, title in table.titles.items():
+        if mine := [line for line in lines if line.row.tested == tested]:
+            text += ["", f"**{title}**", ""]
+            by_rate = tested in SCARCE and len(table.rates) > 1
+            text += _by_rate(tested, mine) if by_rate else _at_one_rate(mine)
     return "\n".join([*text, ""])
+
+
+def _by_rate(tested: str, lines: list[Line]) -> list[str]:
+    """A column per rate; below, what MCKD is compared with."""
+    text = _grid(lines, _accuracy)
+    if compared_ones := [line for line in lines if line.gain]:
+        text += ["", f"MCKD minus the system, in points, at the rates of {SCARCE[tested]}:", ""]
+        text += _grid(compared_ones, _gain)
+    return text
+
+
+def _at_one_rate(lines: list[Line]) -> list[str]:
+    """A column per figure, those that no row has left out."""
+    rows = [
+        {
+            "system": VARIANTS[line.row.variant].label,
+            "accuracy": _accuracy(line),
+            "MCKD minus it": _gain(line) if line.gain else "",
+            "p": "" if line.p_holm is None else f"{line.p_holm:.2g}",
+            "visual weight": "" if line.visual_weight is None else f"{line.visual_weight:.2f}",
+        }
+        for line in lines
+    ]
+    head = [name for name in rows[0] if any(row[name] for row in rows)]
+    return as_markdown(head, ([row[name] for name in head] for row in rows))
 
 
 def _counted(asked: Plan, plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""The paper's Table 2 anew: `python -m train table --which 2 --data DIR --out runs/table`.
+"""Table 2, Table 3 and the runs of Fig. 3: `python -m train table --which 2 --data DIR --out OUT`.
 
 A run that has its line in `runs.csv` is not trained again, so an interrupted table goes on where
 it was; two commands may not use one folder at once (`--report-only` of a copy says how far a table
@@ -22,7 +22,7 @@ import numpy as np
 from mckd.files.atomic import sweep
 from mckd.files.runs import MODEL, RunError, RunFolder
 from train.digits.report import write_report
-from train.digits.rows import VARIANTS, Row, rows
+from train.digits.rows import TABLES, VARIANTS, Row, rows
 from train.digits.runs import Plan, Result, Run, RunsFile
 from train.jobs import work_off
 
@@ -45,7 +45,7 @@ def make_table(arguments: argparse.Namespace) -> int:
         print(f"{VARIANTS[row.variant].label}, {row.tested}: weight decay {decay:g}", flush=True)
     if not arguments.report_only:
         _train_missing(arguments, file, plan.all_runs(decays))
-    print(write_report(arguments.out, plan, decays, file.results))
+    print(write_report(arguments.out, TABLES[arguments.which], plan, decays, file.results))
     return 0
 
 
@@ -71,7 +71,8 @@ def choose_decays(plan: Plan, results: dict[Run, Result]) -> dict[Row, float]:
 def _plan(arguments: argparse.Namespace) -> Plan:
     draws = tuple(range(1, arguments.draws + 1)) or (0,)
     told = (arguments.order, arguments.features, arguments.epochs, arguments.selection_seeds)
-    return Plan(tuple(rows(arguments.systems)), arguments.seeds, draws, *told)
+    wanted = rows(TABLES[arguments.which], arguments.systems)
+    return Plan(tuple(wanted), arguments.seeds, draws, *told)
 
 
 def _train_missing(arguments: argparse.Namespace, file: RunsFile, runs: Iterable[Run]) -> None:

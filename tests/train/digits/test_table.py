@@ -9,8 +9,9 @@ import pytest
 from mckd.files.runs import RunError
 from train.__main__ import main
 from train.digits.report import compared, write_report
-from train.digits.rows import PAPER, RATES, VARIANTS, Row, rows
+from train.digits.rows import PAPER, RATES, TABLES, VARIANTS, Row, rows
 from train.digits.runs import WEIGHT_DECAYS, Plan, Result, Run, RunsFile
+from train.digits.settings import paper
 from train.digits.table import choose_decays
 from train.statistics import mcnemar
 
@@ -24,9 +25,10 @@ def result(right, validation=0.5):
 
 class TestRows:
     def test_both_tables_have_every_rated_system_at_every_rate(self):
-        found = rows()
+        found = rows(TABLES["2"])
         assert len(found) == len(set(found))
-        for name, variant in VARIANTS.items():
+        for name in TABLES["2"].variants:
+            variant = VARIANTS[name]
             mine = [(row.tested, row.rate) for row in found if row.variant == name]
             if variant.rated and not variant.ablation:
                 assert mine == [(t, r) for t in ("visual", "audio") for r in RATES]
@@ -46,11 +48,33 @@ class TestRows:
 
     def test_the_paper_s_rows_are_rows_of_ours(self):
         of_ours = [row for row in PAPER if row.variant in VARIANTS]
-        assert set(of_ours) <= set(rows())
+        assert set(of_ours) <= set(rows(TABLES["2"]))
         assert len(of_ours) == 3 + 9 * 4  # single rows; three systems on sound and six on pictures
 
-    def test_every_run_is_one_that_the_trainer_takes(self):
-        plan = Plan(tuple(rows()), 1, (1,), "file", "paper", 60)
+    def test_table_3_changes_the_normalisation_alone(self):
+        norms = {row.variant: row.changes.get("normalisation") for row in rows(TABLES["3"])}
+        assert norms == {"mckd": None, "mckd-sigmoid": "sigmoid", "mckd-relu": "relu"}
+        assert paper().method.normalisation == "softmax"
+
+    def test_figure_3_has_each_strength_with_each_norm(self):
+        """The paper's alpha 0, .01, .1, .5, 1 by L1 and L2; without distillation they are one."""
+        plan = Plan(tuple(rows(TABLES["ablation"])), 1, (1,), "file", "paper", 60)
+        for tested in ("visual", "audio"):
+            mine = [row for row in plan.rows if row.tested == tested]
+            methods = [plan.run(row, 1e-3, 0, 1).settings().method for row in mine]
+            strengths = [(m.alpha, m.p) for m in methods if m.alpha]
+            assert sorted(strengths) == [(a, p) for a in (0.01, 0.1, 0.5, 1.0) for p in (1, 2)]
+            assert len(methods) == len(strengths) + 1
+            assert {row.rate for row in mine} == {0.2}
+
+    def test_what_differs_from_mckd_in_one_option_has_its_weight_decay(self):
+        for word in ("3", "ablation"):
+            selects = {row.selects for row in rows(TABLES[word])}
+            assert selects == {Row("mckd", "visual", 0.2), Row("mckd", "audio", 0.2)}
+
+    @pytest.mark.parametrize("word", TABLES)
+    def test_every_run_is_one_that_the_trainer_takes(self, word):
+        plan = Plan(tuple(rows(TABLES[word])), 1, (1,), "file", "paper", 60)
         for row in plan.rows:
             settings = plan.run(row, 1e-3, 0, 1).settings()
             assert (settings.weight_decay, settings.draw, settings.epochs) == (1e-3, 1, 60)
@@ -131,7 +155,7 @@ class TestComplete:
             self.plan.complete(self.decays, self.trained(1))
 
     def test_the_report_says_what_it_is_of(self, tmp_path):
-        said = write_report(tmp_path, self.plan, self.decays, self.trained(10))
+        said = write_report(tmp_path, TABLES["2"], self.plan, self.decays, self.trained(10))
         assert "mean of 2 seeds (of 3 seeds with 2 draws each, as far as" in said
         with (tmp_path / "table.csv").open(encoding="utf-8") as file:
             assert {(x["seeds"], x["draws"]) for x in csv.DictReader(file)} == {("2", "2")}
@@ -165,6 +189,21 @@ class TestReport:
         bound = self.lines(self.plan_of("audio"), right)["lower-bound"]
         assert bound.samples == 3
         assert bound.p == mcnemar(right["mckd"], right["lower-bound"])
+
+
+def test_a_table_at_one_rate_has_a_line_per_row(tmp_path):
+    plan = Plan(tuple(rows(TABLES["3"])), 1, (1, 2), "file", "paper", 60)
+    decays = {row.selects: 1e-4 for row in plan.rows}
+    right = {"mckd": [1, 1, 1, 0], "mckd-sigmoid": [1, 0, 1, 0], "mckd-relu": [1, 1, 1, 0]}
+    results = {run: result(right[run.variant]) for run in plan.all_runs(decays)}
+    said = write_report(tmp_path, TABLES["3"], plan, decays, results).splitlines()
+    head = "| system | accuracy | MCKD minus it | p | visual weight |"
+    assert said.count(head) == 2  # pictures and sounds
+    mine = said[said.index(head) + 2 :][:3]
+    assert [line.split(" | ")[0] for line in mine] == ["| MCKD", "| sigmoid of v", "| relu of v"]
+    assert mine[0].endswith("[95.11] |  |  | 0.70 |")
+    assert "| +25.00 (" in mine[1]
+    assert "| +0.00 (+0.00 to +0.00) | 1 | 0.70 |" in mine[2]
 
 
 def test_the_whole_command_on_the_bundled_set(tmp_path, bundled, capsys):
