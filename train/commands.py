@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from mckd.tasks import CHECKPOINTS, TASKS
-from train.flags import Later, add_threads
+from mckd.tasks import CHECKPOINTS, TASKS, abouts
+from train.flags import Later, add_threads, among, folder
 from train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ class TaskCommands(Protocol):
     """What `train/<task>/commands.py` holds; it imports nothing heavy.
 
     SETTINGS: the task's own, whose fields become flags. PRESETS: by name. BENCHES: by the word that
-    names one; that of the task's own name is run where none is named. TABLES, where it has any:
-    what adds the flags and the action of `python -m train table --which WORD`, by the word.
+    names one; that of the task's own name is run where none is named. FIGURES: what draws a figure
+    of the paper, by its number. TABLES, where it has any: what adds the flags and the action of
+    `python -m train table --which WORD`, by the word.
     """
 
     SETTINGS: type[TrainSettings]
     PRESETS: Mapping[str, Callable[[], Any]]
     BENCHES: Mapping[str, Later]
+    FIGURES: Mapping[str, Later]
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
         """Flags of `python -m train <task>` that are no settings: where the data is."""
@@ -47,6 +49,10 @@ class TaskCommands(Protocol):
         """Commands of this task alone."""
         ...
 
+    def add_figure_flags(self, parser: argparse.ArgumentParser) -> None:
+        """What its figures are drawn from."""
+        ...
+
     def add_bench_flags(self, parser: argparse.ArgumentParser) -> None:
         """What its benches can be told."""
         ...
@@ -58,8 +64,9 @@ def commands_of(task: str) -> TaskCommands:
 
 
 def add_commands(commands: Any, table: str) -> None:
-    """`python -m train table`, `bench` and `bundle`. table: the one that is asked for."""
+    """`python -m train table`, `figures`, `bench` and `bundle`. table: that is asked for."""
     _add_table(commands.add_parser("table", help="train and score what a table compares"), table)
+    _add_figures(commands.add_parser("figures", help="draw figures of the paper"))
     _add_bench(commands.add_parser("bench", help="time the bundled models"))
     _add_bundle(commands.add_parser("bundle", help="put a finished run into checkpoints"))
 
@@ -77,6 +84,34 @@ def _add_table(parser: argparse.ArgumentParser, which: str) -> None:
     )
     if which in tables:
         tables[which](parser)
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    tasks = [commands_of(task) for task in TASKS]
+    figures = {
+        "4": Later("train.curves", "weights_and_losses"),
+        "5": Later("train.curves", "fill_distances"),
+        **{number: drawn for task in tasks for number, drawn in task.FIGURES.items()},
+    }
+    parser.add_argument("--out", type=Path, required=True, help="folder of the figures (required)")
+    parser.add_argument(
+        "--which",
+        type=among(sorted(figures)),
+        default=sorted(figures),
+        metavar="NUMBERS",
+        help=f"of the paper, between commas: any of {','.join(sorted(figures))} (default: all)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=folder,
+        nargs="+",
+        default=[about.run() for about in abouts()],
+        metavar="DIR",
+        help="of Fig. 4 and 5: run folders (default: those of the bundled models)",
+    )
+    for task in tasks:
+        task.add_figure_flags(parser)
+    parser.set_defaults(action=Later("train.figures", "make_figures"), figures=figures)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -50,6 +51,19 @@ def at_least(low: int) -> type:
 
     whole.__name__ = "int"  # for argparse's own complaints
     return whole  # type: ignore[return-value]
+
+
+def among(choices: Sequence[str]) -> Callable[[str], list[str]]:
+    """A type of flags: some of these words, between commas."""
+
+    def words(text: str) -> list[str]:
+        chosen = text.split(",")
+        for word in chosen:
+            if word not in choices:
+                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(choices)}")
+        return chosen
+
+    return words
 
 
 def add_threads(parser: argparse.ArgumentParser, default: int | None = None) -> None:

@@ -7,6 +7,7 @@ reader's left, the front of the head on top or on the left, its top on top.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mckd.report.subject import Subject, subset_title
-from mckd.tumour.comparison import Subset
+from mckd.tumour.comparison import Subset, title_of
+from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.geometry import Bools, Box, Triple, axis_letters
 from mckd.tumour.labels import BITS
 from mckd.tumour.looks import COLOURS
@@ -145,6 +147,41 @@ def vote_slices(subject: Subject) -> bytes:
     return _png(figure)
 
 
+def side_by_side(found: Sequence[tuple[str, Subject]], reference: Subject) -> Figure:
+    """What several models find in one case: a row per plane, a column per model.
+
+    The first column is the image that they were given, the last the reference.
+
+    Args:
+        found: what each is called, and the case with what it found from all its sequences.
+        reference: the same case with its reference in place of what is found; says where to look.
+    """
+    figure, panels = _film(len(PLANES), len(found) + 2)
+    shown, at = _best(reference, "tc"), reference.key_voxels["tc"]
+    side = _close(reference, PLANES)
+    columns = [(SEQUENCE_NAMES[shown], reference), *found, ("Reference", reference)]
+    for row, plane in zip(panels, PLANES, strict=True):
+        window = _window(reference, plane, reference.extent, side)
+        for ax, (title, subject) in zip(row, columns, strict=True):
+            _slice(ax, subject, shown, plane, at, window)
+            if ax is not row[0]:
+                _outline(ax, subject, subject.case.present, plane, at)
+            if plane is AXIAL:
+                _caption(ax, title, "" if subject is reference else _scores(subject))
+        _letters(row[0], reference, plane)
+    _scale_bar(panels[0][0], side)
+    _legend(figure, reference, f"From {title_of(reference.case.present)} alone")
+    return figure
+
+
+def _scores(subject: Subject) -> str:
+    """Dice from all sequences, region by region, and whether the case may be known to the model."""
+    whole = next(row for row in subject.compared.rows if row.subset == subject.case.present)
+    scores = [(one.region, one.score.dice) for one in whole.regions if one.score]
+    dice = [f"{region.upper()} {dice:.2f}" for region, dice in scores if dice is not None]
+    return "\n".join(filter(None, ["  ".join(dice), TAGS[subject.seen]]))
+
+
 def _film(rows: int, columns: int, gutter: float = 0.0) -> tuple[Figure, list[list[Axes]]]:
     """A dark figure of square panels, `gutter` inches free on their left, a legend's room below."""
     gap = GAP * WIDTH
@@ -198,10 +235,11 @@ def _window(
     return x - side / 2, x + side / 2, y + side / 2, y - side / 2
 
 
-def _close(subject: Subject) -> float:
-    """The side in mm of an axial view of the tumour."""
+def _close(subject: Subject, planes: Sequence[Plane] = (AXIAL,)) -> float:
+    """The side in mm of views of the tumour."""
     shape, spacing = subject.extent.shape, subject.case.spacing_mm
-    return max(CLOSEST_MM, *(AROUND * shape[a] * spacing[a] for a in (AXIAL.u, AXIAL.v)))
+    axes = {axis for plane in planes for axis in (plane.u, plane.v)}
+    return max(CLOSEST_MM, *(AROUND * shape[a] * spacing[a] for a in axes))
 
 
 def _best(subject: Subject, region: str) -> str:

@@ -15,6 +15,7 @@ from mckd.report.pictures import (
     PLANES,
     WIDTH,
     key_slices,
+    side_by_side,
     subset_slices,
     vote_slices,
 )
@@ -82,3 +83,24 @@ def test_nothing_found_at_all(make, tmp_path, picture) -> None:
     shown = pixels(picture(make(empty)))
     assert shown.max() > 0.9
     assert not bluish(shown).any()
+
+
+def test_models_side_by_side_between_the_image_and_the_reference(make, case) -> None:
+    """What the first model finds lies elsewhere, the second finds nothing, the image stays bare."""
+    bare = dataclasses.replace(case, volumes={"t1": case.volumes["t1"]})
+    reference = make(bare)
+    nothing = np.zeros_like(bits_to_regions(reference.maps[bare.present]))
+    empty = dataclasses.replace(
+        reference,
+        compared=Comparison(bare, nothing),
+        maps={bare.present: np.zeros_like(reference.maps[bare.present])},
+    )
+    file = io.BytesIO()
+    side_by_side([("A", reference), ("B", empty)], reference).savefig(file)
+    picture = pixels(file.getvalue())
+    tints = [bluish(column).sum() for column in np.array_split(picture, 4, axis=1)]
+    image, first, second, last = tints
+    assert image == 0
+    assert first > 1000
+    assert second < first / 3  # dashes alone
+    assert last == pytest.approx(first, rel=0.02)

@@ -68,6 +68,7 @@ def test_defaults_that_differ_are_given_for_every_preset():
         ["digits", "--data", "no-such-folder", "--out", "x"],
         ["digits", "--out", "runs/no-such-run", "--resume"],
         ["digits", "--out", "README.md"],
+        ["figures", "--which", "3,9", "--out", "x"],
     ],
     ids=" ".join,
 )

@@ -8,26 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckd.digits.about import ABOUT
+from mckd.tasks import CHECKPOINTS, ROOT
 from train.digits import rows
 from train.digits.settings import PRESETS, DigitSettings, paper
-from train.flags import DEFAULT, Later, at_least, folder
+from train.flags import DEFAULT, Later, at_least, file, folder
 
 if TYPE_CHECKING:
     from train.task import Task
 
 __all__ = [
     "BENCHES",
+    "FIGURES",
     "PRESETS",
     "SETTINGS",
     "TABLES",
     "add_bench_flags",
     "add_commands",
     "add_data_commands",
+    "add_figure_flags",
     "add_flags",
     "task",
 ]
 
 BUNDLED = ABOUT.assets()
+ABLATION = CHECKPOINTS / "tables" / "ablation" / "table.csv"
 
 SETTINGS = DigitSettings
 BENCHES = {"digits": Later("train.digits.bench", "bench")}
@@ -138,6 +142,18 @@ def add_commands(commands: Any) -> None:
 
 
 TABLES = {which: partial(add_table, which) for which in rows.TABLES}
+
+FIGURES = {"3": Later("train.digits.figures", "strengths")}
+
+
+def add_figure_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ablation",
+        type=file,
+        default=ABLATION,
+        help="of Fig. 3: table.csv of 'python -m train table --which ablation' "
+        f"(default: {ABLATION.relative_to(ROOT)})",
+    )
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

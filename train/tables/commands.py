@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BENCHES",
+    "FIGURES",
     "PRESETS",
     "SETTINGS",
     "add_bench_flags",
     "add_commands",
     "add_data_commands",
+    "add_figure_flags",
     "add_flags",
     "task",
 ]
@@ -31,6 +33,7 @@ BENCHES = {
     "tables": Later("train.tables.bench", "bench"),
     "trees": Later("train.tables.trees", "compare"),
 }
+FIGURES: dict[str, Later] = {}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,10 @@ def add_data_commands(commands: Any) -> None:
 
 def add_commands(commands: Any) -> None:
     """All that there is to do is done by commands that every task has."""
+
+
+def add_figure_flags(parser: argparse.ArgumentParser) -> None:
+    """The paper has no figure of tables."""
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

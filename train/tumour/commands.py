@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckd.tasks import CHECKPOINTS
 from mckd.tumour.about import ABOUT
-from train.flags import DEFAULT, Later, add_threads, at_least, folder
+from mckd.tumour.naming import SEQUENCES
+from train.flags import DEFAULT, Later, add_threads, at_least, file, folder
 from train.tumour.settings import PRESETS, TumourSettings
 
 if TYPE_CHECKING:
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BENCHES",
+    "FIGURES",
     "PRESETS",
     "SETTINGS",
     "TABLES",
     "add_bench_flags",
     "add_commands",
     "add_data_commands",
+    "add_figure_flags",
     "add_flags",
     "task",
 ]
@@ -32,7 +36,13 @@ BENCHES = {
     "tumour": Later("train.tumour.bench", "bench"),
     "training": Later("train.tumour.bench", "bench_training"),
 }
+FIGURES = {number: Later("train.tumour.figures", f"figure_{number}") for number in ("1", "6", "7")}
 CASE = BUNDLED / "phantom_a"
+CASES = [BUNDLED / f"phantom_{letter}" for letter in "abc"]
+MODELS = [
+    CHECKPOINTS / "tables" / "table1-models" / f"{name}-seed0.safetensors"
+    for name in ("hemis", "baseline", "mckd")
+]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +163,32 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 TABLES = {"1": add_comparison, "collapse": add_comparison}
+
+
+def add_figure_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cases",
+        type=folder,
+        nargs="+",
+        default=CASES,
+        metavar="DIR",
+        help="of Fig. 1, 6 and 7, which show the first, second and third: folders of cases with "
+        "references (default: the bundled synthetic cases)",
+    )
+    parser.add_argument(
+        "--models",
+        type=file,
+        nargs="+",
+        default=MODELS,
+        metavar="FILE",
+        help="of Fig. 1, 6 and 7: checkpoints, a column each (default: three of Table 1, seed 0)",
+    )
+    parser.add_argument(
+        "--sequence",
+        choices=SEQUENCES,
+        default="t1",
+        help=f"of Fig. 1, 6 and 7: the one that is given {DEFAULT}",
+    )
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:
