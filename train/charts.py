@@ -103,7 +103,7 @@ def as_matplotlib(chart: Chart) -> Figure:
 
 
 def _draw(ax: Axes, panel: Panel) -> None:
-    from matplotlib.ticker import LogFormatter, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     ax.set_title(panel.title, fontsize=9, color=INK)
     if not panel.curves:
@@ -122,10 +122,11 @@ def _draw(ax: Axes, panel: Panel) -> None:
         ax.set_xticks(range(len(panel.ticks)), panel.ticks)
     if panel.logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(LogFormatter())
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(NullFormatter())
     ax.tick_params(labelsize=7)
-    ax.legend(fontsize=7, frameon=False)
+    ax.legend(fontsize=7, edgecolor="none")
 
 
 def as_plotly(chart: Chart) -> Any:

@@ -123,6 +123,13 @@ def add_table(which: str, parser: argparse.ArgumentParser) -> None:
         help="rows to train (default: all)",
     )
     parser.add_argument(
+        "--tested",
+        nargs="+",
+        choices=tuple(rows.TABLES[which].titles),
+        default=(),
+        help="only rows that are tested on these (default: all)",
+    )
+    parser.add_argument(
         "--epochs", type=at_least(1), default=paper().epochs, help=f"of each run {DEFAULT}"
     )
     parser.add_argument(

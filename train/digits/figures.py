@@ -38,6 +38,7 @@ def strengths(arguments: argparse.Namespace) -> int:
     panels = [
         Panel(title, "alpha", "test accuracy, %", _curves(points, tested, alphas), ticks)
         for tested, title in ABLATION.titles.items()
+        if any(point.tested == tested for point in points)
     ]
     said = (
         f"Means of {points[0].seeds} seeds and {points[0].draws} draws of pictures, 95 % intervals "
@@ -45,7 +46,7 @@ def strengths(arguments: argparse.Namespace) -> int:
         "Digits, not brain tumours as in the paper; at alpha 0 there is no norm."
     )
     title = "Fig. 3: strength and norm of the distillation"
-    save_chart(arguments.out, "fig3", Chart(title, said, panels, 2))
+    save_chart(arguments.out, "fig3", Chart(title, said, panels, len(panels)))
     return 0
 
 

@@ -171,13 +171,13 @@ class Row:
         return self.tested in SCARCE and not variant.ablation and self.variant != OURS
 
 
-def rows(table: Table, variants: Sequence[str] = ()) -> list[Row]:
+def rows(table: Table, variants: Sequence[str] = (), tested_on: Sequence[str] = ()) -> list[Row]:
     """Where pictures are tested, where sounds are, and what has nothing missing.
 
-    variants: those of the table; () for all.
+    variants, tested_on: some of the table; () for all.
     """
     found = []
-    for tested in (*SCARCE, "both"):
+    for tested in tested_on or table.titles:
         for name in variants or table.variants:
             variant = VARIANTS[name]
             rated = table.rates[-1:] if variant.ablation else table.rates

@@ -71,7 +71,9 @@ def choose_decays(plan: Plan, results: dict[Run, Result]) -> dict[Row, float]:
 def _plan(arguments: argparse.Namespace) -> Plan:
     draws = tuple(range(1, arguments.draws + 1)) or (0,)
     told = (arguments.order, arguments.features, arguments.epochs, arguments.selection_seeds)
-    wanted = rows(TABLES[arguments.which], arguments.systems)
+    wanted = rows(TABLES[arguments.which], arguments.systems, arguments.tested)
+    if not wanted:
+        raise RunError("No row of these --systems is tested on that. Name others.")
     return Plan(tuple(wanted), arguments.seeds, draws, *told)
 
 

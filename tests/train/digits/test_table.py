@@ -67,6 +67,10 @@ class TestRows:
             assert len(methods) == len(strengths) + 1
             assert {row.rate for row in mine} == {0.2}
 
+    def test_rows_can_be_named_by_system_and_by_what_is_tested(self):
+        assert rows(TABLES["3"], ["mckd-relu"], ["audio"]) == [Row("mckd-relu", "audio", 0.2)]
+        assert rows(TABLES["2"], ["mckd"], ["both"]) == []
+
     def test_what_differs_from_mckd_in_one_option_has_its_weight_decay(self):
         for word in ("3", "ablation"):
             selects = {row.selects for row in rows(TABLES[word])}
