@@ -4,6 +4,8 @@ python -m mckd predict FOLDER --out DIR                       # one case or many
 python -m mckd predict FOLDER --out DIR --report              # every subset, with a PDF
 python -m mckd predict FOLDER --out DIR --subsets flair+t1c,t2
 python -m mckd predict --flair A.nii.gz --t1c B.nii.gz --out DIR
+python -m mckd predict FOLDER --out DIR --jobs 4 --resume     # four at a time, go on
+python -m mckd predict FOLDER --out DIR --shard 3/16          # the third of 16 shares
 """
 
 from __future__ import annotations
@@ -149,6 +151,28 @@ def _parser() -> argparse.ArgumentParser:
         help="replace earlier results of the same case (default: keep them and say so)",
     )
     command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was stopped: cases that are done stay as they are (default: "
+        "say that they are there, and fail them)",
+    )
+    many = command.add_argument_group("many cases")
+    many.add_argument(
+        "--jobs",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="so many cases at a time, each by a process with a model of its own, about 1.5 GB "
+        "(default: 1)",
+    )
+    many.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="K/N",
+        help="only the Kth of N shares of the cases, for the array job of a cluster: all shares "
+        "may write into one DIR at once (default: all cases)",
+    )
+    command.add_argument(
         "--checkpoint",
         type=Path,
         default=BUNDLED,
@@ -210,6 +234,14 @@ def _count(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"{word!r} is no number from 1")
     return int(word)
+
+
+def _shard(words: str) -> tuple[int, int]:
+    """`2/8` as (2, 8)."""
+    number, sign, count = words.partition("/")
+    if not (sign and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{words!r} is no share; write K/N, K from 1 to N")
+    return int(number), int(count)
 
 
 def run() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 SHARES = (0.08, 0.22, 0.5, 0.2)  # of the time for a case: reading, encoding, subsets, writing
 
@@ -22,8 +22,8 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     shown: int = 0
 
-    def begin(self, name: str) -> None:
-        self.name, self.step = name, "reading"
+    def begin(self, name: str, step: str = "reading") -> None:
+        self.name, self.step = name, step
         self._show(0.0)
 
     def reach(self, stage: int, share: float, step: str = "") -> None:
@@ -66,6 +66,42 @@ class Progress:
         if self.shown:
             print(f"\r{'':<{self.shown}}\r", end="", file=self.stream, flush=True)
         self.shown = 0
+
+
+class Listener(Protocol):
+    """Who hears how far a case is: `Progress`, or `Lines` for it."""
+
+    def begin(self, name: str, step: str = "reading") -> None: ...
+    def reach(self, stage: int, share: float, step: str = "") -> None: ...
+    def end(self, line: str) -> None: ...
+    def fail(self, line: str) -> None: ...
+    def note(self, line: str) -> None: ...
+
+
+@dataclass
+class Lines:
+    """What a process has to tell of a case, kept until the one that began it all can say it."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    def begin(self, name: str, step: str = "reading") -> None:
+        pass
+
+    def reach(self, stage: int, share: float, step: str = "") -> None:
+        pass
+
+    def end(self, line: str) -> None:
+        self.said.append(("end", line))
+
+    def fail(self, line: str) -> None:
+        self.said.append(("fail", line))
+
+    def note(self, line: str) -> None:
+        self.said.append(("note", line))
+
+    def say(self, progress: Progress) -> None:
+        for kind, line in self.said:
+            getattr(progress, kind)(line)
 
 
 def clock(seconds: float) -> str:

@@ -22,7 +22,7 @@ UI_ROOMS = re.compile(  # who knows Gradio
     r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py))"
 )
 SERVE_ONE_TASK = {  # besides its own folders
-    "tumour": ("mckd/clinic/", "mckd/report/", "mckd/__main__.py", "mckd/predict.py"),
+    "tumour": ("mckd/clinic/", "mckd/report/", "mckd/__main__.py", "mckd/predict/"),
 }
 
 

@@ -57,6 +57,14 @@ class Results:
         self._lock = FileLock(folder / _LOCK, timeout=_PATIENCE_S)
         self._sweep()
 
+    def has(self, source: str) -> bool:
+        """Whether the results of a case are there, whole."""
+        with self._lock:
+            rows = [row for row in self._rows(INDEX) if row["source"] == source]
+        return any(
+            row["state"] == DONE and _holds_something(self.folder / row["results"]) for row in rows
+        )
+
     def place(self, case: str, source: str, replace: bool) -> str:
         """Reserve a folder for a case: its path below DIR, much like `case`.
 

@@ -1,0 +1,89 @@
+"""One case from its images to the files of its folder."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from mckd.progress import Listener
+from mckd.tumour.comparison import Comparison, Row, Subset, key_of
+from mckd.tumour.data import Case
+from mckd.tumour.fingerprint import TAGS
+from mckd.tumour.labels import region_bits
+from mckd.tumour.naming import SEQUENCES, CaseError
+
+if TYPE_CHECKING:
+    from mckd.report.subject import Subject
+    from mckd.tumour import TumourSegmenter
+
+ALL = "all"
+
+
+def results_of(
+    case: Case,
+    segmenter: TumourSegmenter,
+    arguments: argparse.Namespace,
+    name: str,
+    progress: Listener,
+) -> tuple[str, dict[str, bytes]]:
+    """Segment one case: a line about the result, and the files of its folder."""
+    from mckd.report import archive
+    from mckd.report.subject import Subject
+
+    progress.reach(0, 1.0, "the model reads the images")
+    encoded = segmenter.encode(case, lambda share: progress.reach(1, share))
+    whole = segmenter.decide(encoded, case.present).canonical
+    compared = Comparison(case, whole)
+    maps = {case.present: region_bits(whole)}
+    others = _of_case(case, arguments.subsets or (ALL if arguments.report else []))
+    for count, subset in enumerate(others):
+        progress.reach(2, count / len(others), f"subset {count + 1} of {len(others)}")
+        found = segmenter.decide(encoded, subset).canonical
+        compared.add(subset, found)
+        maps[subset] = region_bits(found)
+    progress.reach(2, 1.0, "writing")
+    alias = name.replace("/", "_") if arguments.names else ""
+    about, weights, seen = segmenter.about, segmenter.importance, segmenter.saw(case)
+    subject = Subject(compared, maps, about, weights, date.today(), alias, seen)
+    files = {**archive.masks(subject), **archive.figures(subject)}
+    if arguments.report:
+        files |= archive.report(subject)
+    return _brief(compared.rows[-1], subject), archive.sealed(subject, files)
+
+
+def _of_case(case: Case, wanted: str | Iterable[Subset]) -> list[Subset]:
+    """The subsets wanted, but for that of all sequences, which is always there.
+
+    Raises:
+        CaseError: the case has none of them.
+    """
+    from mckd.method import subsets
+
+    every = subsets([s for s in SEQUENCES if s in case.present])
+    if wanted == ALL:
+        return every[:-1]
+    asked = list(dict.fromkeys(frozenset(subset) for subset in wanted))
+    here = [subset for subset in asked if subset <= case.present]
+    if asked and not here:
+        raise CaseError(
+            f"It has {', '.join(case.volumes)}, so none of the subsets asked for: "
+            f"{', '.join(map(key_of, asked))}."
+        )
+    return [subset for subset in here if subset != case.present]
+
+
+def _brief(row: Row, subject: Subject) -> str:
+    """Volumes from all sequences, with the Dice where there is one, and what is to be doubted."""
+    words = []
+    for found in row.regions:
+        score = found.score
+        told = ""
+        if score is not None:
+            told = f" ({score.outcome if score.dice is None else f'Dice {score.dice:.3f}'})"
+        doubt = subject.cautioned(row.subset, found.region)
+        told += f" ({doubt})" if doubt else ""
+        words.append(f"{found.region.upper()} {found.volume_ml:.1f} mL{told}")
+    seen = TAGS[subject.seen]
+    return ", ".join(words) + (f" [{seen}]" if seen else "")
