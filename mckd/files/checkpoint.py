@@ -64,21 +64,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: missing, unlisted, altered, truncated, another format, or with NaN weights.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {path.name}. Train one or fetch it again.")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise CheckpointError(f"{path.name} is larger than any checkpoint of this project.")
-    data = path.read_bytes()
-    if data.startswith(b"version https://git-lfs"):
-        raise CheckpointError(f"{path.name} is a Git LFS pointer. Run 'git lfs pull' to fetch it.")
+    data = confirmed(path)
     digest = hashlib.sha256(data).hexdigest()
-    listed = _listed(path)
-    if listed is None:
-        raise CheckpointError(f"{path.name} is not listed in {MANIFEST} beside it; not loaded.")
-    if listed != digest:
-        raise CheckpointError(
-            f"{path.name} differs from its entry in {MANIFEST}: damaged or altered. Fetch it again."
-        )
     try:
         header = _header(data)
         tensors = safetensors.torch.load(data)
@@ -88,6 +75,29 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path.name} holds NaN or infinite values in {name}.")
     return Checkpoint(tensors, header, digest)
+
+
+def confirmed(path: Path) -> bytes:
+    """What a file holds that the manifest beside it confirms.
+
+    Raises:
+        CheckpointError: missing, unlisted or altered.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path.name}. Train one or fetch it again.")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise CheckpointError(f"{path.name} is larger than any checkpoint of this project.")
+    data = path.read_bytes()
+    if data.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path.name} is a Git LFS pointer. Run 'git lfs pull' to fetch it.")
+    listed = _listed(path)
+    if listed is None:
+        raise CheckpointError(f"{path.name} is not listed in {MANIFEST} beside it; not loaded.")
+    if listed != hashlib.sha256(data).hexdigest():
+        raise CheckpointError(
+            f"{path.name} differs from its entry in {MANIFEST}: damaged or altered. Fetch it again."
+        )
+    return data
 
 
 def _listed(path: Path) -> str | None:

@@ -27,6 +27,7 @@ from mckd.files.checkpoint import CheckpointError, load_checkpoint
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.systems import rebuild
+from mckd.tumour.calibration import Calibration, Interval
 from mckd.tumour.data import Case, standardise
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
@@ -37,6 +38,7 @@ from mckd.tumour.network import TumourNetwork, depth_to_space
 from mckd.tumour.nifti import Floats
 from mckd.tumour.outline import WT, Credible, outline
 from mckd.tumour.parts import TumourParts
+from mckd.tumour.signs import Signs, signs_of
 from mckd.tumour.windows import Windows, sliding_windows
 
 BUDGET_BYTES = 2**30
@@ -73,13 +75,14 @@ class Prediction:
 
     case: it lies on this case's grids. cropped: (3, x, y, z) bool, canonical axes, the case's
     brain box only; each region within the next. The rest is computed when it is first used, then
-    kept.
+    kept. calibration: of the checkpoint, None if it has none.
     """
 
     case: Case
     present: frozenset[str]
     cropped: Bools
     _probabilities: Callable[[], Tensor]
+    calibration: Calibration | None = None
 
     @cached_property
     def regions(self) -> Bools:
@@ -99,8 +102,45 @@ class Prediction:
 
     @cached_property
     def probabilities(self) -> Floats:
-        """(3, X, Y, Z) float32 in 0..1 on the grid of the input files, 0 outside the brain box."""
-        return self.case.to_input_grid(self.cropped_probabilities)
+        """(3, X, Y, Z) float32 in 0..1 on the grid of the input files, 0 outside the brain box.
+
+        Calibrated, where the checkpoint has a calibration: of voxels with .7, about 70 % are in the
+        region. What is drawn comes of those of the network.
+        """
+        return self.case.to_input_grid(self.calibrated)
+
+    @cached_property
+    def calibrated(self) -> Floats:
+        """`probabilities` of the voxels of `cropped`, 0 outside the brain."""
+        if self.calibration is None:
+            return self.cropped_probabilities
+        p = self.calibration.probabilities(self.present, self.cropped_probabilities)
+        return p * self.brain
+
+    @property
+    def brain(self) -> Bools:
+        """(x, y, z), the voxels of `cropped` where a sequence that was used is not 0."""
+        used = [self.case.brain.crop(self.case.volumes[s]) != 0 for s in self.present]
+        brain: Bools = np.logical_or.reduce(used)
+        return brain
+
+    @cached_property
+    def signs(self) -> dict[str, Signs]:
+        """{region: what the prediction itself says of how sure it is}."""
+        return signs_of(self.cropped_probabilities, self.cropped, self.brain, self.case.voxel_ml)
+
+    @cached_property
+    def intervals_ml(self) -> dict[str, Interval]:
+        """{"et": (low, high), "tc": ..., "wt": ...}: what the volumes are at 90 %, mL.
+
+        Empty where the checkpoint has no calibration; see `mckd.tumour.calibration`.
+        """
+        if self.calibration is None:
+            return {}
+        return {
+            region: self.calibration.interval(self.present, region, signs, self.case.synthetic)
+            for region, signs in self.signs.items()
+        }
 
     @cached_property
     def volumes_ml(self) -> dict[str, float]:
@@ -127,6 +167,7 @@ class TumourSegmenter:
         device: torch.device | str = "cpu",
         bf16: bool = True,
         known: Known | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._network = network.eval().to(device)
         self._device = torch.device(device)
@@ -136,6 +177,7 @@ class TumourSegmenter:
         self._known = known or Known({}, whole=False)
         self._current: Encoded | None = None
         self.about = about
+        self.calibration = calibration
         self.importance = importance or {}
 
     @classmethod
@@ -168,7 +210,11 @@ class TumourSegmenter:
         network, weights = rebuild(checkpoint, TumourParts(DESIGNS[named[0]]))
         about = header | {"sha256": checkpoint.sha256}
         known = Known.of(checkpoint)
-        return cls(network, weights, about, budget=budget, device=device, bf16=bf16, known=known)
+        calibration = Calibration.beside(path, checkpoint.sha256)
+        return cls(
+            network, weights, about, budget=budget, device=device, bf16=bf16,
+            known=known, calibration=calibration,
+        )  # fmt: skip
 
     def saw(self, case: Case) -> str:
         """Where it saw a case before, by its voxels; see `mckd.tumour.fingerprint.SAID`."""
@@ -272,7 +318,8 @@ class TumourSegmenter:
         drawn = draw(patches, probabilities, windows, size, self._credible, case.voxel_ml)
         if len(patches) > 1:
             patches.clear()  # joined by now; of a whole head they take several times its memory
-        return Prediction(case, names, np.ascontiguousarray(drawn.numpy()), probabilities)
+        cropped = np.ascontiguousarray(drawn.numpy())
+        return Prediction(case, names, cropped, probabilities, self.calibration)
 
     def forget(self, encoded: Encoded) -> None:
         """Let go of a case's features; whoever decides on it again computes them again."""

@@ -84,11 +84,14 @@ def add_data_commands(commands: Any) -> None:
     )
     phantoms.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
     phantoms.add_argument("--jobs", type=int, default=1, help=f"processes {DEFAULT}")
+    phantoms.add_argument(
+        "--healthy", action="store_true", help="heads without a tumour (default: no)"
+    )
     phantoms.set_defaults(action=_make_phantoms)
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train evaluate`."""
+    """`python -m train evaluate` and `calibrate`."""
     parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
     parser.add_argument(
         "--checkpoint", type=Path, nargs="+", help="one, or the folds of a run (default: none)"
@@ -125,6 +128,45 @@ def add_commands(commands: Any) -> None:
         "(default: none)",
     )
     parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
+    _add_calibrate(commands)
+
+
+def _add_calibrate(commands: Any) -> None:
+    """`python -m train calibrate`."""
+    parser = commands.add_parser(
+        "calibrate", help="measure how far a tumour model's volumes are off"
+    )
+    bundled = ABOUT.checkpoint()
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=bundled,
+        help=f"it lies beside this one (default: {bundled.parent.name}/{bundled.name})",
+    )
+    parser.add_argument(
+        "--data",
+        type=folder,
+        nargs="+",
+        required=True,
+        help="folders of cases with references that it did not see, heads without a tumour among "
+        "them (required)",
+    )
+    parser.add_argument(
+        "--real",
+        type=folder,
+        metavar="DIR",
+        help="tables of `evaluate` on real cases by checkpoints that did not see them; intervals "
+        "of real cases are stretched by how much larger errors are there (default: none)",
+    )
+    parser.add_argument(
+        "--measured",
+        type=Path,
+        required=True,
+        help="keep what was measured of a case in this folder; a command that was stopped goes on "
+        "from it (required)",
+    )
+    add_threads(parser)
+    parser.set_defaults(action=Later("train.tumour.calibrate", "calibrate"))
 
 
 def add_comparison(parser: argparse.ArgumentParser) -> None:
@@ -223,7 +265,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 def _make_phantoms(arguments: argparse.Namespace) -> int:
     from train.tumour.phantoms.generate import make_phantoms
 
-    make_phantoms(arguments.out, arguments.cases, arguments.seed, arguments.jobs)
+    out, cases, seed = arguments.out, arguments.cases, arguments.seed
+    make_phantoms(out, cases, seed, arguments.jobs, healthy=arguments.healthy)
     return 0
 
 

@@ -222,6 +222,13 @@ class TestCases:
             assert data[4:8] == bytes(4)  # gzip's time stamp
 
 
+def test_a_healthy_head_has_no_tumour_and_is_brain_all_the_same():
+    phantom = make_phantom(SEED, 1, healthy=True)
+    assert not phantom.labels.any()
+    inside = phantom.images["t1"] > 0
+    assert 0.9e6 < np.count_nonzero(inside) < 2.2e6  # a brain of 0.9 to 2.2 litres
+
+
 class TestCommand:
     def test_finished_cases_stay(self, folder, capsys):
         path = folder / RING / f"{RING}_t2.nii.gz"
@@ -237,6 +244,7 @@ class TestCommand:
         ("words", "message"),
         [
             (["--cases", "2", "--seed", "12"], "holds phantoms of another seed or version"),
+            (["--cases", "2", "--seed", "11", "--healthy"], "holds phantoms of another seed"),
             (["--cases", "0", "--seed", "11"], "at least one case"),
             (["--cases", "2", "--seed", "11", "--jobs", "0"], "one job"),
         ],

@@ -31,7 +31,7 @@ from train.tumour.phantoms.anatomy import (
     sample_head,
 )
 from train.tumour.phantoms.fields import smoothstep
-from train.tumour.phantoms.growth import Tumour, displaced, grow, sample_tumour
+from train.tumour.phantoms.growth import Tumour, displaced, grow, no_lesion, sample_tumour
 from train.tumour.phantoms.lesion import Bytes, dissect
 from train.tumour.phantoms.mixture import perfect_images, sample_ageing
 from train.tumour.phantoms.signal import sample_contrast
@@ -55,20 +55,23 @@ class Phantom:
     labels: Bytes
 
 
-def make_phantom(seed: int, number: int) -> Phantom:
-    """Case `number` of a seed; the two decide every bit of it, on one kind of machine."""
+def make_phantom(seed: int, number: int, healthy: bool = False) -> Phantom:
+    """Case `number` of a seed; the three decide every bit of it, on one kind of machine.
+
+    healthy: a head without a tumour; its `tumour` is the one that did not grow.
+    """
     with threadpool_limits(1):  # sums in another order would end in other bits
-        return _make(seed, number)
+        return _make(seed, number, healthy)
 
 
-def _make(seed: int, number: int) -> Phantom:
+def _make(seed: int, number: int, healthy: bool) -> Phantom:
     random = np.random.default_rng([seed, number])
     tumour, head, vascular = sample_tumour(random), sample_head(random), sample_vascular(random)
     contrast, ageing = sample_contrast(tumour.kind, random), sample_ageing(random)
     scans = {sequence: sample_scan(sequence, random) for sequence in SEQUENCES}
 
     where = place(head, random)
-    lesion = displaced(grow(tumour, *coarse_tissue(where), random))
+    lesion = no_lesion() if healthy else displaced(grow(tumour, *coarse_tissue(where), random))
     push(where, lesion.displacement, head)
     tissue = make_tissue(head, where, smoothstep(lesion.oedema, -3, 4), random)
     blood = make_blood(vascular, tissue, random)
@@ -92,10 +95,10 @@ def _in_frame(box: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return frame
 
 
-def write_phantom(folder: Path, seed: int, number: int) -> float:
+def write_phantom(folder: Path, seed: int, number: int, healthy: bool = False) -> float:
     """Write a case; a folder of that name is always whole. Returns the seconds it took."""
     started = time.monotonic()
-    phantom = make_phantom(seed, number)
+    phantom = make_phantom(seed, number, healthy)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -120,11 +123,17 @@ def _write(path: Path, voxels: npt.NDArray[Any]) -> None:
 
 
 def make_phantoms(
-    out: Path, cases: int, seed: int, jobs: int = 1, say: Callable[[str], None] = print
+    out: Path,
+    cases: int,
+    seed: int,
+    jobs: int = 1,
+    say: Callable[[str], None] = print,
+    healthy: bool = False,
 ) -> None:
     """Write cases 1 to `cases` into `out`, `jobs` at a time; those that are there already stay.
 
-    Case n is the same bytes whatever `cases` and `jobs` are.
+    Case n is the same bytes whatever `cases` and `jobs` are. healthy: heads without a tumour,
+    called `healthy_...`.
 
     Raises:
         ValueError: no case or no process asked for, or `out` holds cases of another seed.
@@ -133,17 +142,20 @@ def make_phantoms(
     if cases < 1 or jobs < 1 or seed < 0:
         raise ValueError("Ask for at least one case and one job, and for a seed of 0 or more.")
     out.mkdir(parents=True, exist_ok=True)
-    for part in out.glob(".phantom_*.part"):  # of a process that was killed
+    for part in out.glob(".*.part"):  # of a process that was killed
         shutil.rmtree(part, ignore_errors=True)
-    _note(out, cases, seed)
-    names = {number: f"phantom_{seed}_{number:05d}" for number in range(1, cases + 1)}
+    _note(out, cases, seed, healthy)
+    kind = "healthy" if healthy else "phantom"
+    names = {number: f"{kind}_{seed}_{number:05d}" for number in range(1, cases + 1)}
     todo = [number for number, name in names.items() if not (out / name).is_dir()]
     if len(todo) < cases:
         say(f"{cases - len(todo)} of {cases} cases are there already.")
     started = time.monotonic()
     try:
         with pool(jobs, keep_memory) as workers:
-            cases_of = [workers.submit(write_phantom, out / names[n], seed, n) for n in todo]
+            cases_of = [
+                workers.submit(write_phantom, out / names[n], seed, n, healthy) for n in todo
+            ]
             for done, (number, case) in enumerate(zip(todo, cases_of, strict=True), 1):
                 took = case.result()
                 left = (time.monotonic() - started) / done * (len(todo) - done)
@@ -155,15 +167,17 @@ def make_phantoms(
         ) from None
 
 
-def _note(out: Path, cases: int, seed: int) -> None:
+def _note(out: Path, cases: int, seed: int, healthy: bool) -> None:
     """Say in the folder what it holds; refuse a folder made with other settings."""
     note = out / "README.txt"
-    made_by = f"seed {seed}, generator version {VERSION}"
-    if note.is_file() and made_by not in note.read_text(encoding="utf-8"):
+    made_by = f"seed {seed}, generator version {VERSION}" + (", no tumour" if healthy else "")
+    if note.is_file() and f"{made_by}:" not in note.read_text(encoding="utf-8"):
         raise ValueError(
             f"{out.name} holds phantoms of another seed or version. Choose another folder."
         )
-    note.write_text(NOTE.format(made_by=made_by, cases=cases, seed=seed), encoding="utf-8")
+    flag = " --healthy" if healthy else ""
+    text = NOTE.format(made_by=made_by, cases=cases, seed=seed, flag=flag)
+    note.write_text(text, encoding="utf-8")
 
 
 NOTE = """\
@@ -171,7 +185,7 @@ Synthetic brain tumours. No patient was scanned: every image here is computed.
 
 Made by MCKD Studio, {made_by}:
 
-    python -m train data phantoms --cases {cases} --seed {seed} --out DIR
+    python -m train data phantoms --cases {cases} --seed {seed}{flag} --out DIR
 
 Layout, grid and labels are those of BraTS 2021: 240 x 240 x 155 voxels of 1 mm, skull-stripped;
 1 core without enhancement, 2 oedema, 4 enhancing tumour.

@@ -139,6 +139,12 @@ def grow(tumour: Tumour, grey: Floats, white: Floats, surface: Floats, random: R
     )
 
 
+def no_lesion() -> Lesion:
+    """Nothing grew, nothing is pushed."""
+    nowhere = np.full(BOX, FAR_MM, np.float32)
+    return Lesion(nowhere, nowhere, np.zeros((3, *BOX), np.float32))
+
+
 def displaced(lesion: Lesion) -> Lesion:
     """The lesion with its outlines moved by its own displacement."""
     near = lesion.oedema > -15
