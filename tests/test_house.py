@@ -19,7 +19,7 @@ from mckd.tasks import TASKS
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("mckd/**/*.py"), *ROOT.glob("train/**/*.py"), ROOT / "app.py"])
 UI_ROOMS = re.compile(  # who knows Gradio
-    r"mckd/studio/(page\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py))"
+    r"mckd/studio/((page|api)\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py|api\.py))"
 )
 SERVE_ONE_TASK = {  # besides its own folders
     "tumour": ("mckd/clinic/", "mckd/report/", "mckd/__main__.py", "mckd/predict/"),

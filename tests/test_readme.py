@@ -24,7 +24,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(ROOT.glob("*.md"))
 WHOLE = "".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", WHOLE, re.S | re.M)
-PYTHON = [code for language, code in BLOCKS if language == "python"]
+CALLS = (ROOT / "API.md").read_text(encoding="utf-8")  # of a running app: browser/test_api.py
+PYTHON = [code for language, code in BLOCKS if language == "python" and code not in CALLS]
 COMMANDS = [
     line
     for language, code in BLOCKS

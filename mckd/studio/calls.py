@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mckd.studio.asked import ODD
@@ -20,6 +20,7 @@ LARGEST_WHOLE = 2**53  # beyond it a browser cannot count
 
 SESSION = re.compile(r"[A-Za-z0-9_-]{6,64}")
 NAME = re.compile(r"[a-z_]{1,40}")
+TICKET = re.compile(r"[0-9a-f]{32}")
 MARKS = b'[{,:"'
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -44,13 +45,25 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """A function of the page that programs call by its name.
+
+    number: of the function. defaults: {parameter: its value where a call leaves it out}, in order.
+    """
+
+    number: int
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Functions:
     """What can be called behind the door.
 
     large: the numbers of those that carry a drawing or a sound. check: raises ValueError, a
     sentence, for a call that the page could not have made. waiting: how many calls of a session
     stand in the queue. latest: those of which only the newest call of a page counts. skipped: what
-    an older one is answered, which leaves everything on the page as it is.
+    an older one is answered, which leaves everything on the page as it is. named: those that
+    programs may call by their names; none where that is switched off.
     """
 
     large: frozenset[int] = frozenset()
@@ -58,6 +71,7 @@ class Functions:
     waiting: Callable[[str], int] = lambda session: 0
     latest: frozenset[int] = frozenset()
     skipped: Callable[[int], dict[str, Any]] = lambda number: {"data": []}
+    named: Mapping[str, Endpoint] = field(default_factory=dict)
 
 
 def call_of(body: bytes, to_widget: bool = False) -> Call:
@@ -85,19 +99,46 @@ def call_of(body: bytes, to_widget: bool = False) -> Call:
         raise Refused(422, ODD)
     if not to_widget and not isinstance(data, list):
         raise Refused(422, ODD)
-    for value in (data, said.get("event_data")):
+    event = said.get("event_data")
+    if to_widget:
+        return _written(session, function, data, name, {"component_id": function, "fn_name": name})
+    told = {"fn_index": function, "trigger_id": trigger, "event_data": event}
+    return _written(session, function, data, "", told)
+
+
+def call_by_name(body: bytes, endpoint: Endpoint, session: str) -> Call:
+    """The call of a program, whose body is {parameter: value}.
+
+    Raises:
+        Refused: as for `call_of`, or a parameter that the function has not.
+    """
+    said = parsed(body)
+    if not isinstance(said, dict):
+        raise Refused(422, ODD)
+    if not said.keys() <= endpoint.defaults.keys():
+        known = ", ".join(endpoint.defaults) or "none"
+        raise Refused(422, f"There is no such parameter. There are: {known}.")
+    data = [said.get(name, default) for name, default in endpoint.defaults.items()]
+    number = endpoint.number
+    return _written(session, number, data, "", {"fn_index": number})
+
+
+def _written(session: str, function: int, data: Any, name: str, more: dict[str, Any]) -> Call:
+    """A call as Gradio gets it. more: besides session and data.
+
+    Raises:
+        Refused: it names a file that is no upload, or holds what no encoding can.
+    """
+    data = with_tickets(data)
+    for value in (data, more.get("event_data")):
         if sentence := names_a_file(value):
             raise Refused(422, sentence)
-    anew: dict[str, Any] = {"session_hash": session, "data": data}
-    if to_widget:
-        anew |= {"component_id": function, "fn_name": name}
-    else:
-        anew |= {"fn_index": function, "trigger_id": trigger, "event_data": said.get("event_data")}
+    anew = {"session_hash": session, "data": data, **more}
     try:
         written = json.dumps(anew, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:  # half of a character, which no encoding can hold
+    except UnicodeEncodeError:  # half of a character
         raise Refused(422, ODD) from None
-    return Call(session, function, name if to_widget else "", data, written)
+    return Call(session, function, name, data, written)
 
 
 def parsed(body: bytes) -> Any:
@@ -152,6 +193,21 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("no number")
     return number
+
+
+def with_tickets(value: Any) -> Any:
+    """The same with each upload, as Gradio's clients write one, replaced by its ticket.
+
+    They take what `/upload` answers for a path; here it is a ticket, which is no file to Gradio.
+    """
+    if isinstance(value, list):
+        return [with_tickets(entry) for entry in value]
+    if isinstance(value, dict):
+        path = value.get("path")
+        if "meta" in value and isinstance(path, str) and TICKET.fullmatch(path):
+            return path
+        return {key: with_tickets(entry) for key, entry in value.items()}
+    return value
 
 
 def names_a_file(value: Any) -> str:

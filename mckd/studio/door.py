@@ -14,6 +14,7 @@ import logging
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,14 +32,23 @@ from mckd.studio.calls import (
     NO_ADDRESSES,
     SESSION,
     TOO_LARGE,
+    Call,
     Functions,
+    call_by_name,
     call_of,
 )
 from mckd.studio.cookies import Cookies
 from mckd.studio.newest import Newest
 from mckd.studio.services import faults
 from mckd.studio.services.folders import DISK_FULL, DiskFull, Folders
-from mckd.studio.services.visitors import FULL, TOO_MANY, Refused, Share, Visitors
+from mckd.studio.services.visitors import (
+    FULL,
+    PROGRAM_LEAVE_S,
+    TOO_MANY,
+    Refused,
+    Share,
+    Visitors,
+)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -57,6 +67,7 @@ GRACE_S, LEAST_BYTES_S = 20.0, 16 * 2**10  # so is one that is slower than this 
 MOST_UPLOADS = (64, 48, 4)
 MOST_CALLS = (96, 64, 24)
 MOST_STREAMS = (192, 144, 24)
+MOST_BY_NAME = (48, 24, 4)
 MOST_WAITING = (48, 12)  # in the queue: of one address, and of one page
 
 PAGE = re.compile(
@@ -66,8 +77,12 @@ PAGE = re.compile(
 LOOKS = re.compile(rf"{API}/(file=.+|info|theme\.css|app_id|user/?|login_check/?|startup-events)")
 HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)")
 EVENTS, JOIN, WIDGET = f"{API}/queue/data", f"{API}/queue/join", f"{API}/component_server"
-CALLS = re.compile(rf"{JOIN}|{API}/run/predict/?|{WIDGET}/?")
+RUN = f"{API}/run/predict"
+CALLS = re.compile(rf"{JOIN}|{RUN}/?|{WIDGET}/?")
+BY_NAME = re.compile(rf"{API}/run/([a-z_]{{1,40}})")
 UPLOAD = f"{API}/upload"
+
+CONFIG = "/config"  # what a program asks for first, as a browser for the page
 
 NOT_HERE = "There is nothing here."
 PAGE_FIRST = "Open the page first, or reload it; it needs its cookie."
@@ -118,6 +133,7 @@ class Door:
         self._hosts, self._cookies = Hosts(hosts, on_space), Cookies(framed=on_space)
         self._on_space = on_space
         self._uploads, self._calls = Share(*MOST_UPLOADS, BUSY), Share(*MOST_CALLS, TOO_MANY)
+        self._by_name = Share(*MOST_BY_NAME, TOO_MANY)
         self._streams, self._newest = Share(*MOST_STREAMS, TOO_MANY), Newest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,9 +161,10 @@ class Door:
             ready, state = self._health()
             await answer(send, 200 if ready else 503, state)
         elif looks and PAGE.fullmatch(path):
-            if path == "/" and not browser:
+            if not browser and (path == "/" or (path == CONFIG and self._functions.named)):
                 if self._visitors.full:
-                    return await answer(send, 503, FULL_PAGE)
+                    full = FULL_PAGE if path == "/" else {"detail": FULL}
+                    return await answer(send, 503, full)
                 send = with_headers(send, [("set-cookie", self._cookies.issue(port))])
             await self._app(scope, receive, send)
         elif looks and LOOKS.fullmatch(path):
@@ -162,6 +179,8 @@ class Door:
             await self._stream(asked, scope, receive, send, session)
         elif calls and CALLS.fullmatch(path):
             await self._call(asked, scope, receive, send)
+        elif calls and (name := BY_NAME.fullmatch(path)):
+            await self._call_by_name(asked, scope, receive, send, name[1])
         elif calls and path == UPLOAD:
             await self._upload(asked, scope, receive, send)
         else:
@@ -193,11 +212,8 @@ class Door:
             raise Refused(422, ODD)
         with self._streams.place(browser, asked.address):
             self._visitors.admit(session, browser, address=asked.address)
-            self._visitors.connect(session, +1)
-            try:
+            with self._visitors.connected(session):
                 await self._app(scope, receive, send)
-            finally:
-                self._visitors.connect(session, -1)
 
     async def _call(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on a call of a page, written anew."""
@@ -219,12 +235,7 @@ class Door:
             self._visitors.admit(call.session, browser, works=True, address=asked.address)
             if joins:
                 self._find_room(call.session, asked.address)
-            try:
-                self._functions.check(call)
-            except ValueError as problem:
-                raise Refused(422, str(problem)) from None
-            length, kind = str(len(call.body)), "application/json"
-            scope |= asked.scope(scope, self._on_space, content_length=length, content_type=kind)
+            scope = self._judged(call, asked, scope)
             hand_on = partial(whole, self._app, scope, again(call.body, receive), send)
             if call.name or joins or call.function not in self._functions.latest:
                 return await hand_on()
@@ -232,6 +243,38 @@ class Door:
                 if mine:
                     return await hand_on()
             await answer(send, 200, self._functions.skipped(call.function))
+
+    def _judged(self, call: Call, asked: Asked, scope: Scope) -> Scope:
+        """The request that goes on with a call, once that is found to make sense.
+
+        Raises:
+            Refused: it does not.
+        """
+        try:
+            self._functions.check(call)
+        except ValueError as problem:
+            raise Refused(422, str(problem)) from None
+        length, kind = str(len(call.body)), "application/json"
+        return scope | asked.scope(scope, self._on_space, content_length=length, content_type=kind)
+
+    async def _call_by_name(
+        self, asked: Asked, scope: Scope, receive: Receive, send: Send, name: str
+    ) -> None:
+        """Hand on a program's call, which is its browser's: {parameter: value} of a function."""
+        endpoint, browser = self._functions.named.get(name), own(scope)
+        if endpoint is None:
+            raise Refused(404, NOT_HERE)
+        session = program(browser)
+        with self._by_name.place(browser, asked.address):
+            call = call_by_name(await read(timed(receive), LARGEST_CALL), endpoint, session)
+            self._admit_program(browser, asked.address, works=True)
+            scope = self._judged(call, replace(asked, path=RUN), scope)
+            with self._visitors.connected(session):
+                await whole(self._app, scope, again(call.body, receive), send, says_why=True)
+
+    def _admit_program(self, browser: str, address: str, works: bool = False) -> None:
+        session = program(browser)
+        self._visitors.admit(session, browser, works, address, leave_s=PROGRAM_LEAVE_S)
 
     def _find_room(self, session: str, address: str) -> None:
         """Whether one more call of this page may wait in the queue that all share.
@@ -253,10 +296,13 @@ class Door:
         """
         length, browser = asked.headers.get("content-length", ""), own(scope)
         if not self._visitors.knows(browser):
-            raise Refused(403, PAGE_FIRST)
+            if not self._functions.named:
+                raise Refused(403, PAGE_FIRST)
+            self._admit_program(browser, asked.address)
         if not re.fullmatch("[0-9]{1,12}", length) or int(length) > LARGEST_UPLOAD:
             raise Refused(413, TOO_LARGE)
-        with self._uploads.place(browser, asked.address) as together:
+        by_program = self._visitors.connected(program(browser))  # of a page it is nobody
+        with by_program, self._uploads.place(browser, asked.address) as together:
             free = shutil.disk_usage(self._folders.root).free
             if free < LEAST_FREE + together * LARGEST_UPLOAD:
                 raise Refused(507, DISK_FULL)
@@ -288,6 +334,11 @@ def own(scope: Scope) -> str:
     if not (browser := browser_of(scope)):
         raise Refused(403, PAGE_FIRST)
     return browser
+
+
+def program(browser: str) -> str:
+    """The session of calls by name, of which each browser has one."""
+    return f"by-name-{browser}"
 
 
 def timed(receive: Receive) -> Receive:
@@ -341,17 +392,25 @@ def again(body: bytes, receive: Receive) -> Receive:
     return told
 
 
-async def whole(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let the app answer; where it fails, answer with a sentence instead of what it says."""
+async def whole(
+    app: App, scope: Scope, receive: Receive, send: Send, says_why: bool = False
+) -> None:
+    """Let the app answer; where it fails, answer with a sentence instead of what it says.
+
+    says_why: what the function refused with `gr.Error` is that sentence.
+    """
     begun = failed = False
+    said = b""
 
     async def sent(message: Message) -> None:
-        nonlocal begun, failed
+        nonlocal begun, failed, said
         if message["type"] == "http.response.start" and message["status"] >= 500:
             failed = True
         if not failed:
             begun = True
             await send(message)
+        elif says_why:
+            said += message.get("body", b"")
 
     try:
         await app(scope, receive, sent)
@@ -360,8 +419,19 @@ async def whole(app: App, scope: Scope, receive: Receive, send: Send) -> None:
             raise
         faults.record(log, "A call failed.", error)
         failed = True
-    if failed:
+    if failed and (why := refusal_of(said)):
+        await answer(send, 422, {"detail": why})
+    elif failed:
         await answer(send, 500, {"detail": FAULT})
+
+
+def refusal_of(said: bytes) -> str:
+    """The sentence in what Gradio answers where a function failed; "" if it tells none."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return ""
+    return str(told.get("error") or "") if isinstance(told, dict) else ""
 
 
 def with_headers(send: Send, headers: Any) -> Send:

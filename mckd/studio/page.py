@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from mckd.studio import api
 from mckd.studio.calls import Call, Functions
 from mckd.studio.door import NOT_HERE, browser_of
 from mckd.studio.services import Services
@@ -32,8 +33,8 @@ HEADER = """
 """
 
 
-def build(services: Services) -> gr.Blocks:
-    """The whole page, ready to launch with `**look()`."""
+def build(services: Services, by_name: bool = False) -> gr.Blocks:
+    """The whole page, ready to launch with `**look()`. by_name: programs may call functions."""
     page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=(600, 1800))
     with page:
         cautions = " ".join(task.caution for task in abouts() if task.caution)
@@ -56,6 +57,8 @@ def build(services: Services) -> gr.Blocks:
                 services.folders.forget_sender(browser)  # also what lies with no page
             return {"deleted": True}
 
+        if by_name:
+            api.build(services)
         foot.delete(
             delete, None, foot, queue=False, show_progress="hidden", api_visibility="private"
         )
@@ -93,7 +96,14 @@ def functions(page: gr.Blocks) -> Functions:
     def skipped(number: int) -> dict[str, Any]:
         return {"data": [gr.skip() for _ in page.fns[number].outputs], "is_generating": False}
 
-    return Functions(frozenset(large), partial(check, page), waiting, frozenset(latest), skipped)
+    return Functions(
+        frozenset(large),
+        partial(check, page),
+        waiting,
+        frozenset(latest),
+        skipped,
+        api.endpoints(page),
+    )
 
 
 def check(page: gr.Blocks, call: Call) -> None:

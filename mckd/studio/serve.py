@@ -82,6 +82,12 @@ def options() -> argparse.Namespace:
         help="strangers share this computer: nobody may train (default: no; always on a Space)",
     )
     parser.add_argument(
+        "--api",
+        action=argparse.BooleanOptionalAction,
+        help="let programs call functions by name, with the limits of visitors; see API.md "
+        "(default: yes, but no with --public)",
+    )
+    parser.add_argument(
         "--log",
         type=Path,
         metavar="FILE",
@@ -89,7 +95,10 @@ def options() -> argparse.Namespace:
         "standard error)",
     )
     parser.add_argument("--version", action="version", version=f"MCKD Studio {__version__}")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.api is None:
+        chosen.api = not chosen.public
+    return chosen
 
 
 def port(text: str) -> int:
@@ -164,7 +173,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     from mckd.studio.services.visitors import Visitors
 
     services = Services.open(ROOT, chosen.data, chosen.runs, private, chosen.public)
-    studio = page.build(services).queue(max_size=64, default_concurrency_limit=4)
+    studio = page.build(services, chosen.api).queue(max_size=64, default_concurrency_limit=4)
     folders = services.folders
     visitors = Visitors(gone=partial(page.forget, studio), left=folders.forget_sender)
     listen = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen  # as addresses say it

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 MOST = 32  # open pages; each may hold a case
 OF_BROWSER, OF_ADDRESS = 8, 24  # pages of one browser, and of one address
 LEAVE_S = 30.0  # a page without a connection is gone after this; a network may hiccup
+PROGRAM_LEAVE_S = 300.0  # so is a program, which keeps none between its calls
 AWAY_S = 5.0  # after this it gives up its place to a page of the same address that finds none
 IDLE_S = 1800.0  # an open page that asks for nothing is forgotten after this
 PER_S, AT_ONCE = 20.0, 60.0  # requests of one page that do work
@@ -70,11 +71,12 @@ class Share:
 
 @dataclass
 class Visit:
-    """One open page."""
+    """One open page. leave_s: how long it may be silent without a connection."""
 
     browser: str
     address: str
     heard: float
+    leave_s: float
     allowance: float = AT_ONCE  # requests it may make at once
     counted: float = 0.0  # when the allowance was last worked out
 
@@ -119,8 +121,17 @@ class Visitors:
         with self._lock:
             return [s for s, visit in self._visits.items() if visit.address == address]
 
-    def admit(self, session: str, browser: str, works: bool = False, address: str = "") -> None:
+    def admit(
+        self,
+        session: str,
+        browser: str,
+        works: bool = False,
+        address: str = "",
+        leave_s: float | None = None,
+    ) -> None:
         """Note a request of a page. works: it makes the app do something, so it is counted.
+
+        leave_s: after how long without a connection a new page is gone, if not as all others.
 
         Raises:
             Refused: another browser's session, too many pages, or too many requests.
@@ -129,8 +140,9 @@ class Visitors:
             now = self._clock()
             visit = self._visits.get(session)
             if visit is None:
-                visit = self._room(browser, address) or Visit(browser, address, now, counted=now)
-                self._visits[session] = visit
+                leave_s = self._leave_s if leave_s is None else leave_s
+                fresh = Visit(browser, address, now, leave_s, counted=now)
+                visit = self._visits[session] = self._room(fresh) or fresh
             if visit.browser != browser:
                 raise Refused(403, NOT_YOURS)
             visit.heard = now
@@ -142,13 +154,14 @@ class Visitors:
                     raise Refused(429, TOO_MANY)
                 visit.allowance -= 1
 
-    def _room(self, browser: str, address: str) -> Visit | None:
-        """Find room for a new page; the one whose place it takes, if there is no other.
+    def _room(self, fresh: Visit) -> Visit | None:
+        """Find room for a new page; it with what the one may still ask whose place it takes, if
+        there is no other.
 
         Raises:
             Refused: there is none.
         """
-        visits = self._visits.values()
+        browser, address, visits = fresh.browser, fresh.address, self._visits.values()
         mine = [s for s, visit in self._visits.items() if visit.browser == browser]
         if full := len(mine) >= OF_BROWSER:
             refused = Refused(429, TOO_MANY_PAGES)
@@ -159,7 +172,7 @@ class Visitors:
         else:
             return None
         if left := self._let_go(mine):
-            return replace(left, address=address)
+            return replace(fresh, allowance=left.allowance, counted=left.counted)
         if full or not self._let_go(self._away(address)):
             raise refused
         return None
@@ -182,6 +195,15 @@ class Visitors:
         before = self._clock() - AWAY_S
         return [s for s, v in self._visits.items() if v.address == address and v.heard <= before]
 
+    @contextmanager
+    def connected(self, session: str) -> Iterator[None]:
+        """While the block runs, the page has a connection that says it is there."""
+        self.connect(session, +1)
+        try:
+            yield
+        finally:
+            self.connect(session, -1)
+
     def connect(self, session: str, change: int) -> None:
         """A page opened (+1) or lost (-1) a connection that says it is there."""
         with self._lock:
@@ -198,7 +220,7 @@ class Visitors:
                 session
                 for session, visit in self._visits.items()
                 if now - visit.heard
-                > (self._idle_s if session in self._connections else self._leave_s)
+                > (self._idle_s if session in self._connections else visit.leave_s)
             ]
             browsers = {self._visits.pop(session).browser for session in gone}
             browsers -= {visit.browser for visit in self._visits.values()}

@@ -1,12 +1,12 @@
 """The tasks' halves of the app: a folder each, found by its name.
 
 `service.py` is plain Python with `open_service(root, folders, runs)`; `tab.py` holds `TAB`;
-`tab.css`, if there is one, its style.
+`tab.css`, if there is one, its style; `api.py` holds `API`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -66,6 +66,19 @@ class Tab:
     drop: Drop | None = None
 
 
+@dataclass(frozen=True)
+class Api:
+    """What programs may call of a task, by name.
+
+    functions: given the service, the functions; their types and docstrings are shown to whoever
+    writes a program, and what they refuse is a ValueError, a sentence. models: given the service,
+    what `list_models` says of each model besides its task and its status.
+    """
+
+    functions: Callable[[Any], Sequence[Callable[..., Any]]]
+    models: Callable[[Any], list[dict[str, Any]]]
+
+
 def open_service(key: str, root: Path, folders: Folders, runs: Path) -> Service:
     """The service of a task; loads nothing heavy.
 
@@ -78,6 +91,12 @@ def open_service(key: str, root: Path, folders: Folders, runs: Path) -> Service:
 def tab_of(key: str) -> Tab:
     """The tab of a task."""
     found: Tab = import_module(f"{__name__}.{key}.tab").TAB
+    return found
+
+
+def api_of(key: str) -> Api:
+    """What programs may call of a task."""
+    found: Api = import_module(f"{__name__}.{key}.api").API
     return found
 
 

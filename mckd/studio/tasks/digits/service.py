@@ -14,7 +14,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 
 from mckd.digits.about import ABOUT
 from mckd.studio.services import faults
-from mckd.studio.services.folders import Folders
+from mckd.studio.services.folders import Folders, Upload
 from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.digits import words
 
@@ -127,11 +128,10 @@ class DigitService:
         """
         from mckd.digits.wave import read_wave
 
-        reader = secrets.token_hex(16)
         try:
-            upload = self._folders.take(reader, str(ticket))
-            samples, rate = read_wave(upload.path, upload.name, packed=False)
-            return encode_sound(samples, rate)
+            with self._taken(ticket) as upload:
+                samples, rate = read_wave(upload.path, upload.name, packed=False)
+                return encode_sound(samples, rate)
         except FileNotFoundError:
             return {"problem": words.FILE_GONE}
         except ValueError as problem:  # DataError: its sentences are made for users
@@ -139,6 +139,30 @@ class DigitService:
         except Exception as error:
             faults.record(log, "A sound could not be read.", error)
             return {"problem": words.FILE_GONE}
+
+    def read_picture(self, ticket: object) -> str:
+        """A PNG file, uploaded: what the pad would send. The file is deleted.
+
+        Raises:
+            ValueError: it is not here; a sentence.
+        """
+        try:
+            with self._taken(ticket) as upload, upload.path.open("rb") as file:
+                data = file.read(LONGEST_PICTURE)  # in base64 that is too long already
+        except OSError:
+            raise ValueError(words.FILE_GONE) from None
+        return PNG_PREFIX + base64.b64encode(data).decode("ascii")
+
+    @contextmanager
+    def _taken(self, ticket: object) -> Iterator[Upload]:
+        """An upload, which is deleted when the block ends.
+
+        Raises:
+            FileNotFoundError: it is not here.
+        """
+        reader = secrets.token_hex(16)
+        try:
+            yield self._folders.take(reader, str(ticket))
         finally:
             self._folders.forget(reader)
 

@@ -166,9 +166,7 @@ class TableService:
         Raises:
             ValueError: not in the list, or it cannot be loaded.
         """
-        path = self._path_of(model)
-        with self._lock:
-            classifier = self._load(path)
+        classifier = self.classifier(model)
         with desk.lock:
             desk.model, desk.classifier = str(model), classifier
             bundled = (BUNDLED, self._samples.loaded) if self.status == "ready" else None
@@ -293,6 +291,16 @@ class TableService:
             prediction=classifier.decide(encoded),
             shares=classifier.contributions(encoded),
         )
+
+    def classifier(self, model: object) -> Any:
+        """A model of the list, loaded.
+
+        Raises:
+            ValueError: not in the list, or it cannot be loaded.
+        """
+        path = self._path_of(model)
+        with self._lock:
+            return self._load(path)
 
     def _path_of(self, model: object) -> Path:
         if model == BUNDLED:

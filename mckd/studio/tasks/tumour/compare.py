@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -103,8 +103,11 @@ class CompareService:
         self._kept: dict[int, Compared] = {}  # by the id of the opened case, as long as it lives
         self._keeping = threading.Lock()
 
-    def run(self, desk: Desk) -> Iterator[CompareUpdate]:
-        """Compare the case on a desk; a row more with each update. Ends when another is opened."""
+    def run(self, desk: Desk, only: frozenset[str] | None = None) -> Iterator[CompareUpdate]:
+        """Compare the case on a desk; a row more with each update. Ends when another is opened.
+
+        only: the one subset that is measured, beside all sequences; None: every subset.
+        """
         turn = desk.turn
         opened = self._cases.opened(desk)
         if opened is None:
@@ -120,7 +123,9 @@ class CompareService:
         compared = self._compared(opened)
         update = partial(CompareUpdate, turn, opened=opened, compared=compared)
         try:
-            for left_s in self._fill(opened, compared, lambda: desk.turn == turn):
+            whole, *others = _order(opened.case.present)
+            subsets = [whole, *(s for s in others if only in (None, s))]
+            for left_s in self._fill(opened, compared, subsets, lambda: desk.turn == turn):
                 yield update("running", left_s=left_s)
         except Superseded:  # the visitor opened something else
             return
@@ -138,14 +143,18 @@ class CompareService:
             return self._kept[id(opened)]
 
     def _fill(
-        self, opened: Opened, compared: Compared, wanted: Callable[[], bool]
+        self,
+        opened: Opened,
+        compared: Compared,
+        subsets: Sequence[frozenset[str]],
+        wanted: Callable[[], bool],
     ) -> Iterator[float | None]:
-        """Work out what is missing; after each subset the seconds that the others may take.
+        """Work out which of these is missing; after each the seconds that the others may take.
 
         Raises:
             Superseded: `wanted` said no.
         """
-        missing = [s for s in _order(opened.case.present) if s not in compared.rows]
+        missing = [s for s in subsets if s not in compared.rows]
         if missing:
             yield None
             for _ in self._cases.segmentation.encode(opened, wanted):  # a case that was put away
@@ -187,10 +196,16 @@ class CompareService:
             compared.comparison = None  # it holds masks
         compared.rows[subset] = row
 
-    def subject(self, update: CompareUpdate, day: date, alias: str | None = "") -> Subject:
+    def subject(
+        self,
+        update: CompareUpdate,
+        day: date,
+        alias: str | None = "",
+        only: frozenset[str] | None = None,
+    ) -> Subject:
         """A complete comparison as an export takes it. Costs nothing: see `Maps`.
 
-        alias: what the case is called in it; None: as its files are.
+        alias: what the case is called in it; None: as its files are. only: see `run`.
         """
         from mckd.report.subject import Subject
         from mckd.tumour.comparison import Figures
@@ -198,7 +213,8 @@ class CompareService:
         opened, compared = update.opened, update.compared
         assert opened is not None
         assert compared is not None
-        figures, maps = Figures(opened.case, compared.rows.values()), Maps(opened, compared)
+        rows = [row for subset, row in compared.rows.items() if only in (None, subset)]
+        figures, maps = Figures(opened.case, rows), Maps(opened, compared)
         about, weights = self._cases.segmentation.header()
         seen = self._cases.segmentation.seen(opened)
         return Subject(figures, maps, about, weights, day, opened.called(alias), seen)

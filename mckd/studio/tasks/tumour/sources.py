@@ -63,7 +63,7 @@ class Sources:
         if not tickets or set(tickets) <= {"seg"}:
             raise ValueError("Say of at least one file that it is FLAIR, T1, T1c or T2.")
         if not set(tickets) <= set(SLOTS):
-            raise ValueError("That is no sequence.")
+            raise ValueError(f"That is no sequence. There are: {', '.join(SLOTS)}.")
         try:
             taken = {
                 slot: self._folders.take(owner, ticket, browser) for slot, ticket in tickets.items()
