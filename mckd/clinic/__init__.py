@@ -1,1 +1,34 @@
-"""From the folder of a scanner or a PACS to a case, and back to its own series."""
+"""From the folder of a scanner or a PACS to a case, and back to its own series.
+
+study = prepare_study(folder)              # or {"flair": path, "t1c": path}
+study.series, study.case
+study.native(regions, "t2")                # on the slices of the T2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mckd.clinic.series import Prepared
+
+
+def prepare_study(source: Path | str | Mapping[str, Path | str], **options: Any) -> Prepared:
+    """A folder of a hospital, or {slot: NIfTI file}, on one grid and without the skull.
+
+    Args:
+        source: what `read_study` takes, or files whose sequences are known.
+        options: of `prepare`.
+
+    Raises:
+        StudyError, CaseError: what cannot be used, in a sentence.
+    """
+    from mckd.clinic.preparation import prepare, study_of
+
+    if isinstance(source, Mapping):
+        return prepare(study_of(source), **options)
+    from mckd.clinic.intake import read_study
+
+    return prepare(read_study(source), **options)

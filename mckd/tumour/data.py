@@ -196,25 +196,59 @@ def read_case(
             notes = (f"{error} The reference is left out: nothing is scored.",)
         else:
             notes = known.notes
+    return case_of(
+        name,
+        volumes,
+        grid,
+        usual.grid,
+        reference=known,
+        reference_notes=notes,
+        synthetic=any(header.synthetic for header in headers.values()),
+        sides_known=all(header.sides_known for header in headers.values()),
+        warnings=warnings,
+        called=[shown[slot] for slot in files],
+    )
+
+
+def case_of(
+    name: str,
+    volumes: Mapping[str, Floats],
+    grid: Grid,
+    input_grid: Grid,
+    *,
+    reference: Reference | None = None,
+    reference_notes: Sequence[str] = (),
+    synthetic: bool = False,
+    sides_known: bool = True,
+    warnings: Sequence[str] = (),
+    called: Sequence[str] = (),
+) -> Case:
+    """A case of volumes that lie on one grid, with what there is to doubt about it.
+
+    Args:
+        name, volumes, grid, input_grid, synthetic, sides_known: as in `Case`.
+        reference: on the same grid. reference_notes: sentences about it.
+        warnings: sentences for the user that come before those of the judgement.
+        called: what people call the images; the words are looked at, not kept.
+    """
     brain = _brain(volumes)
     case = Case(
         name=name,
         grid=grid,
-        input_grid=usual.grid,
+        input_grid=input_grid,
         volumes=volumes,
         brain=bounding_box(brain, MARGIN),
-        labels=known.labels if known else None,
-        reference_regions=known.regions if known else frozenset(),
-        synthetic=any(header.synthetic for header in headers.values()),
-        sides_known=all(header.sides_known for header in headers.values()),
-        reference_notes=notes,
-        warnings=(*warnings, *notes),
+        labels=reference.labels if reference else None,
+        reference_regions=reference.regions if reference else frozenset(),
+        synthetic=synthetic,
+        sides_known=sides_known,
+        reference_notes=tuple(reference_notes),
+        warnings=(*warnings, *reference_notes),
     )
-    beyond = out_of_scope([name, *(shown[slot] for slot in files)])
     judged = judge(case, brain)
     return replace(
         case,
-        warnings=(*case.warnings, *beyond, *judged.sentences),
+        warnings=(*case.warnings, *out_of_scope([name, *called]), *judged.sentences),
         unlike_training=bool(judged.unlike_training),
     )
 

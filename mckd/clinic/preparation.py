@@ -1,0 +1,244 @@
+"""A study onto one grid, without the skull: what the networks were trained on.
+
+    prepared = prepare(study)
+    prepared.case, prepared.steps
+
+The best series keeps its place; the others are brought onto it by rigid motions, all are resampled
+once, to 1 mm, and what is not brain is taken away. Images that are prepared already are the case as
+they are, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from mckd.clinic.brain import BrainError, Way, find_brain
+from mckd.clinic.registration import Registration, Volume, judged, register
+from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, StudyError
+from mckd.clinic.steps import Progress, Tick, ticking
+from mckd.files.names import plain_name
+from mckd.tumour.background import without_background
+from mckd.tumour.data import case_of
+from mckd.tumour.doubts import BRAIN_ML
+from mckd.tumour.geometry import Bools, Doubles, Grid
+from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.nifti import Floats, read_header, read_image
+from mckd.tumour.placing import near_place
+
+SPACING_MM = 1.0
+ROOM_MM = 20.0  # of the head around the brain, for people to see
+WHOLE_HEAD_MM = 120.0  # a series that shows less from foot to head is a slab
+CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
+PREPARED_MM = (0.75, 1.5)  # voxels of images that may be prepared already
+FLOOR = 1e-3  # of the brightness of a brain: darker than that nothing in it is, for 0 is air
+
+
+def prepare(
+    study: Study,
+    *,
+    reference: str = "",
+    way: Way = "hd-bet",
+    progress: Progress = lambda kind, slot, share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    name: str = "study",
+) -> Prepared:
+    """The chosen series of a study as a case.
+
+    Args:
+        study: with at least one chosen series.
+        reference: the slot whose series the others are brought onto; "" for the best.
+        way: how the brain is found, see `brain`.
+        progress: told how far each step is, often.
+        cancelled: asked as often; True ends it.
+        name: of the case, for people.
+
+    Raises:
+        StudyError: nothing is chosen, or no brain was found.
+        CancelledError: `cancelled` said so.
+    """
+    series = {slot: study[study.chosen[slot]] for slot in SEQUENCES if slot in study.chosen}
+    if not series:
+        raise StudyError("No series is chosen. Say which one is FLAIR, T1, T1c or T2.")
+    tick = partial(ticking, progress, cancelled)
+    done = _as_it_is(study, series, name)
+    if done:
+        return done
+    reference = reference or best_reference(series)
+    motions = {
+        slot: _registered(series[reference], one, tick("registration", slot))
+        for slot, one in series.items()
+        if slot != reference
+    }
+    return _on_one_grid(study, series, reference, motions, way, tick, name)
+
+
+def study_of(files: Mapping[str, Path | str]) -> Study:
+    """A study of NIfTI files whose sequences are known, {slot: path}.
+
+    Raises:
+        StudyError: an unknown slot.
+        CaseError: a file that cannot be read.
+    """
+    unknown = sorted(set(files) - {*SEQUENCES})
+    if unknown:
+        raise StudyError(f"{plain_name(unknown[0])!r} is none of {', '.join(SEQUENCES)}.")
+    series = []
+    for slot, path in files.items():
+        image = read_image(read_header(Path(path)))
+        if image.header.volumes != 1:
+            raise StudyError(f"{image.name} holds {image.header.volumes} volumes, one is wanted.")
+        series.append(
+            Series(
+                key=slot,
+                name=image.name,
+                grid=image.grid,
+                facts=Facts(),
+                role=Role(slot, True, "as you said"),
+                voxels=image.voxels,
+                files=(Path(path),),
+            )
+        )
+    return Study(tuple(series), {slot: slot for slot in files}, {})
+
+
+def best_reference(series: Mapping[str, Series]) -> str:
+    """The slot of the series that shows the head best: as a whole, in the thinnest slices."""
+
+    def rank(slot: str) -> tuple[bool, float, int]:
+        grid = series[slot].grid.canonical
+        slab = grid.shape[2] * grid.spacing_mm[2] < WHOLE_HEAD_MM
+        return slab, round(max(grid.spacing_mm), 1), CLEAREST.index(slot)
+
+    return min(series, key=rank)
+
+
+def _as_it_is(study: Study, series: Mapping[str, Series], name: str) -> Prepared | None:
+    """The case of images that are prepared already; None if they are not."""
+    grid = next(iter(series.values())).grid
+    low, high = PREPARED_MM
+    if not all(low <= mm <= high for mm in grid.spacing_mm):
+        return None
+    if not all(near_place(one.grid, grid) for one in series.values()):
+        return None
+    given = {slot: one.grid.to_canonical(one.voxels) for slot, one in series.items()}
+    volumes = {slot: without_background(volume) for slot, volume in given.items()}
+    case = case_of(name, volumes, grid, grid)
+    if case.unlike_training:
+        return None
+    brain = np.any([volume != 0 for volume in volumes.values()], axis=0)
+    return Prepared(study, case, given, brain, dict.fromkeys(series, np.eye(4)), (), untouched=True)
+
+
+def _registered(fixed: Series, moving: Series, tick: Tick) -> Registration:
+    """The motion onto the reference; what the scanner says, if that alone can be trusted."""
+    a, b = (Volume(one.voxels, one.grid) for one in (fixed, moving))
+    found = register(a, b, tick)
+    if found.trouble:
+        said = judged(a, b, np.eye(4))
+        return found if said.trouble else said
+    return found
+
+
+def _on_one_grid(
+    study: Study,
+    series: Mapping[str, Series],
+    reference: str,
+    motions: Mapping[str, Registration],
+    way: Way,
+    tick: Callable[[str, str], Tick],
+    name: str,
+) -> Prepared:
+    best = series[reference]
+    own = best.grid.canonical
+    try:
+        found = find_brain(
+            best.grid.to_canonical(best.voxels), own.spacing_mm, way, tick("brain", "")
+        )
+    except BrainError as error:
+        raise StudyError(f"{best.name}: {error}.") from None
+    grid = _around(found, own)
+    brain = _sampled(found.astype(np.float32), own, grid, np.eye(4), 1)[0] > 0.5
+    moved = {slot: np.eye(4) for slot in series} | {s: m.moved for s, m in motions.items()}
+    head, volumes = {}, {}
+    for place, (slot, one) in enumerate(series.items()):
+        tick("resampling", slot)(place / len(series))
+        head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], 3)
+        volumes[slot] = _without_skull(head[slot], brain & seen)
+    steps = _steps(series, reference, motions, brain, way)
+    warnings = [step.trouble for step in steps if step.trouble]
+    case = case_of(name, volumes, grid, grid, warnings=warnings)
+    return Prepared(study, case, head, brain, moved, steps)
+
+
+def _around(brain: Bools, own: Grid) -> Grid:
+    """Cubic voxels along the axes of space, around the brain and ROOM_MM of what is beside it."""
+    inside = np.argwhere(brain) @ own.affine[:3, :3].T + own.affine[:3, 3]
+    low = np.floor(inside.min(0) - ROOM_MM)
+    x, y, z = np.ceil((inside.max(0) + ROOM_MM - low) / SPACING_MM).astype(int) + 1
+    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+    affine[:3, 3] = low
+    return Grid((int(x), int(y), int(z)), affine)
+
+
+def _sampled(
+    voxels: Floats, source: Grid, target: Grid, moved: Doubles, order: int
+) -> tuple[Floats, Bools]:
+    """A volume at the voxels of another grid by splines, and which of them lie within it.
+
+    moved: from mm of the target to mm of the source.
+    """
+    there = np.linalg.inv(source.affine) @ moved @ target.affine
+    turn, shift = there[:3, :3], there[:3, 3]
+    sampled: Floats = ndimage.affine_transform(
+        voxels, turn, shift, target.shape, order=order, mode="nearest"
+    )
+    seen = ndimage.affine_transform(
+        np.ones(voxels.shape, np.uint8), turn, shift, target.shape, order=0, mode="constant"
+    )
+    return sampled * seen, seen > 0
+
+
+def _without_skull(head: Floats, brain: Bools) -> Floats:
+    """0 but for the brain, in which nothing is: there 0 would mean air."""
+    inside = head[brain]
+    floor = np.float32(FLOOR * abs(np.median(inside)) if len(inside) else 0)
+    return np.where(brain, np.maximum(head, floor), np.float32(0))
+
+
+def _steps(
+    series: Mapping[str, Series],
+    reference: str,
+    motions: Mapping[str, Registration],
+    brain: Bools,
+    way: Way,
+) -> tuple[Step, ...]:
+    """What was done, for people, in their order."""
+    steps = [
+        Step("registration", slot, _motion(found.moved, onto=reference), _doubt(slot, found))
+        for slot, found in motions.items()
+    ]
+    for slot, one in series.items():
+        size = " x ".join(f"{mm:.2g}" for mm in one.grid.spacing_mm)
+        steps.append(Step("resampling", slot, f"from voxels of {size} mm to {SPACING_MM:g} mm"))
+    ml = np.count_nonzero(brain) * SPACING_MM**3 / 1000
+    network = "HD-BET" if way == "hd-bet" else "the bundled network"
+    low, high = BRAIN_ML
+    trouble = "" if low <= ml <= high else f"What was taken for brain measures {ml:.0f} mL."
+    steps.append(Step("brain", "", f"{ml:.0f} mL, found by {network} in {reference}", trouble))
+    return tuple(steps)
+
+
+def _doubt(slot: str, found: Registration) -> str:
+    return f"{slot} may not lie on the others: {found.trouble}." if found.trouble else ""
+
+
+def _motion(moved: Doubles, onto: str) -> str:
+    """How far an image lay from another, in words."""
+    degrees = np.degrees(Rotation.from_matrix(moved[:3, :3]).magnitude())
+    return f"turned by {degrees:.1f} degrees onto {onto}"
