@@ -55,8 +55,8 @@ class About:
     drawn besides the modalities. presets: of the trainer, the first where the form begins. scarce:
     modalities that may be rare in training; key K is the flag --K-rate. rates: shares of the
     samples that keep such a one; rate: where the form begins. data: what the bundled data is.
-    features: `vectors` or `maps`, which systems there are for it depends on that. caution: what the
-    banner of the page says of it, HTML.
+    features: `vectors` or `maps`, which systems there are for it depends on that. metric: of its
+    scores, unless a run says otherwise. caution: what the banner of the page says of it, HTML.
     """
 
     key: str
@@ -70,6 +70,7 @@ class About:
     rates: tuple[float, ...] = ()
     rate: float | None = None
     features: str = "vectors"
+    metric: str = "accuracy"
     caution: str = ""
 
     @property

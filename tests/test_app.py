@@ -72,9 +72,13 @@ class App:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, address: str = "127.0.0.1", **environment: str
+    folder: Path,
+    *arguments: str,
+    address: str = "127.0.0.1",
+    root: Path = ROOT,
+    **environment: str,
 ) -> Iterator[App]:
-    """The app, waited for until it answers; TMPDIR is `folder`/private."""
+    """The app of the project in `root`, waited for until it answers; TMPDIR is `folder`/private."""
     private, output = folder / "private", folder / "output.log"
     private.mkdir(parents=True, exist_ok=True)
     if "GRADIO_SERVER_PORT" not in environment or "--port" in arguments:
@@ -87,7 +91,7 @@ def running(
     with output.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--runs", str(folder / "runs"), *arguments],
-            cwd=ROOT,
+            cwd=root,
             env=around | environment,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 Writes NAME.safetensors, enters it in SHA256SUMS, and keeps the run's record in NAME-run for
 replay. Scores of cross-validation folds can ride along in the header, by what each left out.
+With --hub also as a repository folder (see train/hub.py); without --run, of what is there.
 """
 
 from __future__ import annotations
@@ -22,10 +23,27 @@ def bundle(arguments: argparse.Namespace) -> int:
     """See the module.
 
     Raises:
-        RunError: a run that is not finished, a fold that left nothing out or what another did, or
-            scores of seen cases only.
+        RunError: nothing to do, a run without a name or not finished, a fold that left nothing out
+            or what another did, or scores of seen cases only.
         CheckpointError: a model that cannot be read.
     """
+    if arguments.run is None and arguments.hub is None:
+        raise RunError("Say what is to be bundled with --run, or where to with --hub.")
+    if arguments.run is not None:
+        if arguments.name is None:
+            raise RunError("Give the model a name with --name, for example digits.")
+        _keep(arguments)
+    if arguments.hub is not None:
+        from train.hub import write_repositories
+
+        names = [arguments.name] if arguments.name else []
+        for folder in write_repositories(arguments.into, arguments.hub, names):
+            print(f"{folder}: push it with: hf upload OWNER/{folder.name} {folder}")
+    return 0
+
+
+def _keep(arguments: argparse.Namespace) -> None:
+    """A run's model and record in the folder of checkpoints."""
     run, into = RunFolder(arguments.run), Path(arguments.into)
     checkpoint = _model_of(run)
     folds: dict[str, Any] = {}
@@ -51,7 +69,6 @@ def bundle(arguments: argparse.Namespace) -> int:
     write_atomically(record / "config.json", (json.dumps(config, indent=2) + "\n").encode())
     print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
     print(json.dumps(header["metrics"] | header.get("left_out", {}), indent=2))
-    return 0
 
 
 def _model_of(run: RunFolder) -> Checkpoint:

@@ -64,11 +64,12 @@ def commands_of(task: str) -> TaskCommands:
 
 
 def add_commands(commands: Any, table: str) -> None:
-    """`python -m train table`, `figures`, `bench` and `bundle`. table: that is asked for."""
+    """Commands such as `python -m train table`. table: the one that is asked for."""
     _add_table(commands.add_parser("table", help="train and score what a table compares"), table)
     _add_figures(commands.add_parser("figures", help="draw figures of the paper"))
     _add_bench(commands.add_parser("bench", help="time the bundled models"))
     _add_bundle(commands.add_parser("bundle", help="put a finished run into checkpoints"))
+    _add_space(commands.add_parser("space", help="write the app as a folder for a Space"))
 
 
 def _add_table(parser: argparse.ArgumentParser, which: str) -> None:
@@ -131,9 +132,13 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, required=True, help="a finished run folder (required)")
     parser.add_argument(
-        "--name", required=True, help="name of the checkpoint, for example digits (required)"
+        "--run", type=Path, help="a finished run folder (default: none, with --hub alone)"
+    )
+    parser.add_argument(
+        "--name",
+        help="name of the checkpoint, for example digits; --run needs one (default: with --hub "
+        "alone, every one)",
     )
     parser.add_argument(
         "--folds",
@@ -155,4 +160,20 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         default=CHECKPOINTS,
         help=f"folder of checkpoints (default: {CHECKPOINTS.name})",
     )
+    parser.add_argument(
+        "--hub",
+        type=Path,
+        metavar="DIR",
+        help="also write mckd-NAME there, a repository for the Hugging Face Hub (default: none)",
+    )
     parser.set_defaults(action=Later("train.bundle", "bundle"))
+
+
+def _add_space(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="a new folder (required)")
+    parser.add_argument(
+        "--owner",
+        metavar="NAME",
+        help="whose repositories of `bundle --hub` the Space names as its models (default: none)",
+    )
+    parser.set_defaults(action=Later("train.space", "space"))

@@ -20,6 +20,7 @@ from mckd.digits.drawing import prepare_picture
 from mckd.digits.parts import parts
 from mckd.digits.sound import find_voice, log_mel, mfcc
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.files.hub import Pretrained
 from mckd.method import MissingModalityNetwork
 from mckd.systems import rebuild
 
@@ -61,7 +62,7 @@ class Prediction:
     present: frozenset[str]
 
 
-class DigitClassifier:
+class DigitClassifier(Pretrained):
     """The app's model. Safe to share between threads: nothing is kept between calls."""
 
     def __init__(

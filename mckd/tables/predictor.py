@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mckd.files.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from mckd.files.hub import Pretrained
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.shapley import shapley
 from mckd.systems import rebuild
@@ -50,7 +51,7 @@ class Encoded:
     features: dict[int, tuple[Tensor, ...]]
 
 
-class TableClassifier:
+class TableClassifier(Pretrained):
     """A trained model. Safe to share between threads: nothing is kept between calls.
 
     classes: (K,) what can be predicted; empty where it is a number. importance: of each modality,

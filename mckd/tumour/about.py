@@ -41,5 +41,6 @@ ABOUT = About(
         Series("mean", "Mean of 15 subsets", ("#16222a", "#e8eef1")),
     ),
     features="maps",
+    metric="dice",
     caution="Tumours: <strong>adult glioma</strong> before surgery only.",
 )

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from mckd.cache import Cache
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
+from mckd.files.hub import Pretrained
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.systems import rebuild
@@ -148,7 +149,7 @@ class Prediction:
         return volumes_ml(self.cropped, self.case.grid)
 
 
-class TumourSegmenter:
+class TumourSegmenter(Pretrained):
     """A trained network. `encode` and `decide` may be called from many threads at once.
 
     Features are kept for the cases that were last in use, `budget` bytes of them. What does not
