@@ -22,6 +22,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.multival import MultiValue
+from pydicom.uid import (
+    MRSpectroscopyStorage,
+    RawDataStorage,
+)
 
 from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import visible
@@ -40,10 +44,12 @@ MOST_READS = 2**20
 LONGEST_VALUE = 1024
 MOST_FRAMES = 2**12
 LARGEST_SIDE = 2048
+MOST_PIXELS = 2**28
 MAGIC = b"DICM"
 
+_NO_IMAGES = {RawDataStorage, MRSpectroscopyStorage}
 _HEADER = """
-    SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate StudyTime
+    SOPClassUID SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate StudyTime
     SeriesDate SeriesTime AcquisitionDate AcquisitionTime AcquisitionDateTime SeriesNumber
     SeriesDescription ProtocolName Manufacturer BodyPartExamined ImageType ScanningSequence
     SequenceVariant SequenceName PulseSequenceName EchoPulseSequence EchoPlanarPulseSequence
@@ -141,10 +147,15 @@ def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do: with a preamble, or as before there was one."""
     try:
         with path.open("rb") as file:
-            start = file.read(132)
+            return begins_dicom(file.read(132))
     except OSError:
         return False
-    return start[128:] == MAGIC or (start[:2] == b"\x08\0" and start[3:4] == b"\0" != start[2:3])
+
+
+def begins_dicom(start: bytes) -> bool:
+    """Whether the first 132 bytes are those of a DICOM file."""
+    bare = start[:2] in (b"\2\0", b"\x08\0") and start[3:4] == b"\0" and len(start) >= 132
+    return start[128:132] == MAGIC or bare
 
 
 def read_frames(path: Path) -> list[Frame]:
@@ -177,9 +188,10 @@ def read_frames(path: Path) -> list[Frame]:
 def _frames(path: Path, dataset: Dataset) -> list[Frame]:
     count = int(_number(dataset, "NumberOfFrames") or 1)
     rows, columns = (int(_number(dataset, side) or 0) for side in ("Rows", "Columns"))
-    if not rows or not columns:
+    if not (rows and columns) or _text(dataset, "SOPClassUID") in _NO_IMAGES:
         raise StudyError("it holds no picture")
-    if not (1 <= count <= MOST_FRAMES and max(rows, columns) <= LARGEST_SIDE):
+    sides = (1 <= rows <= LARGEST_SIDE, 1 <= columns <= LARGEST_SIDE, 1 <= count <= MOST_FRAMES)
+    if not all(sides) or rows * columns * count > MOST_PIXELS:
         raise StudyError("it holds more pixels than any scan of a head")
     if (_number(dataset, "SamplesPerPixel") or 1) != 1:
         raise StudyError("its picture is in colour, so it is no scan")

@@ -1,80 +1,171 @@
 """From a folder of a scanner or a PACS, an archive or single files, to a study.
 
-study = read_study(folder)                  # the newest examination
-study.series, study.chosen, study.aside
-read_study(folder, study=1)                 # the one before it
+    study = read_study(folder)                  # the newest examination
+    study.series, study.chosen, study.aside
+    read_study(folder, study=1)                 # the one before it
+
+Headers are read at once, pixels when they are needed: to tell what a series shows, to draw it, to
+prepare it. Of what a header says only `Facts` outlive the reading.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from mckd.clinic.choosing import chosen_of
 from mckd.clinic.headers import Frame, is_dicom, read_frames
+from mckd.clinic.looks import compared, look_at
 from mckd.clinic.pixels import read_voxels
-from mckd.clinic.roles import in_time
-from mckd.clinic.series import Facts, Role, Series, Study, StudyError
+from mckd.clinic.roles import Guess, by_verdict, in_time
+from mckd.clinic.series import Facts, Series, Study, StudyError
+from mckd.clinic.sources import Given, files_of
 from mckd.clinic.stacks import Stack, stacked, volumes_of
 from mckd.files.names import plain_name
-from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.geometry import Grid
+from mckd.tumour.layout import Group, layout_of
+from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
+from mckd.tumour.nifti import Floats, Header, read_header, read_image
 
-MOST_FILES = 20_000
+MOST_FRAMES = 50_000
+MOST_ALIKE = 3  # files named one by one that are left out for the same reason
+KEPT_BYTES = 2**30
+
+NOTHING = (
+    "There is no MRI series here. Give the folder that the scanner or the archive wrote, or NIfTI "
+    "files named after their sequence."
+)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What makes one study: frames of DICOM files, and NIfTI files with what their names say."""
+
+    frames: tuple[Frame, ...] = ()
+    images: Mapping[Given, Verdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A series before it was looked at. guess: by header and name. Other fields as in `Series`."""
+
+    key: str
+    name: str
+    grid: Grid
+    facts: Facts
+    guess: Guess
+    read: Callable[[], Floats]
+    files: tuple[Path, ...]
+    frames: tuple[int, ...] = ()
+    dicom: bool = False
+
+    def series(self, guess: Guess, voxels: Floats | Callable[[], Floats]) -> Series:
+        return Series(
+            key=self.key,
+            name=self.name,
+            grid=self.grid,
+            facts=self.facts,
+            role=guess.role,
+            voxels=voxels,
+            files=self.files,
+            frames=self.frames,
+            dicom=self.dicom,
+        )
 
 
 def read_study(source: Path | str | Sequence[Path | str], study: int = 0) -> Study:
     """Read one examination.
 
     Args:
-        source: a folder, or files.
-        study: which one, where there are several; 0 is the newest.
+        source: a folder, a ZIP archive, a file, or several of these; DICOM, NIfTI or both.
+        study: which one, where there are several: 0 is the newest.
 
     Raises:
-        StudyError: nothing to read, or no such study.
+        StudyError: nothing that can be used, or no such study.
     """
-    frames: list[Frame] = []
-    aside: dict[str, str] = {}
-    for path in _files(source):
-        if not is_dicom(path):
-            continue
-        try:
-            frames += read_frames(path)
-        except StudyError as error:
-            aside[plain_name(path.name)] = str(error)
-    studies = _by_study(frames)
+    files = files_of(source)
+    frames, images, aside = _looked_through(files.given)
+    studies = _studies(frames, images)
     if not studies:
-        raise StudyError("There is no MR series here. Give the folder that the scanner wrote.")
+        reason = next(iter(aside.items()), None)
+        raise StudyError(NOTHING + (f" {reason[0]}: {reason[1]}." if reason else ""))
     if not 0 <= study < len(studies):
-        raise StudyError(f"There are {len(studies)} studies here; there is no number {study}.")
-    series, more = _series(studies[study])
-    return Study(tuple(series), _chosen(series), {**aside, **more}, others=len(studies) - 1)
-
-
-def _files(source: Path | str | Sequence[Path | str]) -> list[Path]:
-    given = [Path(source)] if isinstance(source, (str, Path)) else [Path(path) for path in source]
-    found: list[Path] = []
-    for path in given:
-        found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    if len(found) > MOST_FILES:
-        raise StudyError(f"There are more than {MOST_FILES:,} files here. Give one examination.")
-    return found
-
-
-def _by_study(frames: Iterable[Frame]) -> list[list[Frame]]:
-    """The frames of each examination, the newest first."""
-    studies: dict[str, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        studies[frame.study].append(frame)
-    return sorted(
-        studies.values(),
-        key=lambda held: max((frame.date, frame.time) for frame in held),
-        reverse=True,
+        raise StudyError(
+            f"There is no study number {study} here: there are {len(studies)}, from 0, the newest."
+        )
+    held = studies[study]
+    drafts, left = _of_frames(held.frames)
+    beside, unread = _of_images(held.images, taken=[*left, *(d.name for d in drafts)])
+    series, damaged = _looked_at([*drafts, *beside])
+    return Study(
+        series=tuple(series),
+        chosen=chosen_of(series),
+        aside={**aside, **left, **unread, **damaged},
+        others=len(studies) - 1,
+        kept=files.kept,
     )
 
 
-def _series(frames: Iterable[Frame]) -> tuple[list[Series], dict[str, str]]:
+# ---- which files make a study
+
+
+def _looked_through(
+    given: Sequence[Given],
+) -> tuple[list[Frame], list[Given], dict[str, str]]:
+    """The frames of all DICOM files, the NIfTI files, and {name: why} of what cannot be read."""
+    frames: list[Frame] = []
+    images: list[Given] = []
+    bad: dict[str, list[str]] = defaultdict(list)
+    for file in given:
+        if stem_of(file.shown) is not None:
+            images.append(file)
+        elif is_dicom(file.path):
+            try:
+                frames += read_frames(file.path)
+            except StudyError as error:
+                bad[str(error)].append(plain_name(file.shown))
+            if len(frames) > MOST_FRAMES:
+                raise StudyError(
+                    f"There are more than {MOST_FRAMES:,} slices here. Give one examination."
+                )
+    aside: dict[str, str] = {}
+    for why, names in bad.items():
+        aside |= dict.fromkeys(names[:MOST_ALIKE], why)
+        if len(names) > MOST_ALIKE:
+            aside[f"{len(names) - MOST_ALIKE:,} more files"] = why
+    return frames, images, aside
+
+
+def _studies(frames: Iterable[Frame], images: Sequence[Given]) -> list[_Found]:
+    """DICOM studies, the newest first, then cases of NIfTI files; a single case goes with them."""
+    held: dict[str, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        held[frame.study].append(frame)
+    newest = sorted(
+        held.values(), key=lambda some: max((f.date, f.time) for f in some), reverse=True
+    )
+    paths = {file.shown: file for file in images}
+    cases = [
+        {paths[path]: verdict for path, verdict in _verdicts(group).items()}
+        for group in layout_of(paths).cases
+    ]
+    if newest and len(cases) == 1:
+        return [_Found(tuple(some), cases[0]) for some in newest]
+    return [*(_Found(tuple(some)) for some in newest), *(_Found((), case) for case in cases)]
+
+
+def _verdicts(group: Group) -> dict[str, Verdict]:
+    told = {path: Verdict(slot) for path, slot in group.slots.items()}
+    return {**told, **group.asks, **group.spare}
+
+
+# ---- series
+
+
+def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
     """The volumes of a study in the order of time, and {name: why} of what makes none."""
     held: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
@@ -82,55 +173,92 @@ def _series(frames: Iterable[Frame]) -> tuple[list[Series], dict[str, str]]:
     parts = [part for whole in held.values() for part in volumes_of(whole)]
     parts.sort(key=lambda part: min((f.date, f.time, f.number or 0) for f in part))
     facts = [replace(part[0].facts, order=order) for order, part in enumerate(parts)]
-    roles = in_time(facts)
-    series: list[Series] = []
-    aside: dict[str, str] = {}
-    for place, (part, said, role) in enumerate(zip(parts, facts, roles, strict=True)):
-        name = _name(part[0], aside, series)
-        if role.sure and not role.slot:
-            aside[name] = role.why
-            continue
+    drafts: list[_Draft] = []
+    left: dict[str, str] = {}
+    for place, guess in enumerate(in_time(facts)):
+        part = parts[place]
+        number = "" if part[0].number is None else f"{part[0].number} "
+        wanted = f"{number}{facts[place].description or 'without a description'}"
+        name = _unlike(plain_name(wanted), [*left, *(draft.name for draft in drafts)])
         try:
             stack = stacked(part)
         except StudyError as error:
-            aside[name] = str(error)
+            left[name] = guess.why if guess.aside else str(error)
         else:
-            series.append(_one(f"s{place}", name, stack, said, role))
-    return series, aside
+            drafts.append(_of_stack(f"s{place}", name, stack, facts[place], guess))
+    return drafts, left
 
 
-def _one(key: str, name: str, stack: Stack, facts: Facts, role: Role) -> Series:
+def _of_stack(key: str, name: str, stack: Stack, facts: Facts, guess: Guess) -> _Draft:
+    read = partial(read_voxels, stack)
     files = tuple(dict.fromkeys(frame.path for frame in stack.frames))
-    return Series(
-        key=key,
-        name=name,
-        voxels=partial(read_voxels, stack),
-        grid=stack.grid,
-        facts=facts,
-        role=role,
-        files=files,
-        frames=tuple(frame.place for frame in stack.frames) if len(files) == 1 else (),
-        dicom=True,
-    )
+    places = tuple(frame.place for frame in stack.frames) if len(files) == 1 else ()
+    return _Draft(key, name, stack.grid, facts, guess, read, files, places, dicom=True)
 
 
-def _name(frame: Frame, aside: Iterable[str], series: Iterable[Series]) -> str:
-    """What people call it: the number of the series and its description."""
-    number = "" if frame.number is None else f"{frame.number} "
-    name = plain_name(f"{number}{frame.facts.description or 'without a description'}")
-    taken = Counter([*aside, *(one.name for one in series)])
-    place, unique = 1, name
-    while unique in taken:
+def _of_images(
+    images: Mapping[Given, Verdict], taken: Sequence[str]
+) -> tuple[list[_Draft], dict[str, str]]:
+    """The same of NIfTI files. taken: names that there are already."""
+    drafts: list[_Draft] = []
+    left: dict[str, str] = {}
+    for place, (file, verdict) in enumerate(images.items()):
+        name = _unlike(plain_name(file.shown), [*taken, *left, *(d.name for d in drafts)])
+        if verdict.answer in (SEG, STACK):
+            left[name] = "labels or a 4-D file: open it as a prepared case"
+            continue
+        try:
+            header = read_header(file.path, name)
+        except CaseError as error:
+            left[name] = str(error)
+            continue
+        if header.volumes != 1:
+            left[name] = f"it holds {header.volumes} volumes; give one file for each"
+            continue
+        facts = Facts(description=stem_of(file.shown) or "")
+        read = partial(_voxels, header)
+        guess = by_verdict(verdict)
+        drafts.append(
+            _Draft(f"n{place}", name, header.grid, facts, guess, read, files=(file.path,))
+        )
+    return drafts, left
+
+
+def _voxels(header: Header) -> Floats:
+    try:
+        return read_image(header).voxels
+    except CaseError as error:
+        raise StudyError(str(error)) from None
+
+
+def _unlike(name: str, taken: Sequence[str]) -> str:
+    """A name that no other series has."""
+    unlike, place = name, 1
+    while unlike in taken:
         place += 1
-        unique = f"{name} ({place})"
-    return unique
+        unlike = f"{name} ({place})"
+    return unlike
 
 
-def _chosen(series: Sequence[Series]) -> dict[str, str]:
-    """{slot: key} of the best candidate of each role."""
-    found: dict[str, str] = {}
-    for slot in SEQUENCES:
-        candidates = [one for one in series if one.role.slot == slot and one.role.sure]
-        if candidates:
-            found[slot] = min(candidates, key=lambda one: max(one.grid.spacing_mm)).key
-    return found
+def _looked_at(drafts: Sequence[_Draft]) -> tuple[list[Series], dict[str, str]]:
+    """Every series with its role, compared with its picture; {name: why} of damaged ones.
+
+    What had to be read for that is kept as long as there is room; the rest is read again when it is
+    asked for.
+    """
+    series: list[Series] = []
+    damaged: dict[str, str] = {}
+    room = KEPT_BYTES
+    for draft in drafts:
+        if draft.guess.aside:
+            series.append(draft.series(draft.guess, draft.read))
+            continue
+        try:
+            voxels = draft.read()
+        except StudyError as error:
+            damaged[draft.name] = str(error)
+            continue
+        room -= voxels.nbytes
+        guess = compared(draft.guess, look_at(voxels, draft.grid))
+        series.append(draft.series(guess, voxels if room >= 0 else draft.read))
+    return series, damaged

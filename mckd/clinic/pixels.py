@@ -1,17 +1,40 @@
-"""The pixels of a stack of slices, in this process where they are stored plainly.
+"""The pixels of a stack of slices.
 
-What is compressed is unpacked by native code, which a damaged file may end: a process of its own
-does it, bounded in memory and time, see `unpacking`.
+Those that are stored plainly are read here. What is compressed is unpacked by native code, which a
+damaged file may end: a process of its own does it, bounded in memory and time (`unpacking`).
 """
 
 from __future__ import annotations
 
-import numpy as np
-from pydicom.pixels import pixel_array
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+import mckd
+from mckd.clinic.headers import Frame
 from mckd.clinic.series import StudyError
 from mckd.clinic.stacks import Stack
 from mckd.tumour.nifti import Floats
+
+PLAIN = {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
+UNPACKING_S = 300
+DAMAGED = "its pixels are damaged or cut short; export it again"
+
+Stored = npt.NDArray[Any]
 
 
 def read_voxels(stack: Stack) -> Floats:
@@ -21,11 +44,63 @@ def read_voxels(stack: Stack) -> Floats:
         StudyError: cut short, damaged, or stored in a way that cannot be read: why, in a few words.
     """
     out = np.empty(stack.grid.shape, np.float32)
-    for place, frame in enumerate(stack.frames):
-        try:
-            stored = pixel_array(frame.path, index=frame.place, raw=True)
-        except Exception:  # of damaged pixels pydicom raises whatever its parts do
-            raise StudyError("its pixels are damaged or cut short; export it again") from None
-        out[:, :, place] = stored.T * np.float64(frame.slope) + frame.inter
+    read = _plain if stack.frames[0].syntax in PLAIN else _unpacked
+    for place, stored in read(stack.frames):
+        frame = stack.frames[place]
+        if stored.shape != (frame.rows, frame.columns) or stored.dtype.kind not in "iuf":
+            raise StudyError(DAMAGED)
+        with np.errstate(all="ignore"):
+            out[:, :, place] = stored.T * np.float64(frame.slope) + frame.inter
     out[~np.isfinite(out)] = 0
     return out
+
+
+def _plain(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
+    """(place in the stack, (rows, columns) as stored), file by file."""
+    for path, places in _by_file(frames).items():
+        try:
+            stored = pixel_array(path, raw=True)
+        except Exception:  # of damaged pixels pydicom raises whatever its parts do
+            raise StudyError(DAMAGED) from None
+        yield from _picked(stored, frames, places)
+
+
+def _unpacked(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
+    """The same, of a process that may run UNPACKING_S seconds."""
+    files = _by_file(frames)
+    with TemporaryDirectory(prefix="mckd-dicom-") as folder:
+        order = json.dumps([str(path.resolve()) for path in files])
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "mckd.clinic.unpacking", folder],
+                input=order.encode(),
+                cwd=Path(mckd.__file__).parents[1],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=UNPACKING_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise StudyError("unpacking its pixels took too long; export it plainly") from None
+        if done.returncode != 0:
+            raise StudyError(DAMAGED)
+        for number, places in enumerate(files.values()):
+            stored = np.load(Path(folder) / f"{number}.npy", mmap_mode="r", allow_pickle=False)
+            yield from _picked(stored, frames, places)
+
+
+def _picked(
+    stored: Stored, frames: Sequence[Frame], places: Sequence[int]
+) -> Iterable[tuple[int, Stored]]:
+    """Of what one file holds, the frames that lie in these places of the stack."""
+    whole = stored if stored.ndim == 3 else stored[None]
+    for place in places:
+        if frames[place].place >= len(whole):
+            raise StudyError(DAMAGED)
+        yield place, whole[frames[place].place]
+
+
+def _by_file(frames: Sequence[Frame]) -> dict[Path, list[int]]:
+    files: dict[Path, list[int]] = defaultdict(list)
+    for place, frame in enumerate(frames):
+        files[frame.path].append(place)
+    return files

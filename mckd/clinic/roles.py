@@ -1,148 +1,268 @@
-"""Which series is FLAIR, T1, T1 with contrast or T2: from its header and its name.
+"""Which series is FLAIR, T1, T1 with contrast or T2: by its header and its name.
 
-How a series was taken (times, angle, sequence) says what its contrast must be; its description says
-what somebody called it. Where both agree, or only one speaks, that is the role; where they
-contradict each other, or a T1 may be before or after contrast, a person is asked.
+How a series was taken (times, sequence) says what its contrast must be; its description says what
+somebody called it. Where both agree, or only one speaks, that is the role; where they contradict
+each other, or a T1 may be before or after contrast, a person is asked. What the picture adds is in
+`looks`.
 
-    role = of_header(facts)         # one series alone
-    roles = in_time(all_facts)      # all of a study: which T1 is after contrast
+    guesses = in_time(all_facts)       # of one study, in the order of time
+    guesses[0].role
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
+from mckd.clinic.kinds import kind_of
 from mckd.clinic.series import Facts, Role
-from mckd.tumour.naming import ASK, NONE, SEQUENCE_NAMES, verdicts
+from mckd.tumour.contrast import contrast_of, without_events, without_target
+from mckd.tumour.naming import ASK, NONE, SEQUENCE_NAMES, Verdict, verdicts
+from mckd.tumour.words import words_of
 
 FLAIR, T1, T2 = frozenset({"flair"}), frozenset({"t1", "t1c"}), frozenset({"t2"})
-ANY: frozenset[str] = FLAIR | T1 | T2
+NONE_OF_THEM: frozenset[str] = frozenset()
+ANY = FLAIR | T1 | T2
 
-# Times in ms, of protocols at 1.5 and 3 T.
+_NEVER_MEANT = ("T2*", "STIR")  # though their names say T2
+# ms, of protocols at 1.5 and 3 T
 SHORT_TE, LONG_TE, T2STAR_TE = 35.0, 70.0, 12.0
 SHORT_TR, LONG_TR = 1500.0, 1800.0
+STEADY_TR, PLANES_TR = 15.0, 100.0
 STIR_TI, T1_TI, FLAIR_TI = 300.0, 1300.0, 1500.0
-
-_KINDS = (
-    ("a localizer", r"locali[sz]er|localizador|\bloc\b|scout|survey|3.?pl(ane)?\b|smartbrain"),
-    ("a calibration scan", r"\bcalib|\bshim|\bb1.?map|reference scan|coil ?survey"),
-    ("diffusion", r"diffusion|\bdwi|\bdti|\b[de]?adc\b|trace|\bb ?\d{3,4}\b|diff\b|ep_b\d|resolve"),
-    ("susceptibility-weighted", r"\bswi|\bswan|swip|mnip|minip|venobold|\bqsm\b|hemo"),
-    (
-        "perfusion",
-        r"perf|\bp?c?asl\b|3dpcasl|\bpwi|\bds?ce\b|\br?cb[fv]\b|mtt\b|\bttp\b|\btmax\b",
-    ),
-    ("a subtraction", r"\bsub\b|subtr"),
-    ("an angiography", r"\btof\b|\bmr[av]\b|angio|\bpc[a23]?d?\b"),
-    ("a projection", r"\bmip\b|projection"),
-    ("spectroscopy", r"spectro|\bcsi\b|\bsvs\b|\bmrs\b"),
-    ("functional imaging", r"\bbold\b|\bfc?mri|\brest(ing)?\b|moco"),
-    ("a field map", r"field ?map|\bgre field|\bb0\b"),
-)
+STEADY_FLIP = 30.0  # degrees; spoiled sequences of so short a TR flip less
 
 
-class Physics(NamedTuple):
-    """What the way of taking leaves possible, and why. kind: of an image that is no candidate."""
+@dataclass(frozen=True)
+class Guess:
+    """What a series may be.
+
+    slots: what is left possible, one if it is told; none and `aside`: no candidate. why, doubt: as
+    in `Role`.
+    """
 
     slots: frozenset[str]
-    why: str
+    why: str = ""
+    doubt: str = ""
+    aside: bool = False
+
+    @property
+    def role(self) -> Role:
+        if self.aside:
+            return Role(sure=True, why=self.why)
+        told = len(self.slots) == 1
+        return Role(min(self.slots) if told else "", told and not self.doubt, self.why, self.doubt)
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What the way of taking leaves possible. kind: of an image that is no candidate. times: for
+    people. usual: whether only such images are taken so; else a name has to say the same."""
+
+    slots: frozenset[str]
+    times: str = ""
     kind: str = ""
+    usual: bool = True
+
+    @property
+    def says(self) -> bool:
+        return self.slots != ANY
 
 
-def of_header(facts: Facts) -> Role:
-    """The role of a series by its own header and name; of a T1, before contrast if nothing speaks
-    for contrast: see `in_time`."""
-    kind = _kind(facts)
+@dataclass(frozen=True)
+class Called:
+    """What a description says. may_be: the sequences that it leaves open, none if it names none.
+    other: it names another kind of image. surely: nothing in it is open. with_agent,
+    without_agent: of a T1, that it is after or before contrast."""
+
+    may_be: frozenset[str]
+    surely: bool = False
+    other: bool = False
+    with_agent: bool = False
+    without_agent: bool = False
+
+
+def in_time(study: Sequence[Facts]) -> list[Guess]:
+    """The roles of all series of a study, in the order of time.
+
+    A T1 of which neither name nor agent speak is before contrast if it was taken before the first
+    that is after; if it was taken later, that is asked. An agent in the header of every T1 was
+    filled in for all, and tells none apart.
+    """
+    called = [called_of(facts.description) for facts in study]
+    guesses = [_by_header(facts, said) for facts, said in zip(study, called, strict=True)]
+    t1 = [place for place, guess in enumerate(guesses) if _open_t1(guess)]
+    agents = {place: bool(study[place].contrast) for place in t1}
+    filled_in = len(t1) > 1 and all(agents.values())
+    if filled_in:
+        agents = dict.fromkeys(t1, False)
+    after = [p for p in t1 if called[p].with_agent or (agents[p] and not called[p].without_agent)]
+    for place in t1:
+        same = [p for p in t1 if p < place and study[p].description == study[place].description]
+        unclear = ""
+        if after and place > min(after):
+            unclear = "taken after contrast was given, which it does not say"
+        elif same:
+            unclear = "taken twice, perhaps before and after contrast"
+        elif filled_in and not after:
+            unclear = "the header of every T1 names an agent"
+        guesses[place] = _by_contrast(guesses[place], called[place], agents[place], unclear)
+    return guesses
+
+
+def _open_t1(guess: Guess) -> bool:
+    return bool(guess.slots) and guess.slots <= T1 and not guess.doubt
+
+
+def _by_header(facts: Facts, called: Called) -> Guess:
+    """By the way of taking and the name; every T1 is left open between T1 and T1c."""
+    kind = kind_of(facts)
     if kind:
-        return Role(sure=True, why=f"set aside: {kind}")
-    named, called = _named(facts)
-    physics = taken_as(facts)
-    if physics.kind and not named:
-        return Role(sure=True, why=f"set aside: {physics.kind} ({physics.why})")
-    if called == NONE:
-        return Role(sure=True, why="set aside: its name says another kind of image")
-    both = named & physics.slots if named else physics.slots
-    if named and not both:
-        spoken = " or ".join(SEQUENCE_NAMES[slot] for slot in sorted(named))
-        return Role(doubt=f"called {spoken}, but taken like {physics.kind or _spoken(physics)}")
-    reasons = [f"name: {called}"] if called not in ("", ASK) else []
-    reasons += [physics.why] if physics.slots != ANY else []
-    if both in (FLAIR, T2):
-        return Role(min(both), True, "; ".join(reasons))
-    if both <= T1:
-        return _contrast(facts, both, reasons)
-    return Role(why="neither its name nor its header says which sequence it is")
+        return Guess(NONE_OF_THEM, f"set aside: {kind}", aside=True)
+    taken = taken_as(facts)
+    if called.other:
+        return Guess(NONE_OF_THEM, "set aside: its name says another kind of image", aside=True)
+    if taken.kind in _NEVER_MEANT or (taken.kind and not called.may_be):
+        return Guess(NONE_OF_THEM, f"set aside: {taken.kind} ({taken.times})", aside=True)
+    named = called.may_be | (T1 if called.may_be & T1 else NONE_OF_THEM)
+    if not named:
+        if taken.says and taken.usual:
+            return Guess(taken.slots, f"taken like {_spoken(taken.slots)} ({taken.times})")
+        return Guess(ANY, "neither its name nor its header says which sequence it is")
+    both = named & taken.slots
+    if not both:
+        how = taken.kind or _spoken(taken.slots)
+        return Guess(
+            named if named in (FLAIR, T2) else NONE_OF_THEM,
+            f"its name says {_spoken(named)}",
+            f"called {_spoken(named)}, but taken like {how} ({taken.times})",
+        )
+    if both in (FLAIR, T1, T2) and (called.surely or taken.says):
+        times = f", and so do its times ({taken.times})" if taken.says else ""
+        return Guess(both, f"its name says {_spoken(both)}{times}")
+    return Guess(both if len(both) > 1 else ANY, "what its name says is not clear")
+
+
+def _by_contrast(guess: Guess, called: Called, agent: bool, unclear: str) -> Guess:
+    """A T1 before or after contrast. unclear: why that is not told where nothing speaks of it."""
+    if called.with_agent and called.without_agent:
+        return replace(guess, why=f"{guess.why}; of contrast it says both")
+    if called.with_agent:
+        return Guess(frozenset({"t1c"}), f"{guess.why}; its name says contrast")
+    if called.without_agent:
+        doubt = "its name says no contrast, its header names an agent" if agent else ""
+        return Guess(frozenset({"t1"}), f"{guess.why}; its name says no contrast", doubt)
+    if agent:
+        return Guess(frozenset({"t1c"}), f"{guess.why}; its header names a contrast agent")
+    if unclear:
+        return replace(guess, why=f"{guess.why}; {unclear}")
+    return Guess(frozenset({"t1"}), f"{guess.why}; nothing speaks of contrast")
+
+
+# ---- the way of taking
 
 
 def taken_as(facts: Facts) -> Physics:
-    """What an image can be by the way it was taken."""
+    """What an image can be by its times and the kind of its sequence; where they leave it open, by
+    the contrast that an enhanced header names, if its echo time fits."""
+    physics = _by_times(facts)
+    if physics.says:
+        return physics
+    te = facts.te_ms or 0
+    coded = set(facts.image_type) & {"T1", "T2", "FLUID_ATTENUATED"}
+    if "FLUID_ATTENUATED" in coded and te >= LONG_TE:
+        return replace(physics, slots=FLAIR)
+    if coded == {"T1"} and te < SHORT_TE:
+        return replace(physics, slots=T1)
+    if coded == {"T2"} and te >= LONG_TE:
+        return replace(physics, slots=T2)
+    return physics
+
+
+def _by_times(facts: Facts) -> Physics:
     te, tr, ti = facts.te_ms, facts.tr_ms, facts.ti_ms
-    said = ", ".join(
-        f"{word} {value:.0f} ms" for word, value in (("TR", tr), ("TE", te), ("TI", ti)) if value
+    if te is None or tr is None:
+        return Physics(ANY)
+    named = (("TR", tr), ("TE", te), ("TI", ti))
+    times = ", ".join(
+        f"{word} {value:.{1 if value < 10 else 0}f} ms" for word, value in named if value
     )
     sequence = set(facts.sequence)
-    if te is None or tr is None:
-        return Physics(ANY, "")
     if "EP" in sequence:
-        return Physics(frozenset(), said, "an echo-planar series, as of diffusion or function")
-    inverted = "IR" in sequence or bool(ti)
+        return Physics(NONE_OF_THEM, times, "echo-planar, as of diffusion or function")
     if "GR" in sequence and "SE" not in sequence:
-        if te >= T2STAR_TE:
-            return Physics(frozenset(), said, "T2*")
-        return Physics(T1, said)
-    if "SE" in sequence or inverted:
-        if inverted and ti:
-            if ti < STIR_TI:
-                return Physics(frozenset(), said, "STIR")
-            if ti <= T1_TI and te < LONG_TE:
-                return Physics(T1, said)
-            if ti >= FLAIR_TI and te >= LONG_TE:
-                return Physics(FLAIR, said)
-            return Physics(ANY, said)
-        if te < SHORT_TE:
-            if tr <= SHORT_TR:
-                return Physics(T1, said)
-            return Physics(T1 if inverted else frozenset(), said, "" if inverted else "PD")
-        if te >= LONG_TE and tr >= LONG_TR:
-            return Physics(FLAIR | T2 if inverted else T2, said)
-    return Physics(ANY, said)
+        return _gradient_echo(facts, te, tr, times)
+    if "IR" in sequence or (ti and "SE" in sequence):
+        return _inversion(te, tr, ti, times)
+    if "SE" in sequence:
+        return _spin_echo(te, tr, times)
+    return Physics(ANY, times)
 
 
-def in_time(study: Sequence[Facts]) -> list[Role]:
-    """The roles of all series of a study."""
-    return [of_header(facts) for facts in study]
+def _gradient_echo(facts: Facts, te: float, tr: float, times: str) -> Physics:
+    """T1, if it is spoiled: in 3-D of short TR, in planes of long TR and a large angle."""
+    if te >= T2STAR_TE:
+        return Physics(NONE_OF_THEM, times, "T2*")
+    flip = facts.flip_deg or 0
+    if tr < STEADY_TR and flip >= STEADY_FLIP:
+        return Physics(T1 | T2, times)
+    usual = (tr < STEADY_TR or tr > SHORT_TR) if facts.three_d else tr > PLANES_TR and flip > 45
+    return Physics(T1, times, usual=usual)
 
 
-def _kind(facts: Facts) -> str:
-    """Of which kind a series is that is no candidate, whatever its times; "" of all others."""
-    if facts.modality not in ("", "MR"):
-        return f"{facts.modality}, not MR"
-    if (facts.b_value or 0) > 0:
-        return "diffusion"
-    said = re.sub(r"[\W_]+", " ", " ".join([*facts.image_type, facts.pulse, facts.description]))
-    return next((kind for kind, words in _KINDS if re.search(words, said.lower())), "")
+def _inversion(te: float, tr: float, ti: float | None, times: str) -> Physics:
+    if not ti:
+        if te >= LONG_TE and tr > 3 * LONG_TR:
+            return Physics(FLAIR, times)
+        return Physics(T1 if te < SHORT_TE else ANY, times)
+    if ti < STIR_TI:
+        return Physics(NONE_OF_THEM, times, "STIR")
+    if ti <= T1_TI and te < LONG_TE:
+        return Physics(T1, times)
+    if ti >= FLAIR_TI and te >= LONG_TE:
+        return Physics(FLAIR, times)
+    return Physics(ANY, times)
 
 
-def _named(facts: Facts) -> tuple[frozenset[str], str]:
-    """What the description says: {slots that it may be}, and the answer of `naming`."""
-    name = re.sub(r"[/\\]", " ", facts.description) + ".nii"
-    verdict = verdicts([name])[name]
-    if verdict.answer in (ASK, NONE):
-        return verdict.may_be & ANY, verdict.answer if facts.description else ""
-    return frozenset({verdict.answer}) & ANY, verdict.answer
+def _spin_echo(te: float, tr: float, times: str) -> Physics:
+    if te < SHORT_TE:
+        return Physics(T1, times) if tr <= SHORT_TR else Physics(NONE_OF_THEM, times, "PD")
+    if te >= LONG_TE:
+        # Without its inversion in the header a FLAIR looks like a T2 of very long TR.
+        return Physics(T2 if tr < 3 * LONG_TR else T2 | FLAIR, times)
+    return Physics(ANY, times)
 
 
-def _contrast(facts: Facts, slots: frozenset[str], reasons: list[str]) -> Role:
-    """T1 before or after contrast."""
-    agent = bool(facts.contrast)
+# ---- the name
+
+
+def called_of(description: str) -> Called:
+    """What a description says, by the vocabulary of file names (see `mckd.tumour.naming`)."""
+    name = re.sub(r"[/\\]", " ", description).strip()
+    if not name:
+        return Called(NONE_OF_THEM)
+    verdict = verdicts([f"{name}.nii"])[f"{name}.nii"]
+    words = without_events(without_target(words_of(name)))
+    says_with, says_without, _ = contrast_of(words)
+    if verdict.answer == NONE:
+        return Called(NONE_OF_THEM, other=True)
+    surely = verdict.answer != ASK
+    may_be = frozenset({verdict.answer}) if surely else verdict.may_be
+    return Called(may_be & ANY, surely, False, says_with, says_without)
+
+
+def by_verdict(verdict: Verdict) -> Guess:
+    """Of an image without a header that tells: what its name says."""
+    if verdict.answer == NONE:
+        return Guess(NONE_OF_THEM, f"set aside: {verdict.why}", aside=True)
+    if verdict.answer == ASK:
+        return Guess(verdict.may_be & ANY or ANY, f"its name leaves open {verdict.why}")
+    slots = frozenset({verdict.answer})
+    return Guess(slots, f"its name says {_spoken(slots)}")
+
+
+def _spoken(slots: frozenset[str]) -> str:
     if slots == T1:
-        slot = "t1c" if agent else "t1"
-        return Role(slot, True, "; ".join([*reasons, "contrast agent" if agent else ""]))
-    (slot,) = slots
-    return Role(slot, True, "; ".join(reasons))
-
-
-def _spoken(physics: Physics) -> str:
-    return " or ".join(SEQUENCE_NAMES[slot] for slot in sorted(physics.slots)) or physics.why
+        return "T1"
+    return " or ".join(SEQUENCE_NAMES[slot] for slot in sorted(slots))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import numpy as np
@@ -109,14 +110,17 @@ class Series:
 class Study:
     """The series of one examination of one person.
 
-    chosen: {slot: key} that is proposed, the best candidate of each role. aside: {name of a series
-    or file: why it is not used}. others: how many further studies the folder holds, not shown.
+    series: every volume, in the order of time; one whose role is sure and no slot is set aside, and
+    the role says why. chosen: {slot: key} that is proposed, the best candidate of each role. aside:
+    {name of a series or file: why it makes no volume}. others: how many further studies the folder
+    holds, not shown. kept: the folder of an unpacked archive, which lasts as long as the study.
     """
 
     series: tuple[Series, ...]
     chosen: Mapping[str, str]
     aside: Mapping[str, str]
     others: int = 0
+    kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def __getitem__(self, key: str) -> Series:
         return next(series for series in self.series if series.key == key)

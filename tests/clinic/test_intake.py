@@ -6,22 +6,13 @@ import pytest
 from mckd.clinic.intake import read_study
 from mckd.tumour.naming import SEQUENCES
 from tests import small_heads
-from tests.clinic.written import Written, write_study
-
-WORDS = dict(zip(SEQUENCES, ("flair", "t1", "t1ce", "t2"), strict=True))
+from tests.clinic.written import Written, heads, write_study
 
 
 @pytest.fixture(scope="module")
-def heads() -> dict[str, np.ndarray]:
-    return {slot: small_heads.volume(word) for slot, word in WORDS.items()}
-
-
-@pytest.fixture(scope="module")
-def written(
-    tmp_path_factory: pytest.TempPathFactory, heads: dict[str, np.ndarray]
-) -> tuple[Path, dict[str, Written]]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Written]]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, write_study(folder, heads, small_heads.affine(), coarser=2.0)
+    return folder, write_study(folder, heads(), small_heads.affine(), coarser=2.0)
 
 
 def test_each_series_lies_where_it_was_written(written: tuple[Path, dict[str, Written]]) -> None:

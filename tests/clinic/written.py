@@ -1,6 +1,6 @@
 """Studies as a scanner writes them, made of heads that are known: each series on its own grid.
 
-    study = write_study(folder, heads, affine)        # {slot: Written}
+    study = write_study(folder, heads(), small_heads.affine(), coarser=2.0)    # {slot: Written}
     study["t2"].affine, study["t2"].files             # where its voxels must lie, RAS+ mm
     on_grid(labels, affine, study["t2"])              # the truth on that grid
 
@@ -21,6 +21,10 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from scipy.ndimage import affine_transform
 from scipy.spatial.transform import Rotation
 
+from tests import small_heads
+
+WORDS = {"flair": "flair", "t1": "t1", "t1c": "t1ce", "t2": "t2"}
+FLUID_MM = 13.0
 TO_RAS = np.diag([-1.0, -1.0, 1.0])  # of a direction in DICOM's LPS, and back
 PLANES = {  # directions of a row and of a column in LPS
     "axial": ((1, 0, 0), (0, 1, 0)),
@@ -114,6 +118,18 @@ PLANS = {
     ),
 }
 """In the order in which they are taken."""
+
+
+def heads() -> dict[str, np.ndarray]:
+    """The small head in four sequences, {slot: (X, Y, Z)}, with what tells them apart: fluid in its
+    middle, bright on T2 and dark on all others. Its affine is `small_heads.affine()`."""
+    middle = tuple((n - 1) / 2 for n in small_heads.SHAPE)
+    fluid = small_heads.distance(middle) < FLUID_MM
+    found = {}
+    for slot, word in WORDS.items():
+        found[slot] = small_heads.volume(word)
+        found[slot][fluid] = 1100 if slot == "t2" else 60
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,149 @@
+"""The files that somebody gave: a folder, a ZIP archive, single files, or several of these.
+
+An archive is unpacked to numbered files in a folder of its own, so no name in it is ever a place on
+this disk; what is neither DICOM nor NIfTI, archives within it too, stays packed.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mckd.clinic.headers import begins_dicom
+from mckd.clinic.series import StudyError
+from mckd.files.names import plain_name
+from mckd.tumour.naming import SUFFIXES
+
+MOST_FILES = 20_000
+LARGEST_ARCHIVE = 2**32
+LARGEST_DIRECTORY = MOST_FILES * 512  # bytes, of the list at the end of an archive
+_PIECE = 2**20
+_END = b"PK\5\6"  # begins the end of an archive; sizes stand 12 bytes behind
+_LONGEST_END = 22 + 2**16
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file: where it lies, and its relative path as people know it."""
+
+    path: Path
+    shown: str
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """kept: the folder of what was unpacked; it goes when nobody refers to it any more."""
+
+    given: tuple[Given, ...]
+    kept: TemporaryDirectory[str] | None = None
+
+
+def files_of(source: Path | str | Sequence[Path | str]) -> Files:
+    """Every file that may be an image, in the order of their relative paths.
+
+    Raises:
+        StudyError: a file that is not there, more files than one examination has, an archive that
+            cannot be read or is too large.
+    """
+    several = [source] if isinstance(source, (str, Path)) else [*source]
+    found: list[Given] = []
+    kept: TemporaryDirectory[str] | None = None
+    for path in map(Path, several):
+        if path.is_dir():
+            found += _below(path, MOST_FILES - len(found))
+        elif not path.is_file():
+            raise StudyError(f"{plain_name(path.name)} is missing. Check the name and the folder.")
+        elif path.suffix.lower() == ".zip":
+            kept = kept or TemporaryDirectory(prefix="mckd-study-", ignore_cleanup_errors=True)
+            found += _unpacked(path, Path(kept.name), len(found))
+        else:
+            found.append(Given(path, path.name))
+    return Files(tuple(found), kept)
+
+
+def _below(root: Path, most: int) -> list[Given]:
+    """The files of a folder and of those in it; hidden ones and links are left alone."""
+    found: list[Given] = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder) / name
+            if name.startswith(".") or not path.is_file():
+                continue
+            if len(found) == most:
+                raise too_many(root.name)
+            found.append(Given(path, path.relative_to(root).as_posix()))
+    return found
+
+
+def too_many(name: str) -> StudyError:
+    return StudyError(
+        f"{plain_name(name)} holds more than {MOST_FILES:,} files. Give the folder of one "
+        "examination."
+    )
+
+
+def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
+    """The images of an archive as files FOLDER/NUMBER; count: of the files that there are."""
+    name = plain_name(archive.name)
+    try:
+        _judge_directory(archive, name)
+        with zipfile.ZipFile(archive) as opened:
+            return [*_entries(opened, folder, name, count)]
+    except StudyError:
+        raise
+    except RuntimeError:  # what zipfile says of a password
+        raise StudyError(f"{name} is locked with a password. Pack it without one.") from None
+    except Exception:  # of a damaged archive zipfile raises whatever its parts do
+        raise StudyError(f"{name} is no ZIP archive that can be read. Pack it again.") from None
+
+
+def _judge_directory(archive: Path, name: str) -> None:
+    """Refuse a list of files so long that to read it would fill the memory.
+
+    The list of an archive beyond 4 GB or 65,535 files is longer than its end says: all ones.
+    """
+    size = archive.stat().st_size
+    with archive.open("rb") as file:
+        file.seek(max(0, size - _LONGEST_END))
+        tail = file.read()
+    place = tail.rfind(_END)
+    if place >= 0 and len(tail) >= place + 22:
+        (listed,) = struct.unpack_from("<L", tail, place + 12)
+        if listed > LARGEST_DIRECTORY or size > LARGEST_ARCHIVE:
+            raise too_many(name)
+
+
+def _entries(archive: zipfile.ZipFile, folder: Path, name: str, count: int) -> Iterator[Given]:
+    left = LARGEST_ARCHIVE
+    for entry in archive.infolist():
+        parts = [part for part in entry.filename.replace("\\", "/").split("/") if part]
+        if entry.is_dir() or "__MACOSX" in parts or not parts or parts[-1].startswith("."):
+            continue
+        if ".." in parts:
+            raise StudyError(f"{name} names places outside itself. Pack it again.")
+        suffix = next((end for end in SUFFIXES if parts[-1].lower().endswith(end)), "")
+        with archive.open(entry) as packed:
+            start = packed.read(_PIECE)
+            if not (suffix or begins_dicom(start)):
+                continue
+            if count >= MOST_FILES:
+                raise too_many(name)
+            target = folder / f"{count:05d}{suffix}"
+            with target.open("wb") as file:
+                while start:  # an entry may be longer than it says
+                    left -= len(start)
+                    if left < 0:
+                        raise StudyError(
+                            f"{name} holds more than {LARGEST_ARCHIVE >> 30} GB. Give one "
+                            "examination."
+                        )
+                    file.write(start)
+                    start = packed.read(_PIECE)
+        yield Given(target, "/".join(parts))
+        count += 1
