@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, uniform_filter
 
 from mckd.tumour.geometry import Bools, Box, Doubles, Triple, bounding_box
 from mckd.tumour.nifti import Floats
@@ -26,10 +26,10 @@ SAME_SHARE = 4  # decimals: shares that differ by less are one
 def to_series(prepared: Prepared, regions: npt.NDArray[np.generic], slot: str) -> Bools:
     """(R, X, Y, Z) on the case's canonical grid to (R, x, y, z) bool on the grid of a series.
 
-    Each region lies within the next, before and after. Its volume is kept to the nearest that
-    whole voxels allow, but for what lies outside the series. Between slices with a gap nothing was
-    seen: there a slice stands for half of the gap on both sides. A grid like that of the case
-    gives the same voxels.
+    Each region lies within the next, before and after. Its volume is kept, but for rounding to
+    whole voxels and what lies outside the series. Between slices with a gap nothing was seen: there
+    each stands for half of the gap on both sides. A grid like that of the case gives the same
+    voxels.
     """
     series = prepared.study[prepared.study.chosen[slot]]
     place = np.linalg.inv(prepared.case.grid.canonical.affine) @ np.linalg.inv(prepared.moved[slot])
@@ -87,12 +87,13 @@ def _shares(mask: Bools, to_case: Doubles, extent: Doubles, box: Box) -> Floats:
 def _fullest(share: Floats, inner: Bools) -> Bools:
     """The voxels with the largest shares, as many as all shares make up, and those of `inner`.
 
-    Voxels with equal shares are all in or all out, whichever comes nearer.
+    Of equally full voxels those come first whose neighbours are fuller: a face that fills half of
+    its voxels becomes a cap.
     """
-    open_ = np.where(inner, 0, share.round(SAME_SHARE))
-    levels, counts = np.unique(open_[open_ > 0], return_counts=True)
-    levels = np.append(levels, np.inf)[::-1]  # infinity: none
-    reached = inner.sum() + np.append(0, np.cumsum(counts[::-1]))
-    nearest = levels[np.argmin(np.abs(reached - share.sum(dtype=np.float64)))]
-    fullest: Bools = inner | (open_ >= nearest)
+    fullest = inner.copy()
+    count = round(float(share.sum(dtype=np.float64))) - np.count_nonzero(inner)
+    (open_,) = np.nonzero(((share > 0) & ~inner).ravel())
+    around = uniform_filter(share, 3, mode="constant").ravel()[open_]
+    order = np.lexsort((-around, -share.ravel()[open_].round(SAME_SHARE)))
+    fullest.flat[open_[order[: max(count, 0)]]] = True
     return fullest

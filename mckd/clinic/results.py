@@ -6,7 +6,6 @@ from mckd.clinic.segmentation import Algorithm, dicom_seg
 from mckd.clinic.series import Prepared
 from mckd.tumour.geometry import Bools
 from mckd.tumour.labels import label_image, region_bits
-from mckd.tumour.naming import SEQUENCES
 
 
 def nifti_files(prepared: Prepared, regions: Bools) -> dict[str, bytes]:
@@ -14,12 +13,13 @@ def nifti_files(prepared: Prepared, regions: Bools) -> dict[str, bytes]:
 
     regions: (3, X, Y, Z) ET, TC, WT on the canonical grid of the case.
     """
-    study, files = prepared.study, {}
-    for slot in _slots(prepared):
-        found = prepared.native(regions, slot)
-        grid = study[study.chosen[slot]].grid
-        files[f"{slot}.nii.gz"] = label_image(region_bits(found), grid, prepared.case.sides_known)
-    return files
+    known = prepared.case.sides_known
+    return {
+        f"{slot}.nii.gz": label_image(
+            region_bits(prepared.native(regions, slot)), series.grid, known
+        )
+        for slot, series in prepared.used.items()
+    }
 
 
 def dicom_files(prepared: Prepared, regions: Bools, algorithm: Algorithm) -> dict[str, bytes]:
@@ -30,14 +30,8 @@ def dicom_files(prepared: Prepared, regions: Bools, algorithm: Algorithm) -> dic
     Raises:
         SegmentationError: the headers of a series lack what a DICOM-SEG refers to.
     """
-    files = {}
-    for slot in _slots(prepared):
-        series = prepared.study[prepared.study.chosen[slot]]
-        if series.dicom:
-            native = prepared.native(regions, slot)
-            files[f"{slot}.dcm"] = dicom_seg(series, native, slot, algorithm)
-    return files
-
-
-def _slots(prepared: Prepared) -> list[str]:
-    return [slot for slot in SEQUENCES if slot in prepared.study.chosen]
+    return {
+        f"{slot}.dcm": dicom_seg(series, prepared.native(regions, slot), slot, algorithm)
+        for slot, series in prepared.used.items()
+        if series.dicom
+    }

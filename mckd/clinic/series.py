@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from mckd.tumour.data import Case
 from mckd.tumour.geometry import Bools, Doubles, Grid
+from mckd.tumour.naming import SEQUENCES
 from mckd.tumour.nifti import Floats
 
 
@@ -157,6 +158,17 @@ class Prepared:
     moved: Mapping[str, Doubles]
     steps: tuple[Step, ...]
     untouched: bool = False
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """All of the study, used or not."""
+        return self.study.series
+
+    @property
+    def used(self) -> dict[str, Series]:
+        """{slot: the series that is this sequence of the case}, in the order of SEQUENCES."""
+        chosen = self.study.chosen
+        return {slot: self.study[chosen[slot]] for slot in SEQUENCES if slot in chosen}
 
     def native(self, regions: npt.NDArray[np.generic], slot: str) -> Bools:
         """Regions (R, X, Y, Z) on the canonical grid of the case as (R, X, Y, Z) bool on the grid

@@ -12,7 +12,7 @@ from functools import partial
 from mckd.report.subject import Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
 from mckd.tumour.comparison import Subset, key_of
-from mckd.tumour.labels import file_name, label_file
+from mckd.tumour.labels import bits_to_regions, file_name, label_file
 from mckd.tumour.naming import SEQUENCE_NAMES
 
 Files = dict[str, bytes]
@@ -30,6 +30,10 @@ CONTENTS = {
     "report.pdf": "report.pdf: the report to read",
     "key_slices.png": "key_slices.png: three regions in three planes, from all sequences",
     "subsets.png": "subsets.png: one slice, what each subset finds on it",
+    "preparation.png": "preparation.png: outline of the brain, and sequences in checkerboards",
+    "native": "native/: labels on the slices of each series, from all sequences, as in masks/",
+    "dicom": "dicom/: the same as DICOM-SEG. They hold the name and number of the patient, as the\n"
+    "    images do that they refer to",
     "votes.png": "votes.png: how many of the subsets call a voxel tumour",
 }
 
@@ -48,13 +52,37 @@ class Step:
 
 def archive(subject: Subject, tell: Tell = lambda what, done: None) -> tuple[str, bytes]:
     """Name and content of a zip with everything, masks included."""
-    everything = _made([*_report(subject), *_masks(subject)], tell) | figures(subject)
+    everything = _made([*_report(subject), *_masks(subject)], tell) | native(subject)
+    everything |= figures(subject)
     return f"{subject.name}_mckd.zip", zipped(sealed(subject, everything), subject.name)
 
 
 def masks(subject: Subject) -> Files:
     """{name: a label file} of every subset."""
     return _made(_masks(subject))
+
+
+def native(subject: Subject, dicom: bool = False) -> Files:
+    """{name: labels on the slices of a series}, where the case was made of such series.
+
+    Args:
+        dicom: as DICOM-SEG too, for series that are DICOM. They name the patient.
+
+    Raises:
+        SegmentationError: the headers of a series lack what a DICOM-SEG refers to.
+    """
+    if subject.prepared is None:
+        return {}
+    from mckd.clinic.results import dicom_files, nifti_files
+    from mckd.clinic.segmentation import Algorithm
+
+    prepared, found = subject.prepared, bits_to_regions(subject.maps[subject.case.present])
+    files = {f"native/{name}": data for name, data in nifti_files(prepared, found).items()}
+    if dicom:
+        algorithm = Algorithm(str(subject.about.get("sha256", "")), tuple(subject.sequences))
+        segs = dicom_files(prepared, found, algorithm)
+        files |= {f"dicom/{name}": data for name, data in segs.items()}
+    return files
 
 
 def figures(subject: Subject) -> Files:
@@ -83,10 +111,23 @@ def _report(subject: Subject) -> list[Step]:
     from mckd.report.pictures import key_slices, subset_slices, vote_slices
 
     return [
+        *_check(subject),
         Step("Drawing the key slices", 3, lambda _: {"key_slices.png": key_slices(subject)}),
         Step("Drawing every subset", 4, lambda _: {"subsets.png": subset_slices(subject)}),
         Step("Drawing where they agree", 2, lambda _: {"votes.png": vote_slices(subject)}),
         Step("Writing the report", 2, lambda files: {"report.pdf": document(subject, files)}),
+    ]
+
+
+def _check(subject: Subject) -> list[Step]:
+    """What the preparation is checked by, where something was done."""
+    prepared = subject.prepared
+    if prepared is None or prepared.untouched:
+        return []
+    from mckd.report.preparation import PICTURE, check_slices
+
+    return [
+        Step("Drawing the preparation", 2, lambda _: {PICTURE: check_slices(subject, prepared)})
     ]
 
 

@@ -25,6 +25,7 @@ from reportlab.platypus import (
 )
 
 from mckd.report.findings import findings
+from mckd.report.preparation import preparation
 from mckd.report.style import (
     ACCENT,
     BAND,
@@ -88,6 +89,7 @@ def document(subject: Subject, pictures: Mapping[str, bytes]) -> bytes:
             PageBreak(),
             *subsets(subject),
             PageBreak(),
+            *_prepared(subject, pictures),
             *_agreement(subject, pictures),
             *_method(subject),
             _LastPage(),
@@ -175,6 +177,13 @@ def _spoken_day(subject: Subject) -> str:
 
 
 # ---- the last page: where subsets agree, and how it was made
+
+
+def _prepared(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
+    """A page of its own; none where the images were given prepared."""
+    if subject.prepared is None:
+        return []
+    return [*preparation(subject.prepared, pictures), PageBreak()]
 
 
 def _agreement(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:

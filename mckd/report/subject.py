@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from mckd import __version__
+from mckd.clinic.series import Prepared
 from mckd.tumour.comparison import Figures, Subset, title_of
 from mckd.tumour.data import Case, regions
 from mckd.tumour.evidence import cautioned
 from mckd.tumour.fingerprint import SAID, UNKNOWN
-from mckd.tumour.geometry import Bools, Box, Triple, bounding_box
+from mckd.tumour.geometry import Bools, Box, Grid, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, portable_name
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
@@ -46,7 +47,8 @@ class Subject:
     makes them, canonical; only pictures and masks look at them. about: the checkpoint's header with
     its `sha256`. importance: {sequence: weight}. day: of the report. alias: what the case is called
     in exports; the name of its files, which may be a person's, is in none unless it is given here.
-    seen: where the model saw it before, one of `mckd.tumour.fingerprint`.
+    seen: where the model saw it before, one of `mckd.tumour.fingerprint`. prepared: how the case
+    came out of a study as a scanner gave it; None where its images were given prepared.
     """
 
     compared: Figures
@@ -56,10 +58,16 @@ class Subject:
     day: date
     alias: str = ""
     seen: str = UNKNOWN
+    prepared: Prepared | None = None
 
     @property
     def case(self) -> Case:
         return self.compared.case
+
+    @property
+    def grid(self) -> Grid:
+        """Of every array here: the case's, canonical."""
+        return self.case.grid.canonical
 
     @property
     def name(self) -> str:

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
+from mckd.clinic.series import Prepared, Series
 from mckd.files.tables import as_csv
 from mckd.report.subject import EMPTY, PURPOSE, Subject
 from mckd.tumour.comparison import MEANING, RegionRow, Subset, key_of
@@ -16,6 +19,7 @@ from mckd.tumour.scope import SCOPE
 
 DECIMALS = {"ml": 3, "mm": 2}
 OF_SCORES = 4
+PLANES = ("sagittal", "coronal", "axial")  # across x, y, z
 UNSEEN = (
     "unseen_dice: the mean Dice of the region from these sequences on cases that the model did not "
     "see, from its card. caution: unreliable if that is below .3, rough if below .5."
@@ -64,7 +68,7 @@ def contributions_csv(subject: Subject) -> bytes:
 def figures_json(subject: Subject) -> bytes:
     """Everything: figures, contributions, geometry, model, versions, and what they mean."""
     compared = subject.compared
-    whole = {
+    whole: dict[str, Any] = {
         "purpose": PURPOSE,
         "made_for": SCOPE,
         "case": subject.name,
@@ -99,7 +103,33 @@ def figures_json(subject: Subject) -> bytes:
             "seen_in_training": SAID[subject.seen] or NEW,
         },
     }
+    if subject.prepared is not None:
+        whole["preparation"] = _preparation(subject.prepared)
     return (json.dumps(whole, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _preparation(prepared: Prepared) -> dict[str, Any]:
+    """How a case was prepared: native grids and steps; nothing of a name or a header's words."""
+    return {
+        "prepared_already": prepared.untouched,
+        "native": {slot: native_of(series) for slot, series in prepared.used.items()},
+        "steps": [
+            {"kind": s.kind, "sequence": s.slot, "said": s.said, "trouble": s.trouble}
+            for s in prepared.steps
+        ],
+    }
+
+
+def native_of(series: Series) -> dict[str, Any]:
+    """The grid of a series as it was taken, and which way its slices lie."""
+    grid = series.grid
+    thickness = series.facts.thickness_mm
+    return {
+        "shape": list(grid.shape),
+        "spacing_mm": [round(mm, 3) for mm in grid.spacing_mm],
+        "slice_thickness_mm": None if thickness is None else round(thickness, 3),
+        "plane": PLANES[int(np.abs(grid.affine[:3, 2] / grid.spacing_mm[2]).argmax())],
+    }
 
 
 def _figures(found: RegionRow) -> dict[str, Any]:

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mckd.report.pictures import (
-    FOOT,
-    PLANES,
-    WIDTH,
-    key_slices,
-    side_by_side,
-    subset_slices,
-    vote_slices,
-)
+from mckd.report.drawing import FOOT, PLANES, WIDTH
+from mckd.report.pictures import key_slices, side_by_side, subset_slices, vote_slices
 from mckd.tumour import read_case
 from mckd.tumour.comparison import Comparison
 from mckd.tumour.labels import bits_to_regions
