@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mckd.progress import Listener
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
 from mckd.tumour.data import Case
+from mckd.tumour.evidence import ranged
 from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import region_bits
 from mckd.tumour.naming import SEQUENCES, CaseError
@@ -34,15 +35,15 @@ def results_of(
 
     progress.reach(0, 1.0, "the model reads the images")
     encoded = segmenter.encode(case, lambda share: progress.reach(1, share))
-    whole = segmenter.decide(encoded, case.present).canonical
-    compared = Comparison(case, whole)
-    maps = {case.present: region_bits(whole)}
+    whole = segmenter.decide(encoded, case.present)
+    compared = Comparison(case, whole.canonical, intervals=whole.intervals_ml)
+    maps = {case.present: region_bits(whole.canonical)}
     others = _of_case(case, arguments.subsets or (ALL if arguments.report else []))
     for count, subset in enumerate(others):
         progress.reach(2, count / len(others), f"subset {count + 1} of {len(others)}")
-        found = segmenter.decide(encoded, subset).canonical
-        compared.add(subset, found)
-        maps[subset] = region_bits(found)
+        found = segmenter.decide(encoded, subset)
+        compared.add(subset, found.canonical, found.intervals_ml)
+        maps[subset] = region_bits(found.canonical)
     progress.reach(2, 1.0, "writing")
     alias = name.replace("/", "_") if arguments.names else ""
     about, weights, seen = segmenter.about, segmenter.importance, segmenter.saw(case)
@@ -84,6 +85,9 @@ def _brief(row: Row, subject: Subject) -> str:
             told = f" ({score.outcome if score.dice is None else f'Dice {score.dice:.3f}'})"
         doubt = subject.cautioned(row.subset, found.region)
         told += f" ({doubt})" if doubt else ""
-        words.append(f"{found.region.upper()} {found.volume_ml:.1f} mL{told}")
+        spread = f" ({range_ml} at 90 %)" if (range_ml := ranged(found.interval_ml)) else ""
+        words.append(f"{found.region.upper()} {found.volume_ml:.1f} mL{spread}{told}")
     seen = TAGS[subject.seen]
-    return ", ".join(words) + (f" [{seen}]" if seen else "")
+    nothing = subject.no_tumour(row)
+    told = ". ".join(filter(None, [", ".join(words), nothing.removesuffix(".")]))
+    return told + (f" [{seen}]" if seen else "")

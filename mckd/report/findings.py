@@ -18,6 +18,7 @@ from mckd.report.style import (
     HEIGHT,
     LABEL,
     NONE,
+    SMALL,
     TABLE,
     TEXT,
     WARN,
@@ -30,6 +31,7 @@ from mckd.report.style import (
 )
 from mckd.report.subject import Subject
 from mckd.tumour.comparison import listed
+from mckd.tumour.evidence import ranged
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
 
 
@@ -117,13 +119,16 @@ def _result(subject: Subject) -> Table:
     rows = subject.compared.rows
     whole = rows[-1]
     scored = subject.scored
-    head = ["", "Region", "Volume", "Least and most of any subset"]
+    head = ["", "Region", "Volume (90 %)" if subject.intervals else "Volume"]
+    head.append("Least and most of any subset")
     head += ["Reference", "Dice", "HD95, mm", "Outcome"] if scored else []
     lines: list[list[Any]] = [head]
     for region in REGIONS:
         found = whole[region]
         volumes = [row[region].volume_ml for row in rows]
-        line = [swatch(region), REGION_NAMES[region], f"{found.volume_ml:.1f} mL"]
+        range_ml = ranged(found.interval_ml)
+        volume = f"{found.volume_ml:.1f} mL" + (f" ({range_ml})" if range_ml else "")
+        line = [swatch(region), REGION_NAMES[region], volume]
         line.append(f"{min(volumes):.1f} to {max(volumes):.1f} mL")
         if scored and found.score is None:  # the reference does not tell it
             line += [NONE, NONE, NONE, "not scored"]
@@ -135,7 +140,7 @@ def _result(subject: Subject) -> Table:
                 found.score.outcome,
             ]
         lines.append(line)
-    widths = [6, 36, 22, 42, 20, 14, 18, 0] if scored else [6, 46, 40, 0]
+    widths = [6, 33, 34, 40, 20, 12, 16, 0] if scored else [6, 46, 48, 0]
     table = Table(lines, colWidths=in_points(widths), rowHeights=[5.6 * mm] + [6 * mm] * 3)
     table.setStyle(
         [
@@ -150,12 +155,13 @@ def _result(subject: Subject) -> Table:
 
 
 def _cautions(subject: Subject) -> list[Flowable]:
-    """Which of the volumes is not to be relied on, and why."""
+    """Which of the volumes is not to be relied on, and why; what their ranges mean."""
     cautions = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
     lines = [
         f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in cautions.items() if w
     ]
-    if not lines:
-        return []
+    nothing = subject.no_tumour(subject.compared.rows[-1])
+    lines = [f"<b>{nothing}</b>", *lines] if nothing else lines
     style = ParagraphStyle("caution", BODY, textColor=WARN, spaceBefore=3)
-    return [Paragraph("<br/>".join(lines), style)]
+    said = [Paragraph("<br/>".join(lines), style)] if lines else []
+    return [*said, Paragraph(subject.intervals, SMALL)] if subject.intervals else said

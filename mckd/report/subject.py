@@ -15,9 +15,9 @@ import numpy as np
 
 from mckd import __version__
 from mckd.clinic.series import Prepared
-from mckd.tumour.comparison import Figures, Subset, title_of
+from mckd.tumour.comparison import Figures, Row, Subset, title_of
 from mckd.tumour.data import Case, regions
-from mckd.tumour.evidence import cautioned
+from mckd.tumour.evidence import cautioned, no_tumour
 from mckd.tumour.fingerprint import SAID, UNKNOWN
 from mckd.tumour.geometry import Bools, Box, Grid, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, portable_name
@@ -98,6 +98,15 @@ class Subject:
     def cautioned(self, subset: Subset, region: str) -> str:
         """What has to stand beside a volume, or ""."""
         return cautioned(self.about, subset, region)
+
+    def no_tumour(self, row: Row) -> str:
+        """What has to be said where a subset may have found no tumour, or ""."""
+        return no_tumour(row["wt"].volume_ml, row["wt"].interval_ml)
+
+    @property
+    def intervals(self) -> str:
+        """What the ranges behind volumes mean; "" without them."""
+        return str(self.about.get("intervals", ""))
 
     @property
     def model(self) -> dict[str, Any]:

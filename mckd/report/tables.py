@@ -88,6 +88,7 @@ def figures_json(subject: Subject) -> bytes:
             {
                 "subset": row.key,
                 "sequences": key_of(row.subset).split("+"),
+                "no_tumour": subject.no_tumour(row) or None,
                 "regions": {
                     found.region: _figures(found) | _evidence(subject, row.subset, found.region)
                     for found in row.regions
@@ -100,6 +101,7 @@ def figures_json(subject: Subject) -> bytes:
             "contributions": MEANING,
             "empty_masks": EMPTY,
             "unseen_dice": UNSEEN,
+            "volume_low_ml": subject.intervals or None,
             "seen_in_training": SAID[subject.seen] or NEW,
         },
     }
@@ -138,6 +140,8 @@ def _figures(found: RegionRow) -> dict[str, Any]:
     numbers: dict[str, Any] = {
         "region": found.region,
         "volume_ml": found.volume_ml,
+        "volume_low_ml": found.interval_ml and found.interval_ml[0],
+        "volume_high_ml": found.interval_ml and found.interval_ml[1],
         "change_ml": found.change_ml,
         "agreement_dice": found.agreement,
         "reference_ml": score and score.reference_ml,

@@ -102,6 +102,14 @@ class Calibration:
     stretch: Mapping[str, float]
     shift: str = ""
 
+    @property
+    def meaning(self) -> str:
+        """What has to stand beside the intervals."""
+        return (
+            f"Behind a volume: from and to, in mL. Such a range holds the true volume in 90 % of "
+            f"cases that are like those it was measured on: {self.about}. {self.shift}"
+        ).strip()
+
     def interval(
         self, subset: Iterable[str], region: str, signs: Signs, synthetic: bool
     ) -> Interval:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.shapley import shapley
+from mckd.tumour.calibration import Interval
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
@@ -47,10 +48,10 @@ MEANING = (
 class RegionRow:
     """One region of one subset's prediction.
 
-    change_ml: against the prediction from all sequences. agreement: Dice with that prediction;
-    None if both are empty. score: against the reference, by the policy of `metrics`; None
-    without a reference that can tell the region. Its hd95_mm is None too if distances were not
-    asked for.
+    interval_ml: from and to, see `mckd.tumour.calibration`; None without a calibration. change_ml:
+    against the prediction from all sequences. agreement: Dice with that prediction; None if both
+    are empty. score: against the reference, by the policy of `metrics`; None without a reference
+    that can tell the region. Its hd95_mm is None too if distances were not asked for.
     """
 
     region: str
@@ -58,6 +59,7 @@ class RegionRow:
     change_ml: float
     agreement: float | None
     score: RegionScore | None
+    interval_ml: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -207,20 +209,33 @@ class Figures:
 class Comparison(Figures):
     """The subsets of one case's sequences, side by side. One thread adds, any may read."""
 
-    def __init__(self, case: Case, whole: Bools, distances: bool = True) -> None:
+    def __init__(
+        self,
+        case: Case,
+        whole: Bools,
+        distances: bool = True,
+        intervals: Mapping[str, Interval] | None = None,
+    ) -> None:
         """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
 
-        distances: HD95 too where there is a reference; it takes most of the time.
+        distances: HD95 too where there is a reference; it takes most of the time. intervals: of
+        its volumes, as the prediction has them.
         """
         super().__init__(case, distances=distances)
         self._grid = case.grid.canonical
         self._whole = whole
         self._reference = None if case.labels is None else regions(case.labels)
         self._votes = np.zeros(whole.shape, np.uint8)
-        self.add(case.present, whole)
+        self.add(case.present, whole, intervals)
 
-    def add(self, subset: Iterable[str], found: Bools) -> Row:
-        """Take in what a subset found, (3, X, Y, Z). One that is in already stays as it is.
+    def add(
+        self,
+        subset: Iterable[str],
+        found: Bools,
+        intervals: Mapping[str, Interval] | None = None,
+    ) -> Row:
+        """Take in what a subset found, (3, X, Y, Z), and the intervals of its volumes. One that is
+        in already stays as it is.
 
         Raises:
             ValueError: no sequence, or one that the case does not have; a wrong shape.
@@ -229,7 +244,13 @@ class Comparison(Figures):
         if not names or not names <= self.case.present:
             raise ValueError("A subset holds one or more of the sequences that the case has.")
         if names not in self._rows:
-            row = Row(names, tuple(self._row(k, found[k]) for k in range(len(REGIONS))))
+            row = Row(
+                names,
+                tuple(
+                    self._row(k, found[k], (intervals or {}).get(region))
+                    for k, region in enumerate(REGIONS)
+                ),
+            )
             self._votes += found
             self._rows[names] = row
         return self._rows[names]
@@ -239,7 +260,7 @@ class Comparison(Figures):
         votes: Bytes = self._votes[REGIONS.index(region)]
         return votes
 
-    def _row(self, k: int, found: Bools) -> RegionRow:
+    def _row(self, k: int, found: Bools, interval: Interval | None) -> RegionRow:
         region, whole, reference = REGIONS[k], self._whole[k], self._reference
         volume = volume_ml(found, self._grid)
         return RegionRow(
@@ -250,6 +271,7 @@ class Comparison(Figures):
             score=None
             if reference is None or region not in self.case.reference_regions
             else score_region(region, found, reference[k], self._grid, self.distances),
+            interval_ml=interval,
         )
 
 

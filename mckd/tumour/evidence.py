@@ -53,6 +53,30 @@ def cautioned(about: Mapping[str, Any], subset: Iterable[str], region: str) -> s
     return f"{word} without T1c" if word else ""
 
 
+def no_tumour(volume_ml: float, interval: tuple[float, float] | None) -> str:
+    """What has to be said where there may be no tumour at all; "" where there is one.
+
+    volume_ml, interval: of the whole tumour.
+    """
+    if not volume_ml:
+        most = f" Up to {interval[1]:.0f} mL cannot be ruled out." if interval else ""
+        return f"No tumour found.{most}"
+    if interval and not interval[0]:
+        return (
+            "No tumour found for certain: what is outlined looks no surer than in heads without a "
+            "tumour, so its range begins at 0."
+        )
+    return ""
+
+
+def ranged(interval: tuple[float, float] | None) -> str:
+    """`35 to 51`, below 10 mL with a decimal; "" without one."""
+    if interval is None:
+        return ""
+    digits = 1 if interval[1] < 10 else 0
+    return f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+
+
 def short(dice: float) -> str:
     """`.15`, `1.00`."""
     return f"{dice:.2f}".removeprefix("0")

@@ -190,7 +190,7 @@ class TumourSegmenter(Pretrained):
         device: torch.device | str = "cpu",
         bf16: bool = True,
     ) -> TumourSegmenter:
-        """Load a checkpoint that the manifest beside it confirms.
+        """Load a checkpoint that the manifest beside it confirms, and the calibration beside it.
 
         Its header may hold `et_min_ml` and `least_part`, see `mckd.tumour.outline.Credible`.
 
@@ -209,9 +209,11 @@ class TumourSegmenter(Pretrained):
         if named[0] not in DESIGNS or named[1] != SEQUENCES:
             raise CheckpointError(f"{path.name} does not hold a network that finds brain tumours.")
         network, weights = rebuild(checkpoint, TumourParts(DESIGNS[named[0]]))
-        about = header | {"sha256": checkpoint.sha256}
-        known = Known.of(checkpoint)
         calibration = Calibration.beside(path, checkpoint.sha256)
+        about = header | {"sha256": checkpoint.sha256}
+        if calibration is not None:
+            about["intervals"] = calibration.meaning
+        known = Known.of(checkpoint)
         return cls(
             network, weights, about, budget=budget, device=device, bf16=bf16,
             known=known, calibration=calibration,

@@ -34,15 +34,24 @@ def found_by(case: Case, subset: frozenset[str]) -> np.ndarray:
     return np.roll(regions(case.labels), len(subset) - len(case.present), axis=1)
 
 
-def compare(case: Case, most: int = 15, alias: str = "", **about: Any) -> Subject:
-    """A subject with `most` of the subsets, the one of all sequences among them."""
+def compare(
+    case: Case,
+    most: int = 15,
+    alias: str = "",
+    intervals: dict[str, tuple[float, float]] | None = None,
+    **about: Any,
+) -> Subject:
+    """A subject with `most` of the subsets, the one of all sequences among them.
+
+    intervals: of all volumes.
+    """
     every = subsets([s for s in SEQUENCES if s in case.present])
     chosen = [*every[: most - 1], every[-1]]
-    compared = Comparison(case, found_by(case, case.present))
+    compared = Comparison(case, found_by(case, case.present), intervals=intervals)
     maps = {}
     for subset in chosen:
         found = found_by(case, subset)
-        compared.add(subset, found)
+        compared.add(subset, found, intervals)
         maps[subset] = region_bits(found)
     importance = dict(zip(SEQUENCES, (0.4, 0.1, 0.3, 0.2), strict=True))
     return Subject(compared, maps, ABOUT | about, importance, date(2026, 11, 2), alias)
@@ -57,6 +66,15 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 @pytest.fixture(scope="session")
 def subject(case: Case) -> Subject:
     return compare(case, alias="Anna <b> Example")
+
+
+@pytest.fixture(scope="session")
+def ranged(case: Case) -> Subject:
+    """With intervals of its volumes; that of the whole tumour begins at 0."""
+    intervals = {"et": (1.0, 3.5), "tc": (2.0, 8.0), "wt": (0.0, 20.5)}
+    subject = compare(case, most=2, intervals=intervals)
+    about = {**subject.about, "intervals": "Measured on invented cases."}
+    return dataclasses.replace(subject, about=about)
 
 
 @pytest.fixture(scope="session")

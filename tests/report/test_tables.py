@@ -88,3 +88,18 @@ def test_json_without_a_reference_and_with_subsets_missing(blind) -> None:
     assert whole["notes"] == [
         "One of the files: 3 voxels were no numbers (NaN or infinite); taken as 0."
     ]
+
+
+class TestRanges:
+    def test_are_figures_with_a_meaning(self, ranged) -> None:
+        row = lines(figures_csv(ranged))[-1]
+        assert (row["volume_low_ml"], row["volume_high_ml"]) == ("0.0", "20.5")
+        whole = json.loads(figures_json(ranged))
+        assert whole["subsets"][-1]["regions"]["tc"]["volume_low_ml"] == 2
+        assert whole["subsets"][-1]["no_tumour"].startswith("No tumour found for certain")
+        assert whole["meaning"]["volume_low_ml"] == "Measured on invented cases."
+
+    def test_are_empty_without_a_calibration(self, subject) -> None:
+        row = lines(figures_csv(subject))[-1]
+        assert (row["volume_low_ml"], row["volume_high_ml"]) == ("", "")
+        assert json.loads(figures_json(subject))["subsets"][-1]["no_tumour"] is None

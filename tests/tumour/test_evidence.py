@@ -9,7 +9,7 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES
 from mckd.tumour.comparison import key_of
-from mckd.tumour.evidence import caution, cautioned, unseen_dice
+from mckd.tumour.evidence import caution, cautioned, no_tumour, ranged, unseen_dice
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {
@@ -55,3 +55,23 @@ def test_the_bundled_checkpoint_carries_the_figures_of_its_card() -> None:
         et, _, tc, wt = (float(n) for n in figures.split(" | ")[:4])
         found = [unseen_dice(about, subset, region) for region in REGIONS]
         assert found == pytest.approx([et, tc, wt], abs=5e-4)
+
+
+class TestNoTumour:
+    def test_nothing_is_outlined(self):
+        assert no_tumour(0.0, None) == "No tumour found."
+        assert no_tumour(0.0, (0.0, 3.4)) == "No tumour found. Up to 3 mL cannot be ruled out."
+
+    def test_what_is_outlined_may_be_nothing(self):
+        assert no_tumour(19.0, (0.0, 40.0)).startswith("No tumour found for certain")
+
+    def test_there_is_one(self):
+        assert no_tumour(19.0, (12.0, 40.0)) == no_tumour(19.0, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [(None, ""), ((0.0, 9.94), "0.0 to 9.9"), ((34.6, 51.4), "35 to 51")],
+)
+def test_a_range_in_words(interval, words):
+    assert ranged(interval) == words

@@ -22,7 +22,7 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, asks
 from mckd.studio.tasks.tumour.opened import Opened, now, spoken
 from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
-from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned
+from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES, SEQUENCES
@@ -179,9 +179,10 @@ class CompareService:
         shape = opened.case.grid.canonical.shape
         found = bits_to_regions(unpack_bits(answer.labels, shape))
         if compared.comparison is None:
-            compared.comparison = Comparison(opened.case, found)  # of all sequences: see _order
+            # Of all sequences: see _order.
+            compared.comparison = Comparison(opened.case, found, intervals=answer.intervals)
         comparison = compared.comparison
-        row = comparison.add(subset, found)
+        row = comparison.add(subset, found, answer.intervals)
         if comparison.complete:
             compared.votes = {r: pack_bytes(comparison.votes(r)) for r in REGION_NAMES}
             compared.contributions = {
@@ -241,8 +242,14 @@ class CompareService:
             "reference": opened.reference is not None,
             "left_s": update.left_s,
             "rows": [] if compared is None else [*map(self._shown, compared.rows.values())],
-            "cautions": LEGEND,
+            "cautions": " ".join(filter(None, [LEGEND, self._intervals()])),
         }
+
+    def _intervals(self) -> str:
+        """What the ranges of volumes mean; "" without them."""
+        if not self._cases.segmentation.ready:
+            return ""
+        return str(self._cases.segmentation.header()[0].get("intervals", ""))
 
     def _shown(self, row: Row) -> dict[str, Any]:
         """One subset, as a row of the table."""
@@ -300,6 +307,7 @@ def _measured(row: RegionRow, scored: bool) -> dict[str, Any]:
         "volume_ml": round(row.volume_ml, 2),
         "change_ml": round(row.change_ml, 2),
         "agreement": _rounded(row.agreement, 4),
+        "range": ranged(row.interval_ml),
     }
     if not scored:
         return known

@@ -36,7 +36,8 @@ class CaseFiles:
 class Answer:
     """One prediction: its label map as `pack_regions` makes it, and its rows of the table.
 
-    scores: the same rows with Dice and HD95; worked out afterwards, they take longer.
+    intervals: of its volumes, as the prediction has them. scores: the same rows with Dice and
+    HD95; worked out afterwards, they take longer.
     """
 
     used: frozenset[str]
@@ -44,6 +45,7 @@ class Answer:
     rows: list[dict[str, Any]]
     seconds: float
     stamp: int
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -9,7 +9,7 @@ from mckd.studio.tasks.tumour.opened import Opened, rows_of, spoken
 from mckd.studio.tasks.tumour.segmentation import Segmentation
 from mckd.studio.tasks.tumour.sources import SLOTS
 from mckd.studio.tasks.tumour.volumes import describe
-from mckd.tumour.evidence import cautioned
+from mckd.tumour.evidence import cautioned, no_tumour, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.naming import SEQUENCES
 
@@ -42,7 +42,11 @@ def findings(segmentation: Segmentation, update: Update) -> dict[str, Any]:
             row["change_ml"] = round(row["volume_ml"] - before["volume_ml"], 2)
         for row in rows:
             row["caution"] = cautioned(segmentation.header()[0], answer.used, row["region"])
-        found |= {"status": "answer", "rows": rows}
+            row["range"] = ranged(answer.intervals.get(row["region"]))
+        nothing = no_tumour(rows[-1]["volume_ml"], answer.intervals.get("wt"))
+        found["notes"] = [*filter(None, [nothing]), *found["notes"]]
+        meaning = segmentation.header()[0].get("intervals", "")
+        found |= {"status": "answer", "rows": rows, "ranges": meaning}
         found["seconds"]["answer"] = round(answer.seconds, 2)
         return found
     if model.status == "unavailable":

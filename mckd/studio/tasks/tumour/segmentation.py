@@ -20,6 +20,8 @@ from mckd.tumour.naming import SEQUENCES
 if TYPE_CHECKING:
     from mckd.tumour import Case, TumourSegmenter
 
+Intervals = dict[str, tuple[float, float]]
+
 ENCODING = "The model reads the images…"
 
 log = logging.getLogger(__name__)
@@ -84,9 +86,9 @@ class Segmentation:
             return
         seconds = (time.perf_counter() - started) / len(maps)
         shape = opened.case.grid.canonical.shape
-        for used, labels in maps.items():
-            found = bits_to_regions(unpack_bits(labels, shape))
-            opened.answers[used] = Answer(used, labels, rows_of(opened.case, found), seconds, now())
+        for used, (labels, intervals) in maps.items():
+            rows = rows_of(opened.case, bits_to_regions(unpack_bits(labels, shape)))
+            opened.answers[used] = Answer(used, labels, rows, seconds, now(), intervals)
 
     def answer(self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]) -> Answer:
         """The prediction from these sequences, worked out once per case.
@@ -104,10 +106,11 @@ class Segmentation:
         if used in opened.answers:  # somebody before it in the line asked for the same
             return
         started = time.perf_counter()
-        found = self.model.loaded.decide(opened.encoded, used).canonical
+        found = self.model.loaded.decide(opened.encoded, used)
+        labels, intervals = found.canonical, found.intervals_ml
         seconds = time.perf_counter() - started
-        rows = rows_of(opened.case, found)
-        opened.answers[used] = Answer(used, pack_regions(found), rows, seconds, now())
+        rows = rows_of(opened.case, labels)
+        opened.answers[used] = Answer(used, pack_regions(labels), rows, seconds, now(), intervals)
 
     def score(self, opened: Opened, answer: Answer, wanted: Callable[[], bool]) -> None:
         """Dice and HD95 of an answer, worked out once. The case has a reference.
@@ -150,18 +153,19 @@ class Segmentation:
 
 
 @gpu.borrows(seconds=20)
-def on_gpu(model: TumourSegmenter, case: Case) -> dict[frozenset[str], bytes]:
-    """The label maps of all subsets, as `pack_regions` makes them."""
+def on_gpu(model: TumourSegmenter, case: Case) -> dict[frozenset[str], tuple[bytes, Intervals]]:
+    """The label maps of all subsets, as `pack_regions` makes them, and intervals of volumes."""
     import torch
 
     from mckd.method import subsets
 
     segmenter = model.on("cuda" if torch.cuda.is_available() else "cpu")
     encoded = segmenter.encode(case)
-    return {
-        used: pack_regions(segmenter.decide(encoded, used).canonical)
-        for used in subsets([s for s in SEQUENCES if s in case.present])
-    }
+    answers = {}
+    for used in subsets([s for s in SEQUENCES if s in case.present]):
+        found = segmenter.decide(encoded, used)
+        answers[used] = pack_regions(found.canonical), found.intervals_ml
+    return answers
 
 
 def before_yours(place: Waiting) -> str:

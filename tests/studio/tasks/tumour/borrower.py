@@ -61,7 +61,8 @@ def main(checkpoint: Path, cases: Path) -> None:
                 "answers": len(alike),
                 "like the CPU's": sum(alike),
                 "like pretended": sum(
-                    pretended[used] == answer.labels for used, answer in opened.answers.items()
+                    pretended[used] == (answer.labels, answer.intervals)
+                    for used, answer in opened.answers.items()
                 ),
             }
         )

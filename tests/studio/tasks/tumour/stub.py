@@ -25,6 +25,7 @@ class Stub:
         self.decided: list[frozenset[str]] = []
         self.forgotten: list[str] = []
         self.before = "no"
+        self.intervals: dict[str, tuple[float, float]] = {}
         self.pause = threading.Event()
         self.pause.set()
 
@@ -46,7 +47,7 @@ class Stub:
         found = regions(encoded.labels)
         if "t1c" not in used:
             found[0] = False
-        return SimpleNamespace(canonical=found)
+        return SimpleNamespace(canonical=found, intervals_ml=self.intervals)
 
 
 def last(updates: Iterator[Update]) -> Update:

@@ -46,6 +46,30 @@ def test_opening_tells_its_stages_and_ends_with_scores(service: CaseService) -> 
     json.dumps([shown(service, u) for u in updates], allow_nan=False)
 
 
+class TestRanges:
+    def test_stand_beside_their_volumes_with_their_meaning(
+        self, service: CaseService, model: Stub
+    ) -> None:
+        model.intervals = {"et": (0.2, 0.94), "tc": (3.0, 12.4), "wt": (8.0, 15.0)}
+        model.about["intervals"] = "Measured on two stubs."
+        found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))
+        assert [row["range"] for row in found["rows"]] == ["0.2 to 0.9", "3 to 12", "8 to 15"]
+        assert found["ranges"] == "Measured on two stubs."
+        assert not any("No tumour" in note for note in found["notes"])
+
+    def test_are_absent_without_a_calibration(self, service: CaseService) -> None:
+        found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))
+        assert [row["range"] for row in found["rows"]] == ["", "", ""]
+        assert found["ranges"] == ""
+
+    def test_from_0_say_that_there_may_be_no_tumour(
+        self, service: CaseService, model: Stub
+    ) -> None:
+        model.intervals = {"wt": (0.0, 15.0)}
+        found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))
+        assert found["notes"][0].startswith("No tumour found for certain")
+
+
 def test_a_switch_changes_the_answer_and_says_by_how_much(
     service: CaseService, model: Stub
 ) -> None:

@@ -29,13 +29,22 @@ function change(row) {
   return (row.change_ml > 0 ? '+' : '−') + Math.abs(row.change_ml).toFixed(1);
 }
 
+// From and to, at 90 %.
+function range(row) {
+  const small = Object.assign(document.createElement('small'), { className: 'range', textContent: row.range.replace(' to ', '–') });
+  small.setAttribute('aria-label', `${row.range} mL at 90 %`);
+  return small;
+}
+
 function line(row) {
   const tr = document.createElement('tr'), th = document.createElement('th');
   tr.dataset.region = row.region;
   th.scope = 'row';
   th.innerHTML = '<i aria-hidden="true"></i>';
   th.append(row.region.toUpperCase(), Object.assign(document.createElement('small'), { textContent: row.name }));
-  tr.append(th, cell(ml(row.volume_ml), '', change(row)), cell(ml(row.reference_ml), 'ref'));
+  const volume = cell(ml(row.volume_ml), '', change(row));
+  if (row.range) volume.firstChild.after(range(row));
+  tr.append(th, volume, cell(ml(row.reference_ml), 'ref'));
   if (row.outcome === 'correctly empty') {
     const td = cell('n/a, correctly empty', 'ref words');
     td.colSpan = 2;
@@ -95,7 +104,9 @@ function render() {
   $('.seen').textContent = value.seen || '';
   $('tbody').replaceChildren(...(value.rows && value.rows.length ? value.rows : EMPTY).flatMap((row) => [line(row), ...doubt(row)]));
   from(value);
-  $('.legend').hidden = !(value.rows || []).some((row) => 'change_ml' in row);
+  const changes = (value.rows || []).some((row) => 'change_ml' in row);
+  $('.legend').hidden = !changes && !value.ranges;
+  $('.legend').textContent = [value.ranges, changes && 'Signed: change against all sequences of the case.'].filter(Boolean).join(' ');
   root.dataset.scored = String((value.rows || []).some((row) => 'outcome' in row));
   const notes = [...(value.why ? [value.why] : []), ...(value.notes || [])];
   $('.notes').replaceChildren(...notes.map((text) => Object.assign(document.createElement('li'), { textContent: text })));

@@ -227,12 +227,13 @@ function line({ key, used, regions }) {
 const signed = (v) => (Math.abs(v) < 0.05 ? '0' : (v > 0 ? '+' : '−') + Math.abs(v).toFixed(Math.abs(v) >= 100 ? 0 : 1));
 const WORDS = { missed: 'missed', invented: 'invented', 'correctly empty': 'n/a' };
 
-function volume(value, { sign, caution }) {
+function volume(value, { sign, caution, range }) {
   const td = make('td', 'main', value.toFixed(value >= 100 ? 0 : 1));
-  if (!sign) return td;
-  td.dataset.sign = sign;
-  td.title = caution;
-  td.setAttribute('aria-label', `${td.textContent}, ${caution}`);
+  const said = [range && `${range} mL at 90 %`, caution].filter(Boolean).join('; ');
+  if (sign) td.dataset.sign = sign;
+  if (!said) return td;
+  td.title = said;
+  td.setAttribute('aria-label', `${td.textContent}, ${said}`);
   return td;
 }
 
