@@ -9,7 +9,9 @@ leaves: no name, no date of birth, no private element. A refusal is a `StudyErro
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +19,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from pydicom import config
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 from pydicom.uid import (
     MRSpectroscopyStorage,
     RawDataStorage,
@@ -31,15 +33,18 @@ from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import visible
 from mckd.tumour.geometry import Doubles
 
-# What a header may hold that its standard forbids is judged here; pydicom's warnings quote values.
+# What a header may hold that its standard forbids is judged here; pydicom's warnings, which quote
+# values of the header, are neither shown nor logged.
 config.settings.reading_validation_mode = config.IGNORE
+warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 LARGEST_FILE = 2**30
-LARGEST_HEADER = 2**24
-"""Bytes before the pixels: 4,000 frames of an enhanced file with 4 kB each."""
+LARGEST_HEADER = 2**23
+"""Bytes before the pixels: 2,000 frames of an enhanced file with 4 kB each."""
 LARGEST_DEFLATED = 2**26
 """Of a deflated file, inflated: it is unpacked as a whole."""
-MOST_READS = 2**20
+MOST_READS = 2**18
 """Pieces in which pydicom reads a header: several for each element, however deep it lies."""
 LONGEST_VALUE = 1024
 MOST_FRAMES = 2**12
@@ -59,7 +64,6 @@ _HEADER = """
     SamplesPerPixel RescaleSlope RescaleIntercept
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """.split()  # noqa: SIM905
-_TAGS: list[Any] = [tag_for_keyword(keyword) for keyword in _HEADER]
 _GROUPS = {  # where the functional groups of an enhanced file keep what a classic one has on top
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -78,6 +82,9 @@ _GROUPS = {  # where the functional groups of an enhanced file keep what a class
     "ComplexImageComponent": "MRImageFrameTypeSequence",
     "AcquisitionContrast": "MRImageFrameTypeSequence",
 }
+
+
+_TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_GROUPS, *_GROUPS.values())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +181,7 @@ def read_frames(path: Path) -> list[Frame]:
                 _Bounded(file, size),
                 stop_before_pixels=True,
                 force=True,
-                specific_tags=_TAGS,
+                specific_tags=[_TAGS[keyword] for keyword in _HEADER],
             )
         return _frames(path, dataset)
     except StudyError:
@@ -291,18 +298,20 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     group = _GROUPS.get(keyword)
     if group and (items := _items(dataset, group, 1)):
         dataset = items[0]
-    raw = dataset.get_item(keyword)
+    tag = _TAGS[keyword]
+    raw = dataset.get_item(tag)
     if raw is None or (isinstance(raw, RawDataElement) and len(raw.value or b"") > LONGEST_VALUE):
         return None
     try:
-        return dataset[keyword].value
+        return dataset[tag].value
     except Exception:  # pydicom raises whatever the parts of a damaged value do
         return None
 
 
 def _items(dataset: Dataset, keyword: str, most: int) -> list[Dataset]:
     try:
-        return list(dataset.get(keyword) or [])[:most]
+        tag = _TAGS[keyword]
+        return list(dataset[tag].value or [])[:most] if tag in dataset else []
     except Exception:  # as above
         return []
 

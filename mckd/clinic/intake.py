@@ -10,6 +10,7 @@ prepare it. Of what a header says only `Facts` outlive the reading.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
 
 MOST_FRAMES = 50_000
+READING_S = 300
 MOST_ALIKE = 3  # files named one by one that are left out for the same reason
 KEPT_BYTES = 2**30
 
@@ -119,6 +121,7 @@ def _looked_through(
     frames: list[Frame] = []
     images: list[Given] = []
     bad: dict[str, list[str]] = defaultdict(list)
+    late = time.monotonic() + READING_S
     for file in given:
         if stem_of(file.shown) is not None:
             images.append(file)
@@ -127,9 +130,10 @@ def _looked_through(
                 frames += read_frames(file.path)
             except StudyError as error:
                 bad[str(error)].append(plain_name(file.shown))
-            if len(frames) > MOST_FRAMES:
+            if len(frames) > MOST_FRAMES or time.monotonic() > late:
                 raise StudyError(
-                    f"There are more than {MOST_FRAMES:,} slices here. Give one examination."
+                    f"There are more than {MOST_FRAMES:,} slices here, or their headers take more "
+                    f"than {READING_S // 60} minutes to read. Give one examination."
                 )
     aside: dict[str, str] = {}
     for why, names in bad.items():

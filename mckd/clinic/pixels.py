@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.pixels import pixel_array
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -28,6 +30,7 @@ import mckd
 from mckd.clinic.headers import Frame
 from mckd.clinic.series import StudyError
 from mckd.clinic.stacks import Stack
+from mckd.files.names import plain_name
 from mckd.tumour.nifti import Floats
 
 PLAIN = {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
@@ -45,6 +48,8 @@ def read_voxels(stack: Stack) -> Floats:
     """
     out = np.empty(stack.grid.shape, np.float32)
     read = _plain if stack.frames[0].syntax in PLAIN else _unpacked
+    if read is _unpacked:
+        _require_decoder(UID(stack.frames[0].syntax))
     for place, stored in read(stack.frames):
         frame = stack.frames[place]
         if stored.shape != (frame.rows, frame.columns) or stored.dtype.kind not in "iuf":
@@ -53,6 +58,19 @@ def read_voxels(stack: Stack) -> Floats:
             out[:, :, place] = stored.T * np.float64(frame.slope) + frame.inter
     out[~np.isfinite(out)] = 0
     return out
+
+
+def _require_decoder(syntax: UID) -> None:
+    """Refuse pixels that lie elsewhere, as a server's address, or that nothing here unpacks."""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return
+    try:
+        known = get_decoder(syntax).is_available
+    except NotImplementedError:
+        known = False
+    if not known:
+        name = plain_name(syntax.name)
+        raise StudyError(f"its pixels are stored as {name}, not read here; export it uncompressed")
 
 
 def _plain(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:

@@ -13,12 +13,13 @@ import nibabel
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import EnhancedMRImageStorage, generate_uid
+from pydicom.uid import generate_uid
 
 from mckd.clinic.intake import read_study
 from mckd.clinic.segmentation import Algorithm, SegmentationError, dicom_seg
 from mckd.clinic.series import Series
 from mckd.tumour.labels import label_image, region_bits
+from tests.clinic import written
 from tests.clinic.moved import series_of
 from tests.clinic.written import PLANS, Written, on_grid, save, write_series
 
@@ -46,48 +47,7 @@ def classic(folder: Path, slot: str) -> Written:
 
 
 def enhanced(folder: Path, slot: str, orientation_in_each: bool = False) -> Written:
-    """The same slices as one Enhanced MR image, frames in the order of acquisition."""
-    written = classic(folder, slot)
-    slices = sorted((dcmread(path) for path in written.files), key=lambda d: d.InstanceNumber)
-    whole = Dataset()
-    for element in slices[0]:
-        if element.keyword not in MOVED:
-            whole.add(element)
-    whole.SOPClassUID, whole.SOPInstanceUID = EnhancedMRImageStorage, generate_uid()
-    whole.NumberOfFrames = len(slices)
-    orientation, measures = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = slices[0].ImageOrientationPatient
-    measures.PixelSpacing = slices[0].PixelSpacing
-    measures.SliceThickness = slices[0].SliceThickness
-    shared = Dataset()
-    shared.PixelMeasuresSequence = [measures]
-    if not orientation_in_each:
-        shared.PlaneOrientationSequence = [orientation]
-    whole.SharedFunctionalGroupsSequence = [shared]
-    frames = []
-    for one in slices:
-        position, frame = Dataset(), Dataset()
-        position.ImagePositionPatient = one.ImagePositionPatient
-        frame.PlanePositionSequence = [position]
-        if orientation_in_each:
-            frame.PlaneOrientationSequence = [orientation]
-        frames.append(frame)
-    whole.PerFrameFunctionalGroupsSequence = frames
-    whole.PixelData = b"".join(one.PixelData for one in slices)
-    path = folder / "enhanced.dcm"
-    save(whole, path)
-    return Written(written.shape, written.affine, (path,), written.stored)
-
-
-MOVED = {
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "InstanceNumber",
-    "PixelData",
-    "PixelSpacing",
-    "SliceThickness",
-}
-"""What an enhanced image says in its functional groups."""
+    return written.enhanced(classic(folder, slot), folder / "enhanced.dcm", orientation_in_each)
 
 
 def two_echoes(folder: Path, slot: str) -> Written:

@@ -10,14 +10,21 @@ Frames are written in the order of acquisition (odd slices first), not of place.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    generate_uid,
+)
 from scipy.ndimage import affine_transform
 from scipy.spatial.transform import Rotation
 
@@ -260,6 +267,52 @@ def header_of(
     for keyword, value in {**plan.header, **about}.items():
         setattr(dataset, keyword, value)
     return dataset
+
+
+MOVED = {  # what an enhanced image says in its functional groups
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "RepetitionTime": "MRTimingAndRelatedParametersSequence",
+    "FlipAngle": "MRTimingAndRelatedParametersSequence",
+    "EchoTime": "MREchoSequence",
+    "InversionTime": "MRModifierSequence",
+}
+RENAMED = {"EchoTime": "EffectiveEchoTime", "InversionTime": "InversionTimes"}
+PER_SLICE = {"ImagePositionPatient", "InstanceNumber", "PixelData"}
+
+
+def enhanced(written: Written, path: Path, orientation_in_each: bool = False) -> Written:
+    """The slices of a classic series as one Enhanced MR image, frames in the order of acquisition.
+
+    orientation_in_each: whether each frame says how it lies, not one group for all.
+    """
+    slices = sorted((dcmread(file) for file in written.files), key=lambda d: d.InstanceNumber)
+    whole, shared, in_each = Dataset(), Dataset(), Dataset()
+    for element in slices[0]:
+        group = MOVED.get(element.keyword)
+        if group:
+            place = in_each if orientation_in_each and "Plane" in group else shared
+            items = place.get(group) or [Dataset()]
+            setattr(items[0], RENAMED.get(element.keyword, element.keyword), element.value)
+            setattr(place, group, items)
+        elif element.keyword not in PER_SLICE:
+            whole.add(element)
+    whole.SOPClassUID, whole.SOPInstanceUID = EnhancedMRImageStorage, generate_uid()
+    whole.NumberOfFrames = len(slices)
+    whole.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for one in slices:
+        position, frame = Dataset(), copy.deepcopy(in_each)
+        position.ImagePositionPatient = one.ImagePositionPatient
+        frame.PlanePositionSequence = [position]
+        frames.append(frame)
+    whole.PerFrameFunctionalGroupsSequence = frames
+    whole.PixelData = b"".join(one.PixelData for one in slices)
+    save(whole, path)
+    return Written(written.shape, written.affine, (path,), written.stored)
 
 
 def save(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> None:
