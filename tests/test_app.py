@@ -183,7 +183,7 @@ def test_help_says_of_every_flag_what_it_does_and_its_default() -> None:
     flags = re.split(r"\n  (?=-)", run("app.py", "--help").stdout.split("options:")[1])[1:]
     assert len(flags) >= 7
     for flag in (" ".join(flag.split()) for flag in flags):
-        assert re.match(r"(-h, )?--[a-z]+( [A-Z]+)? \w", flag), flag
+        assert re.match(r"(-h, |--[a-z]+, )?--[a-z-]+( [A-Z]+)? \w", flag), flag
         assert "--help" in flag or "--version" in flag or "default: " in flag, flag
 
 

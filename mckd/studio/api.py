@@ -7,6 +7,7 @@ none; what it made lies with its browser's files and goes with them.
 
 # No `from __future__ import annotations`: Gradio reads the types of what is returned as they are.
 
+import json
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -31,8 +32,7 @@ def build(services: Services) -> None:
         """The models of this app, and what each of them takes.
 
         Returns:
-            A line per model: task, name, status (loading, ready or unavailable), what it learned
-            from, its modalities with the weight it gives them, and what the task says besides.
+            of each model: task, status, what it learned from, its modalities and their weights
         """
         return [
             {"task": key, "status": service.status, **model}
@@ -45,6 +45,13 @@ def build(services: Services) -> None:
         gr.api(guarded(function), api_name=function.__name__, queue=False)
 
 
+class RefusedError(gr.Error):
+    """What a caller is told; as a string, too, it is the sentence, and that is what tools tell."""
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function; whatever it fails with is one sentence to the caller."""
 
@@ -53,10 +60,10 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments)
         except ValueError as problem:  # its sentences are made for visitors
-            raise gr.Error(str(problem), print_exception=False) from None
+            raise RefusedError(str(problem), print_exception=False) from None
         except Exception as error:
             faults.record(log, "A call by name failed.", error)
-            raise gr.Error(FAULT, print_exception=False) from None
+            raise RefusedError(FAULT, print_exception=False) from None
 
     return called
 
@@ -72,9 +79,25 @@ def endpoints(page: gr.Blocks) -> dict[str, Endpoint]:
     }
 
 
+def answer_in_json(page: gr.Blocks) -> None:
+    """Let the tools of a running page answer in JSON; Gradio's own words are those of Python."""
+    server = page.mcp_server_obj
+    assert server is not None
+    plain = server.postprocess_output_data
+
+    def told(data: Any, root_url: str) -> Any:
+        given = [each for each in data if each is not None]
+        files = [isinstance(each, dict) and {"path", "meta"} <= each.keys() for each in given]
+        texts = [e if is_file else json.dumps(e) for e, is_file in zip(given, files, strict=True)]
+        return plain(texts, root_url)
+
+    server.postprocess_output_data = told  # type: ignore[method-assign]
+
+
 def caller(request: Any) -> str:
-    """The browser of a call, a secret. request: as Gradio hands it to a function."""
-    return browser_of(dict(request.request.scope))
+    """The browser of a call, a secret. request: as Gradio hands it to a function: its own, and
+    Starlette's where a tool is called."""
+    return browser_of(dict(getattr(request, "request", request).scope))
 
 
 def file_for(folders: Folders, request: Any, name: str, data: bytes) -> gr.FileData:

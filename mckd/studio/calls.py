@@ -63,7 +63,8 @@ class Functions:
     sentence, for a call that the page could not have made. waiting: how many calls of a session
     stand in the queue. latest: those of which only the newest call of a page counts. skipped: what
     an older one is answered, which leaves everything on the page as it is. named: those that
-    programs may call by their names; none where that is switched off.
+    programs may call by their names; none where that is switched off. tools: whether these are
+    also tools of the Model Context Protocol.
     """
 
     large: frozenset[int] = frozenset()
@@ -72,6 +73,7 @@ class Functions:
     latest: frozenset[int] = frozenset()
     skipped: Callable[[int], dict[str, Any]] = lambda number: {"data": []}
     named: Mapping[str, Endpoint] = field(default_factory=dict)
+    tools: bool = False
 
 
 def call_of(body: bytes, to_widget: bool = False) -> Call:
@@ -123,6 +125,21 @@ def call_by_name(body: bytes, endpoint: Endpoint, session: str) -> Call:
     return _written(session, number, data, "", {"fn_index": number})
 
 
+def message_of(body: bytes) -> bytes:
+    """A message of the Model Context Protocol (JSON-RPC), written anew.
+
+    Raises:
+        Refused: too much of anything, JSON that could be read in two ways, several messages at
+            once, or a file somewhere in it.
+    """
+    said = parsed(body)
+    if not isinstance(said, dict):
+        raise Refused(422, ODD)
+    if sentence := names_a_file(said):
+        raise Refused(422, sentence)
+    return _bytes(said)
+
+
 def _written(session: str, function: int, data: Any, name: str, more: dict[str, Any]) -> Call:
     """A call as Gradio gets it. more: besides session and data.
 
@@ -133,12 +150,21 @@ def _written(session: str, function: int, data: Any, name: str, more: dict[str, 
     for value in (data, more.get("event_data")):
         if sentence := names_a_file(value):
             raise Refused(422, sentence)
-    anew = {"session_hash": session, "data": data, **more}
+    return Call(
+        session, function, name, data, _bytes({"session_hash": session, "data": data, **more})
+    )
+
+
+def _bytes(said: Any) -> bytes:
+    """A value as JSON.
+
+    Raises:
+        Refused: it holds half of a character, which no encoding can.
+    """
     try:
-        written = json.dumps(anew, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:  # half of a character
+        return json.dumps(said, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
         raise Refused(422, ODD) from None
-    return Call(session, function, name, data, written)
 
 
 def parsed(body: bytes) -> Any:

@@ -38,6 +38,11 @@ class Cookies:
             return ""
         return found[1]
 
+    def without(self, address: str) -> str:
+        """Whose request it is that comes without a cookie from an address, by a program that keeps
+        none; as secret as a cookie's browser."""
+        return self._seal(address)[:32]
+
     @staticmethod
     def name(port: int | None) -> str:
         """A browser sends cookies to every port of a computer; two apps must not share one."""

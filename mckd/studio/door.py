@@ -36,6 +36,7 @@ from mckd.studio.calls import (
     Functions,
     call_by_name,
     call_of,
+    message_of,
 )
 from mckd.studio.cookies import Cookies
 from mckd.studio.newest import Newest
@@ -79,6 +80,7 @@ HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)")
 EVENTS, JOIN, WIDGET = f"{API}/queue/data", f"{API}/queue/join", f"{API}/component_server"
 RUN = f"{API}/run/predict"
 CALLS = re.compile(rf"{JOIN}|{RUN}/?|{WIDGET}/?")
+MCP = re.compile(rf"{API}/mcp/?")
 BY_NAME = re.compile(rf"{API}/run/([a-z_]{{1,40}})")
 UPLOAD = f"{API}/upload"
 
@@ -181,6 +183,8 @@ class Door:
             await self._call(asked, scope, receive, send)
         elif calls and (name := BY_NAME.fullmatch(path)):
             await self._call_by_name(asked, scope, receive, send, name[1])
+        elif calls and self._functions.tools and MCP.fullmatch(path):
+            await self._message(asked, scope, receive, send)
         elif calls and path == UPLOAD:
             await self._upload(asked, scope, receive, send)
         else:
@@ -271,6 +275,20 @@ class Door:
             scope = self._judged(call, replace(asked, path=RUN), scope)
             with self._visitors.connected(session):
                 await whole(self._app, scope, again(call.body, receive), send, says_why=True)
+
+    async def _message(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on what a client of the Model Context Protocol says; none of them keep cookies."""
+        browser = browser_of(scope) or self._cookies.without(asked.address)
+        with self._by_name.place(browser, asked.address):
+            body = message_of(await read(timed(receive), LARGEST_CALL))
+            self._admit_program(browser, asked.address, works=True)
+            length, kind = str(len(body)), "application/json"
+            scope |= replace(asked, path=f"{API}/mcp/").scope(
+                scope, self._on_space, content_length=length, content_type=kind
+            )
+            with self._visitors.connected(program(browser)):
+                scope[BROWSER] = browser
+                await whole(self._app, scope, again(body, receive), send)
 
     def _admit_program(self, browser: str, address: str, works: bool = False) -> None:
         session = program(browser)

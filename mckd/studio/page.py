@@ -79,8 +79,8 @@ def forget(page: gr.Blocks, session: str) -> None:
         state.delete_callback(value)
 
 
-def functions(page: gr.Blocks) -> Functions:
-    """What can be called on the page, as the door asks for it."""
+def functions(page: gr.Blocks, tools: bool = False) -> Functions:
+    """What can be called on the page, as the door asks for it. tools: also by MCP."""
     sent = frozenset().union(*(tab_of(key).large for key in TASKS))
     large = {
         number
@@ -103,6 +103,7 @@ def functions(page: gr.Blocks) -> Functions:
         frozenset(latest),
         skipped,
         api.endpoints(page),
+        tools,
     )
 
 

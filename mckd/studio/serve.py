@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from mckd import __version__
@@ -88,6 +89,12 @@ def options() -> argparse.Namespace:
         "(default: yes, but no with --public)",
     )
     parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer the same functions as tools of the Model Context Protocol, at /gradio_api/mcp; "
+        "needs the extra mcp (default: no)",
+    )
+    parser.add_argument(
         "--log",
         type=Path,
         metavar="FILE",
@@ -97,7 +104,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"MCKD Studio {__version__}")
     chosen = parser.parse_args()
     if chosen.api is None:
-        chosen.api = not chosen.public
+        chosen.api = chosen.mcp or not chosen.public
+    if chosen.mcp and not chosen.api:
+        parser.error("the tools of --mcp are the functions that --no-api switches off")
+    if chosen.mcp and find_spec("mcp") is None:
+        parser.error("--mcp needs a package. Install it with: pip install 'mckd-studio[mcp]'")
     return chosen
 
 
@@ -167,7 +178,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     keep_memory()
     from starlette.middleware import Middleware
 
-    from mckd.studio import page, wire
+    from mckd.studio import api, page, wire
     from mckd.studio.door import Door
     from mckd.studio.services import Services, faults
     from mckd.studio.services.visitors import Visitors
@@ -178,7 +189,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
     visitors = Visitors(gone=partial(page.forget, studio), left=folders.forget_sender)
     listen = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen  # as addresses say it
     hosts = [*chosen.host, listen, os.environ.get("SPACE_HOST", "")]
-    functions = page.functions(studio)
+    functions = page.functions(studio, chosen.mcp)
     door = Middleware(Door, visitors, services.health, folders, functions, hosts, ON_SPACE)
     try:
         studio.launch(
@@ -191,7 +202,7 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,
-            mcp_server=False,
+            mcp_server=chosen.mcp,
             strict_cors=True,
             show_error=False,
             footer_links=[],
@@ -205,6 +216,8 @@ def serve(chosen: argparse.Namespace, private: Path) -> int:
         return 1
     wire.install(studio.server, ON_SPACE)
     print(f"MCKD Studio is at {studio.local_url}", flush=True)
+    if chosen.mcp:
+        api.answer_in_json(studio)
     threading.Thread(target=services.warm, daemon=True).start()  # torch and the models
     while studio.is_running:
         time.sleep(5)

@@ -121,9 +121,9 @@ def lay_out_clinic(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """The app in such a folder."""
+    """The app in such a folder, with its functions as tools too."""
     root = lay_out_clinic(tmp_path_factory.mktemp("clinic"))
-    running = start_studio(tmp_path_factory.mktemp("clinic-runs"), root=root)
+    running = start_studio(tmp_path_factory.mktemp("clinic-runs"), "--mcp", root=root)
     yield running
     stop_studio(running)
 

@@ -202,3 +202,39 @@ def test_what_is_switched_on_is_on_the_page(on: bool, tmp_path: Path) -> None:
     for name, endpoint in named.items():
         told = {p["parameter_name"] for p in info[f"/{name}"]["parameters"]}
         assert told == {*endpoint.defaults}  # none that only Gradio knows
+
+
+# ---- tools of the Model Context Protocol
+
+
+MCP = "/gradio_api/mcp"
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+def test_a_message_arrives_anew_and_belongs_to_its_address(open_door: Door, inside: Inside) -> None:
+    open_door._functions = Functions(tools=True)
+    for address in ("10.0.0.1", "10.0.0.1", "10.0.0.2"):
+        assert stranger(open_door, address).post(MCP, json=LIST).status_code == 200
+    assert [(path, json.loads(body)) for _, path, body in inside.seen] == [(f"{MCP}/", LIST)] * 3
+    first, again, other = (scope[module.BROWSER] for scope in inside.scopes)
+    assert first == again != other
+    assert {*open_door._visitors._visits} == {module.program(one) for one in (first, other)}
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_tools_are_called_and_nothing_else_of_them_is_there(
+    open_door: Door, inside: Inside, method: str
+) -> None:
+    assert stranger(open_door).post(MCP, json=LIST).status_code == 404  # switched off
+    open_door._functions = Functions(tools=True)
+    client = stranger(open_door)
+    assert client.request(method, MCP).status_code == 404
+    for path in (f"{MCP}/sse", f"{MCP}/schema", f"{MCP}/messages/"):
+        assert client.request(method, path).status_code == 404
+        assert client.post(path, json=LIST).status_code == 404
+    assert client.post(MCP, json=LIST, headers={"origin": "https://example.org"}).status_code == 403
+    assert client.post(MCP, json=[LIST]).status_code == 422
+    named = {**LIST, "params": {"path": "http://169.254.169.254/x"}}
+    assert client.post(MCP, json=named).status_code == 422
+    assert client.post(MCP, content=b"x" * (module.LARGEST_CALL + 1)).status_code == 413
+    assert inside.seen == []

@@ -20,8 +20,7 @@ def functions(digits: DigitService) -> list[Callable[..., Any]]:
             sound: an uploaded WAV file of at most ten seconds, one digit in English.
 
         Returns:
-            The digit with its probability and in words; rows: ten probabilities, of 0 to 9, from
-                the picture, the voice, and both where both are there.
+            the digit, its probability, words; rows: probabilities of 0 to 9 from each and from both
         """
         digits.model.wait()
         inputs = Inputs()

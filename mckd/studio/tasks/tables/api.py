@@ -14,14 +14,11 @@ def functions(tables: TableService) -> list[Callable[..., Any]]:
         """Predict the class, or the number, of one sample from its rows of several tables.
 
         Args:
-            rows: by modality, a row: {column: value}, or its values in the order of the columns;
-                null for a value that is missing. Modalities may be left out.
+            rows: {modality: a row}: {column: value}, or all values in order; null is missing.
             model: one that list_models names.
 
         Returns:
-            label: what is predicted; probabilities by class, none where it is a number; present:
-                the modalities that it rests on; contributions: what each of them adds to it, exact
-                Shapley values.
+            label, probabilities by class, modalities used, what each adds (exact Shapley values)
         """
         if not isinstance(rows, dict):
             raise ValueError("Give the rows by modality, as {modality: row}.")

@@ -37,17 +37,14 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
         Research only, not a medical device. Made for adult glioma before surgery.
 
         Args:
-            images: uploaded NIfTI files by sequence: flair, t1, t1c, t2, one or more of them, or
-                stack for one file of all four in MSD's order; seg is a reference to score against.
+            images: uploaded NIfTI files by sequence: flair, t1, t1c, t2 or stack (4-D), and seg.
             case: the name of a bundled case, in place of images; list_models names them.
             subset: the sequences that the model may use; all that there are if left out.
             anyway: also segment images that are unlike those of the training.
 
         Returns:
-            Figures: volumes in mL by region (et, tc, wt) with what is to be doubted of them; Dice
-                and HD95 in mm against a reference.
-            The labels as NIfTI on the grid of the images: 1 core without enhancement, 2 oedema,
-                4 enhancing tumour.
+            figures: volumes in mL of et, tc, wt, with cautions; Dice, HD95 in mm if there is a seg
+            labels as NIfTI on the grid of the images: 1 core, 2 oedema, 4 enhancing tumour
         """
         from mckd.report.tables import figures_json
         from mckd.tumour.labels import file_name, label_file
@@ -75,16 +72,14 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
         Research only, not a medical device. Made for adult glioma before surgery.
 
         Args:
-            images: see segment_case.
-            case: see segment_case.
-            file: what to make besides the figures: csv, report (PDF) or archive (ZIP: the masks of
-                all subsets as NIfTI, figures, pictures, report). The last two take seconds.
-            anyway: see segment_case.
+            images: uploaded NIfTI files by sequence: flair, t1, t1c, t2 or stack (4-D), and seg.
+            case: the name of a bundled case, in place of images; list_models names them.
+            file: also make a csv, a report (PDF), or an archive (ZIP) with all masks.
+            anyway: also segment images that are unlike those of the training.
 
         Returns:
-            Figures: for each subset as segment_case gives them; the exact Shapley values of each
-                sequence for each region; what the numbers mean.
-            The file that was asked for.
+            figures: of every subset as of segment_case, and what each sequence changes (Shapley)
+            the file, if one was asked for
         """
         with opened(tumour, request, images, case, anyway) as desk:
             figures = json.loads(made(tumour, desk, "json").data)
