@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mckd import __version__
-from mckd.tasks import ROOT, abouts
+from mckd.tasks import CHECKPOINTS, ROOT, abouts
 from tests import small_heads
 from tests.browser.conftest import free_port
 from tests.patience import PATIENCE_S, until
@@ -68,7 +68,7 @@ def test_it_holds_all_code_and_what_is_bundled(wheel: Path) -> None:
     bundled = {
         "mckd" / Path("bundled") / path.relative_to(ROOT)
         for about in abouts()
-        for place in (about.assets(), about.run(), about.checkpoint())
+        for place in (about.assets(), about.run(), about.checkpoint(), CHECKPOINTS / "compared")
         for path in ([place] if place.is_file() else place.rglob("*"))
         if path.is_file()
     }

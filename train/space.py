@@ -51,7 +51,8 @@ def space(arguments: argparse.Namespace) -> int:
     ]
     page = card(arguments.owner)
     pictures = re.findall(r"!\[.*?\]\((\S+)\)", page)
-    for name in (*PROGRAM, *bundled, "checkpoints/SHA256SUMS", *pictures):
+    others = ("checkpoints/compared", "checkpoints/SHA256SUMS")
+    for name in (*PROGRAM, *bundled, *others, *pictures):
         _copy(ROOT / name, out / name)
     texts = {CARD: page, REQUIREMENTS: requirements(), ".gitattributes": ATTRIBUTES}
     for name, text in texts.items():

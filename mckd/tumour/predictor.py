@@ -283,10 +283,16 @@ class TumourSegmenter(Pretrained):
             progress(1.0)
 
     @torch.inference_mode()
-    def decide(self, encoded: Encoded, present: Iterable[str]) -> Prediction:
+    def decide(
+        self, encoded: Encoded, present: Iterable[str], progress: Progress | None = None
+    ) -> Prediction:
         """Segment with the sequences `present`; missing features are filled by Eq. 2.
 
         The data of the other sequences is not read. `mckd.tumour.outline` says what is drawn.
+
+        Args:
+            progress: called with the share of the windows that is done, 0..1, rising. What it
+                raises ends the work.
 
         Raises:
             ValueError: no sequence, or one that the case does not have.
@@ -307,12 +313,13 @@ class TumourSegmenter(Pretrained):
                 if s in names
             }
 
-        size = self._trunk.design.patch
+        size, patches = self._trunk.design.patch, []
         with in_bfloat16(self._device, self._bf16):
-            patches = [
-                self._trunk.decode_patches(self._network.of_subset(features(index))).float()
-                for index in range(len(windows.boxes))
-            ]
+            for index in range(len(windows.boxes)):
+                decoded = self._network.of_subset(features(index))
+                patches.append(self._trunk.decode_patches(decoded).float())
+                if progress:
+                    progress((index + 1) / len(windows.boxes))
 
         @cache
         def probabilities() -> Tensor:

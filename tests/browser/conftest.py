@@ -107,7 +107,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def lay_out_clinic(root: Path) -> Path:
-    """A project folder with one small bundled case and a tumour network of random weights."""
+    """A project folder with one small bundled case and tumour networks of random weights: the
+    bundled one, and two of the three compared ones."""
     from tests import untrained  # loads torch
 
     shutil.copytree(ROOT / "mckd", root / "mckd")  # compiled as it is: it starts at once
@@ -116,6 +117,9 @@ def lay_out_clinic(root: Path) -> Path:
     small_heads.save_case(root / "assets" / "tumour" / "small_head")
     checkpoint = root / "checkpoints" / "tumour.safetensors"
     untrained.save_tumour(checkpoint, iwv=(0.5, -0.5, 0.3, 0.1), data={"name": "noise"})
+    compared = checkpoint.parent / "compared"
+    untrained.save_tumour(compared / "hemis.safetensors", seed=1, system="hemis", data="a coin")
+    untrained.save_tumour(compared / "mckd.safetensors", seed=2, data="two coins")
     return root
 
 

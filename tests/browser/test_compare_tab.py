@@ -340,7 +340,7 @@ def test_dots_choose_a_subset_and_one_stays(page: Any) -> None:
 def test_a_difference_adds_up(page: Any, region: str) -> None:
     page.click(f"#compare-panes .compared [data-region={region}]")
     page.click('#compare-subsets tr[data-key="flair"]')
-    pane(page, "B").locator("select").select_option("difference")
+    pane(page, "B").locator(".look").select_option("difference")
     shows(page, "B", "flair", "difference")
     expect(pane(page, "B").locator(".key")).to_contain_text(f"{region.upper()} only in A")
     only_a, only_b, both = key_ml(page, "B")
@@ -386,6 +386,58 @@ def test_another_plane_and_number_of_views(page: Any) -> None:
     expect(page.locator("#compare-panes .sheet")).to_contain_text("difference from A")
     page.keyboard.press("Escape")
     expect(page.locator("#compare-panes .sheet")).to_be_hidden()
+
+
+# ---- other systems
+
+
+def mark(page: Any, letter: str) -> Any:
+    """Whose result a pane shows."""
+    return pane(page, letter).locator(".whose")
+
+
+def test_another_system_is_chosen_by_keyboard_and_kept(page: Any) -> None:
+    expect(mark(page, "B")).to_have_text("MCKD, trained on noise perhaps seen in training")
+    choice = pane(page, "B").locator(".system")
+    choice.focus()
+    page.keyboard.press("u")  # U-HeMIS, as in any list
+    shows(page, "B", "hemis flair+t1+t2")
+    expect(mark(page, "B")).to_have_text("U-HeMIS, trained on a coin perhaps seen in training")
+    expect(page.locator("#compare-systems")).to_contain_text("not which is better")
+    assert page.locator('#compare-subsets tr[data-key="flair+t1+t2"] .in').inner_text() == ""
+    words = pane(page, "B").locator(".key small").all_inner_texts()
+    assert len(words) == 3
+    assert all(re.fullmatch(r"Dice [01]\.\d{3}|missed|invented|correctly empty", w) for w in words)
+    pane(page, "B").locator("[data-sequence=flair]").click()
+    shows(page, "B", "hemis t1+t2")
+
+    page.reload()
+    page.get_by_role("tab", name="Compare").click()
+    reach(page, "#compare-subsets .subsets[data-state=complete]")
+    shows(page, "B", "hemis t1+t2")
+    expect(choice).to_have_value("hemis")
+    page.click('#compare-subsets tr[data-key="t1"] td >> nth=0')  # a row is the bundled model's
+    shows(page, "B", "t1")
+    expect(choice).to_have_value("")
+
+
+def test_the_systems_stand_side_by_side_and_one_that_is_missing_says_so(page: Any) -> None:
+    page.click('#compare-subsets tr[data-key="t1"] td >> nth=0')
+    page.get_by_role("button", name="Systems").click()
+    shows(page, "A", "hemis t1")
+    shows(page, "C", "mckd t1")
+    shows(page, "D", "reference")
+    expect(mark(page, "C")).to_contain_text("Compact MCKD, trained on two coins")
+    expect(mark(page, "D")).to_have_text("Reference")
+    expect(pane(page, "B").locator(".wait")).to_contain_text("no checkpoint baseline.safetensors")
+    pane(page, "C").locator(".look").select_option("difference")
+    shows(page, "C", "mckd t1", "difference")
+    only_a, only_c, both = key_ml(page, "C")
+    whole_a = key_ml(page, "A")[2]
+    assert only_a + both == pytest.approx(whole_a, abs=SHOWN_ML)
+    pane(page, "C").locator(".look").select_option("regions")
+    shows(page, "C", "mckd t1")
+    assert only_c + both == pytest.approx(key_ml(page, "C")[2], abs=SHOWN_ML)
 
 
 # ---- contributions
@@ -442,5 +494,5 @@ def test_narrow_windows_scroll_only_down(visit: Callable[..., Any], size: tuple[
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0]
     page.click("#compare-panes [data-count='4']")
-    pane(page, "D").locator("select").select_option("difference")
+    pane(page, "D").locator(".look").select_option("difference")
     shows(page, "D", "reference", "difference")

@@ -106,6 +106,21 @@ class TestPrediction:
             different.add(found.cropped.tobytes())
         assert len(different) == 15
 
+    def test_progress_counts_windows_and_can_end_the_work(self, load, case):
+        segmenter, told = load("windowed", budget=0), []
+        encoded = segmenter.encode(case)
+        whole = segmenter.decide(encoded, {"t1"}, progress=told.append)
+        n = len(encoded.windows.boxes)
+        assert n > 1
+        assert told == [k / n for k in range(1, n + 1)]
+        assert same(whole, segmenter.decide(encoded, {"t1"}))
+
+        def enough(share):
+            raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            segmenter.decide(encoded, {"t1"}, progress=enough)
+
     def test_grids(self, load, case):
         found = load().decide(load().encode(case), {"t1"})
         assert found.regions.shape == (3, *case.grid.shape)

@@ -40,8 +40,7 @@ FIGURES = {number: Later("train.tumour.figures", f"figure_{number}") for number 
 CASE = BUNDLED / "phantom_a"
 CASES = [BUNDLED / f"phantom_{letter}" for letter in "abc"]
 MODELS = [
-    CHECKPOINTS / "tables" / "table1-models" / f"{name}-seed0.safetensors"
-    for name in ("hemis", "baseline", "mckd")
+    CHECKPOINTS / "compared" / f"{name}.safetensors" for name in ("hemis", "baseline", "mckd")
 ]
 
 

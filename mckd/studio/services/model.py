@@ -54,8 +54,14 @@ class Model(Generic[M]):
         self._settled.wait()
 
 
-def model_line(about: Mapping[str, Any]) -> str:
-    """One line that says which data the model learned from."""
+def trained_on(about: Mapping[str, Any]) -> str:
+    """The data that a model learned from, in the words of its checkpoint's header; "" if none."""
     data = about.get("data")
     name = data.get("name", "") if isinstance(data, dict) else str(data or "")
-    return f"Trained on {name.rstrip('.')}." if name else "The checkpoint does not name its data."
+    return str(name).rstrip(".")
+
+
+def model_line(about: Mapping[str, Any]) -> str:
+    """One line that says which data the model learned from."""
+    name = trained_on(about)
+    return f"Trained on {name}." if name else "The checkpoint does not name its data."

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.services import faults
 from mckd.studio.services.line import Superseded
+from mckd.studio.services.model import trained_on
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, asks
-from mckd.studio.tasks.tumour.opened import Opened, now, spoken
+from mckd.studio.tasks.tumour.opened import Opened, now, overlap, spoken
 from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
+from mckd.systems import SYSTEMS
 from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
@@ -291,6 +293,27 @@ class CompareService:
         rows = list(compared.rows.values())
         labels = {row.key: opened.answers[row.subset].labels for row in rows}
         return {"labels": labels, "votes": compared.votes}
+
+    def overlaps(self, update: CompareUpdate) -> dict[str, dict[str, Any]]:
+        """{key of the subset: as `opened.overlaps`} for the panes."""
+        rows = [] if update.compared is None else [*update.compared.rows.values()]
+        return {
+            row.key: {r.region: overlap(r.score) for r in row.regions if r.score} for row in rows
+        }
+
+    def model(self, update: CompareUpdate) -> dict[str, str]:
+        """What the panes say of the model: its system, its data, and whether it saw the case."""
+        from mckd.systems.restore import FIRST
+
+        segmentation = self._cases.segmentation
+        if update.opened is None or not segmentation.ready:
+            return {}
+        about, _ = segmentation.header()
+        return {
+            "name": SYSTEMS[about.get("system", FIRST)].label,
+            "trained_on": trained_on(about),
+            "seen": TAGS[segmentation.seen(update.opened)],
+        }
 
 
 def _order(present: frozenset[str]) -> list[frozenset[str]]:

@@ -16,10 +16,12 @@ from mckd.studio.tasks.tumour.compare import CompareService, CompareUpdate
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.export import KINDS, ExportService
 from mckd.studio.tasks.tumour.service import TumourService
+from mckd.studio.tasks.tumour.systems import SYSTEMS, SystemsService, spell
 from mckd.studio.tasks.tumour.widgets.contributions import contributions
 from mckd.studio.tasks.tumour.widgets.exports import exports
 from mckd.studio.tasks.tumour.widgets.panes import panes
 from mckd.studio.tasks.tumour.widgets.subsets import subsets
+from mckd.studio.tasks.tumour.widgets.systems import systems
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES
 
@@ -53,7 +55,28 @@ def scene(
         kind: {key: send(tumour, desk, kind, data) for key, data in known.items()}
         for kind, known in compare.maps(update).items()
     }
-    return shown | {"case": case, **maps}
+    said = {"overlaps": compare.overlaps(update), "model": compare.model(update)}
+    return shown | {"case": case, **maps, **said}
+
+
+def found_by_systems(
+    tumour: CaseService, systems: SystemsService, desk: Desk, asked: Any
+) -> Iterator[dict[str, Any]]:
+    """What other systems find, as far as it is; all that is asked for in each."""
+    for update in systems.run(desk, asked):
+        shown: dict[str, dict[str, Any]] = {
+            spell(wish): {"stage": stage.text, "fraction": stage.fraction, "problem": stage.problem}
+            for wish, stage in update.stages.items()
+        }
+        for wish, found in update.found.items():
+            try:
+                file = send(tumour, desk, "labels", found.labels)
+            except DiskFull as full:
+                shown[spell(wish)] = {"problem": str(full)}
+                continue
+            said = {"trained_on": found.trained_on, "seen": found.seen}
+            shown[spell(wish)] = {"file": file, "overlaps": found.overlaps, **said}
+        yield {"turn": update.turn, "stamp": update.stamp, "found": shown}
 
 
 def take_home(
@@ -78,7 +101,17 @@ def take_home(
 
 def build(tumour: TumourService, desk: gr.State) -> None:
     """Lay the tab out inside the current `gr.Blocks`; `desk` is that of the Brain tumours tab."""
-    pictures = panes(words(), elem_id="compare-panes")
+
+    def find(desk: Desk, event: gr.EventData) -> Iterator[dict[str, Any]]:
+        yield from found_by_systems(tumour.cases, tumour.systems, desk, event._data)
+
+    pictures = panes(
+        words(), {key: name for key, (name, _) in SYSTEMS.items()}, elem_id="compare-panes"
+    )
+    others = systems(SYSTEMS, elem_id="compare-systems")
+    others.find(
+        find, desk, others, trigger_mode="multiple", concurrency_limit=MOST_WAITING, **QUIET
+    )
     with gr.Row(elem_id="compare", equal_height=False):
         table = subsets(words(), tumour.cases.sources.listed(), elem_id="compare-subsets")
         shares = contributions(SEQUENCE_NAMES, elem_id="compare-contributions")

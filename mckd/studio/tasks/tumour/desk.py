@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, now
+from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, Wish, now
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,15 @@ class Update:
     stamp: int = field(default_factory=now)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """How far one piece of work is; fraction: 0..1 where it is known. problem: why it failed."""
+
+    text: str = ""
+    fraction: float | None = None
+    problem: str = ""
+
+
 class Desk:
     """What one visitor has open. A copy is a fresh, empty desk.
 
@@ -35,7 +44,8 @@ class Desk:
     turn stops. busy: who opens it, until that one works out its first answer. job: who asked last
     for an answer; earlier ones stop waiting. present: the sequences of the case. wanted: those
     switched on now. accepted: the visitor wants images segmented that the model was not made for.
-    shown: the answer on screen. scoring: who asked last for its scores.
+    shown: the answer on screen. scoring: who asked last for its scores. wishes: what other systems
+    are to segment. stages: how far that is.
     """
 
     def __init__(self) -> None:
@@ -47,6 +57,8 @@ class Desk:
         self.wanted: frozenset[str] = frozenset()
         self.accepted = False
         self.shown: Answer | None = None
+        self.wishes: frozenset[Wish] = frozenset()
+        self.stages: dict[Wish, Stage] = {}
         self.lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -57,6 +69,7 @@ class Desk:
         with self.lock:
             self.turn = self.busy = max(self.turn + 1, now())
             self.source, self.shown, self.accepted = None, None, False
+            self.wishes, self.stages = frozenset(), {}
             return self.turn
 
     def place(self, turn: int, source: CaseFiles, present: frozenset[str]) -> bool:
@@ -90,6 +103,14 @@ class Desk:
                 return 0
             self.busy = 0
             return self._next()
+
+    def begin_stage(self, wish: Wish) -> bool:
+        """Whoever comes first works for a wish; once it failed, whoever asks again."""
+        with self.lock:
+            if wish in self.stages and not self.stages[wish].problem:
+                return False
+            self.stages[wish] = Stage()
+            return True
 
     def end(self, opener: int) -> None:
         """The case is no longer being opened by this one."""

@@ -15,6 +15,7 @@ from mckd.tumour.naming import REGION_NAMES
 
 if TYPE_CHECKING:
     from mckd.tumour import Case
+    from mckd.tumour.metrics import RegionScore
 
 UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
 GONE = "This case was deleted after a pause, as promised. Please open it again."
@@ -30,6 +31,23 @@ class CaseFiles:
     key: str
     files: Path | dict[str, Path]
     names: Mapping[str, str] | None = None
+
+
+Wish = tuple[str, frozenset[str]]
+"""A compared system, and the sequences that it is to segment from."""
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """What another system found: its label map as `pack_regions` makes it, and its `overlaps`.
+
+    trained_on: the data it learned from. seen: the tag of a case that was among it.
+    """
+
+    labels: bytes
+    overlaps: dict[str, dict[str, Any]]
+    trained_on: str
+    seen: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,7 @@ class Opened:
     """A case on the shelf, with everything that was worked out about it.
 
     surfaces: for the 3-D view, packed: {name: bytes} of the answer from these sequences, or of
-    what a word says; see `solid.surfaces_of`.
+    what a word says; see `solid.surfaces_of`. systems: what other systems found.
     """
 
     case: Case
@@ -66,6 +84,7 @@ class Opened:
     seen: str | None = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
     surfaces: dict[frozenset[str] | str, dict[str, bytes]] = field(default_factory=dict)
+    systems: dict[Wish, Outlined] = field(default_factory=dict)
 
     def called(self, alias: str | None) -> str:
         """In what a visitor takes home: the alias, or with None what the files are called."""
@@ -82,6 +101,7 @@ class Opened:
         arrays = [*self.case.volumes.values(), self.case.labels]
         files = [self.reference, *(packed.data for packed in self.packed.values())]
         files += [answer.labels for answer in [*self.answers.values()]]
+        files += [outlined.labels for outlined in [*self.systems.values()]]
         files += [data for made in [*self.surfaces.values()] for data in made.values()]
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
@@ -141,6 +161,25 @@ def scores_of(case: Case, bits: Any) -> list[dict[str, Any]]:
     }
     none = dict.fromkeys(("outcome", "dice", "hd95_mm"))
     return [row | scores.get(row["region"], none) for row in rows_of(case, found)]
+
+
+def overlaps(case: Case, found: Any) -> dict[str, dict[str, Any]]:
+    """{region: {"dice": float or None, "outcome": str}} of a prediction, (3, X, Y, Z) bool, for the
+    regions that the case's reference tells; empty without one."""
+    from mckd.tumour import regions
+    from mckd.tumour.metrics import score
+
+    if case.labels is None:
+        return {}
+    grid, told = case.grid.canonical, case.reference_regions
+    scores = score(found, regions(case.labels), grid, distances=False, scored=told)
+    return {s.region: overlap(s) for s in scores}
+
+
+def overlap(score: RegionScore) -> dict[str, Any]:
+    """Of one region, rounded to be shown."""
+    dice = None if score.dice is None else round(score.dice, 4)
+    return {"dice": dice, "outcome": score.outcome}
 
 
 def now() -> int:

@@ -10,17 +10,19 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.compare import CompareService
 from mckd.studio.tasks.tumour.export import ExportService
 from mckd.studio.tasks.tumour.solid import SolidService
+from mckd.studio.tasks.tumour.systems import SystemsService
 from mckd.tumour.about import ABOUT
 
 
 @dataclass(frozen=True)
 class TumourService:
-    """One service for what is opened, one for its surfaces, one for its subsets, one for files
-    made of them."""
+    """One service for what is opened, one for its surfaces, one for its subsets, one for what other
+    systems find in it, one for files made of the subsets."""
 
     cases: CaseService
     solid: SolidService
     compare: CompareService
+    systems: SystemsService
     export: ExportService
 
     @property
@@ -40,4 +42,5 @@ def open_service(root: Path, folders: Folders, runs: Path) -> TumourService:
     """The services of the bundled model and cases below the project folder."""
     cases = CaseService.from_checkpoint(ABOUT.checkpoint(root), ABOUT.assets(root), folders)
     compare = CompareService(cases)
-    return TumourService(cases, SolidService(cases), compare, ExportService(compare))
+    systems = SystemsService(cases, ABOUT.checkpoint(root).parent / "compared")
+    return TumourService(cases, SolidService(cases), compare, systems, ExportService(compare))

@@ -233,6 +233,21 @@ class TestTable:
         assert rows["flair"]["tc"]["agreement"] == 0
         assert rows["t1c+t2"]["tc"]["agreement"] == 1
 
+    def test_the_panes_are_told_the_dice_and_whose_it_is(
+        self, compare: CompareService, tumour: CaseService, model: Layers
+    ) -> None:
+        update = last(compare.run(opened(tumour)))
+        overlaps = compare.overlaps(update)
+        assert overlaps["flair+t2"]["wt"] == {"dice": 1, "outcome": "found"}
+        assert overlaps["flair"]["et"] == {"dice": 0, "outcome": "missed"}
+        seen = "seen in training"
+        assert compare.model(update) == {"name": "MCKD", "trained_on": "", "seen": seen}
+        model.about = {"system": "hemis", "data": {"name": "two cases."}}
+        assert compare.model(update) == {
+            "name": "U-HeMIS", "trained_on": "two cases", "seen": seen,
+        }  # fmt: skip
+        assert compare.overlaps(last(compare.run(opened(tumour, "two"))))["flair"] == {}
+
     def test_without_a_reference_it_is_agreement(
         self, compare: CompareService, tumour: CaseService
     ) -> None:

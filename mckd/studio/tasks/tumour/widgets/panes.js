@@ -1,12 +1,13 @@
-// Two to four linked panes: which there are, what each shows, toolbar. What a pane can show is
-// drawn by panes.looks.js; slices and hands are those of the viewer (slices.js).
+// Two to four linked panes: which there are, what each shows, toolbar. Whose result it is knows
+// panes.systems.js, what a pane can show is drawn by panes.looks.js; slices and hands are those of
+// the viewer (slices.js).
 
 const LETTERS = ['A', 'B', 'C', 'D'];
 const OFTEN_MISSING = ['t1c', 'flair', 't2', 't1'];   // pane B begins without the first of them
 
 let turn = 0;                // of the case that is open here
 let newest = 0;              // stamp of the scene on screen
-let panes = [];              // {letter, frame, node, source, key: the last subset, look, sign, content}
+let panes = [];              // {letter, frame, node, system, source, key: the last subset, look, sign, content}
 let target = 1;              // the pane that a row of the table goes to
 Object.assign(view, { plane: PLANES[0], region: 'wt', count: 0 });
 
@@ -29,7 +30,7 @@ function receive() {
 
 function close() {
   turn = 0;
-  volumes = {};
+  volumes = found = {};
   panes.forEach((pane) => { pane.sign = ''; pane.content = null; });
 }
 document.addEventListener('mckd:case', ({ detail }) => {
@@ -40,7 +41,7 @@ document.addEventListener('mckd:case', ({ detail }) => {
 
 async function open() {
   const opened = turn = scene.turn;
-  volumes = {};
+  volumes = found = {};
   delete root.dataset.loaded;
   resetView();
   setPlanes();
@@ -63,9 +64,10 @@ function begin() {
   const last = scene.case.reference ? { source: 'reference' } : { used: [without[0]] };
   [{ used: all }, { used: without }, { used: all, look: 'votes' }, last].forEach(({ used = all, source, look }, k) => {
     const key = used.join('+');
-    Object.assign(panes[k], { key, source: source || key, look: look || 'regions', sign: '', content: null });
+    Object.assign(panes[k], { system: '', key, source: source || key, look: look || 'regions', sign: '', content: null });
   });
   if (!view.count) view.count = root.clientWidth > 900 ? 3 : 2;
+  restoreChoice();
   target = 1;
 }
 
@@ -78,18 +80,20 @@ function build() {
     node.setAttribute('aria-label', `View ${letter}`);
     node.dataset.pane = letter;
     node.innerHTML = `<div class="head"><button type="button" class="letter" title="Rows of the table go to this view">${letter}</button>
+      <select class="look" aria-label="What view ${letter} shows"><option value="regions">Regions</option>
+        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes</option></select>
       <div class="dots" role="group" aria-label="Sequences of view ${letter}">${Object.entries(NAMES).map(([key, name]) => `<button type="button" data-sequence="${key}"><i></i>${name}</button>`).join('')}
-        <button type="button" class="ref" title="The reference instead of a subset"><i></i>Ref.</button></div>
-      <select aria-label="What view ${letter} shows"><option value="regions">Regions</option>
-        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes</option></select></div>
+        <button type="button" class="ref" title="The reference instead of a subset"><i></i>Ref.</button></div></div>
       <div class="key"></div>`;
     frame.figure.querySelector('figcaption').insertAdjacentHTML('beforeend', '<span class="here"></span>');
-    frame.figure.insertAdjacentHTML('beforeend', '<p class="wait" hidden></p><div class="marks"><p class="mark synthetic">Synthetic case</p><p class="mark sides">Left and right unknown</p></div>');
+    frame.figure.insertAdjacentHTML('beforeend', '<p class="wait" hidden><span></span><i hidden></i></p><div class="marks"><p class="mark synthetic">Synthetic case</p><p class="mark sides">Left and right unknown</p></div>');
     node.querySelector('.head').after(frame.figure);
-    const pane = { letter, frame, node };
+    const pane = { letter, frame, node }, choice = choiceOf(letter);
+    node.querySelector('.letter').after(choice);
+    choice.addEventListener('change', ({ target: { value } }) => { aim(place); choose(pane, value); });
     node.querySelector('.letter').addEventListener('click', () => aim(place));
     frame.canvas.addEventListener('pointerdown', () => aim(place));
-    node.querySelector('select').addEventListener('change', ({ target: { value } }) => { aim(place); pane.look = value; fill(); });
+    node.querySelector('.look').addEventListener('change', ({ target: { value } }) => { aim(place); pane.look = value; fill(); });
     for (const button of node.querySelectorAll('.dots [data-sequence]')) {
       button.addEventListener('click', () => { aim(place); flip(pane, button.dataset.sequence); });
     }
@@ -127,8 +131,14 @@ function aim(place) {
 }
 
 document.addEventListener('mckd:pick', ({ detail }) => {
-  if (turn && scene.labels[detail.key]) show(panes[Math.min(target, view.count - 1)], detail.key);
+  if (turn && scene.labels[detail.key]) showRow(Math.min(target, view.count - 1), detail.key);
 });
+
+// Rows of the table are of the app's own model.
+function showRow(place, key) {
+  panes[place].system = '';
+  show(panes[place], key);
+}
 
 function receiveRows(node, place) {
   const kind = 'text/mckd-subset';
@@ -144,7 +154,7 @@ function receiveRows(node, place) {
     if (!key) return;
     event.preventDefault();
     aim(place);
-    show(panes[place], key);
+    showRow(place, key);
   });
 }
 
@@ -180,6 +190,7 @@ const ACTS = {
   },
   help: toggleSheet,
   full: toggleFull,
+  systems: lineUp,
   difference() {
     const pane = panes[Math.min(target, view.count - 1)];
     if (pane === panes[0]) return;
@@ -243,7 +254,8 @@ function showButtons() {
     node.dataset.look = look;
     node.classList.toggle('target', aimed);
     pressed(node.querySelector('.letter'), aimed);
-    node.querySelector('select').value = look;
+    node.querySelector('.look').value = look;
+    node.querySelector('.system').value = source === 'reference' && look !== 'votes' ? '-' : bySystem(pane) ? pane.system : '';
     for (const button of node.querySelectorAll('.dots [data-sequence]')) {
       pressed(button, used.includes(button.dataset.sequence));
     }

@@ -39,7 +39,7 @@ function histogram(map) {
 // ---- the three looks
 
 const LOOKS = {
-  regions(map, { drawn }) {
+  regions(map, { drawn, overlaps }) {
     const counts = histogram(map);
     const volume = (bit) => counts.reduce((sum, count, bits) => sum + (bits & bit ? count : 0), 0) * voxelMl();
     const order = [...REGIONS].reverse();
@@ -49,7 +49,7 @@ const LOOKS = {
         ...order.map(({ key, bit }) => ({ map, bit, lines: (path) => [foundLine(path, key)] })),
         ...(drawn ? order.map(({ key, bit }) => ({ map: drawn, bit, lines: (path) => (view.reference ? referenceLines(path, key) : []) })) : []),
       ],
-      key: [...REGIONS.map(({ key, bit, name }) => chip(COLOURS[key], key.toUpperCase(), volume(bit), name))],
+      key: [...REGIONS.map(({ key, bit, name }) => chip(COLOURS[key], key.toUpperCase(), volume(bit), name, overlaps[key]))],
       here: (bits) => (REGIONS.find(({ bit }) => bits & bit) || { part: 'none' }).part,
     };
   },
@@ -95,12 +95,15 @@ function ramp(k, n) {
 
 const ml = (v) => `${v.toFixed(v >= 100 ? 0 : 1)} mL`;
 function text(content) { return Object.assign(document.createElement('span'), { textContent: content }); }
-function chip(colour, name, volume, title = '') {
+function chip(colour, name, volume, title = '', overlap = null) {
   const span = Object.assign(document.createElement('span'), { title }), square = document.createElement('i');
   square.style.setProperty('--tint', paint(colour));
   span.append(square, `${name} `, Object.assign(document.createElement('b'), { textContent: ml(volume) }));
+  if (overlap) span.append(Object.assign(document.createElement('small'), { textContent: spellOverlap(overlap) }));
   return span;
 }
+// With the reference; where one of the two has nothing of the region, that.
+const spellOverlap = ({ dice, outcome }) => (outcome === 'found' ? `Dice ${dice.toFixed(3)}` : outcome);
 function scale(n, name) {
   const line = Object.assign(document.createElement('div'), { className: 'ramp' }), cells = document.createElement('div');
   for (let k = 1; k <= n; k++) cells.append(Object.assign(document.createElement('i'), { title: `${name} for ${k} of ${n} subsets` }));
@@ -108,46 +111,50 @@ function scale(n, name) {
   line.append(text('1'), cells, text(`${n} subsets say ${name}`));
   return line;
 }
-function wait({ frame, node }, words) {
-  const p = frame.figure.querySelector('.wait');
-  p.textContent = words;
+function wait(pane, words, share = null) {
+  const { frame, node } = pane, p = frame.figure.querySelector('.wait'), bar = p.lastChild;
+  p.firstChild.textContent = words;
   p.hidden = !words;
-  if (words) node.querySelector('.key').replaceChildren();
+  bar.hidden = share === null;
+  bar.style.setProperty('--done', share || 0);
+  node.setAttribute('aria-busy', String(Boolean(words) && share !== null));
+  if (words) node.querySelector('.key').replaceChildren(markOf(pane));
 }
 
 // ---- contents: fetched when a pane comes to show them
-
-const fileOf = (source) => (source === 'reference' ? scene.case.reference : scene.labels[source]);
 
 // Give every visible pane what it is to show; one that shows it already is left alone.
 function fill() {
   showButtons();
   panes.forEach((pane, place) => { if (place < view.count) furnish(pane); else pane.content = pane.sign = null; });
-  const shown = Object.fromEntries(visible().filter(({ look, source }) => look !== 'votes' && source !== 'reference').map(({ letter, source }) => [letter, source]));
+  const ownSubsets = visible().filter((pane) => !bySystem(pane) && usedIn(pane).length);
+  const shown = Object.fromEntries(ownSubsets.map(({ letter, source }) => [letter, source]));
   document.dispatchEvent(new CustomEvent('mckd:panes', { detail: { shown } }));
+  ask();
+  keepChoice();
   redraw();
 }
 
 async function furnish(pane) {
-  const { look, source, letter } = pane, votes = look === 'votes', compared = look === 'difference' ? panes[0].source : '';
-  const file = votes ? scene.votes[view.region] : fileOf(source), other = compared && fileOf(compared);
-  const sign = [turn, look, votes || source, compared, look === 'regions' || view.region, file && file.url, other && other.url].join(' ');
+  const { look, letter } = pane, id = idOf(pane), votes = look === 'votes', compared = look === 'difference' ? idOf(panes[0]) : '';
+  const file = votes ? scene.votes[view.region] : fileOf(id), other = compared && fileOf(compared);
+  if (!file || (compared && !other)) {
+    pane.content = pane.sign = null;
+    return votes ? wait(pane, 'Here once all subsets are compared.') : wait(pane, ...missing(file ? compared : id));
+  }
+  const sign = [turn, look, votes || id, compared, look === 'regions' || view.region, file && file.url, other && other.url].join(' ');
   if (pane.sign === sign) return;
   pane.sign = sign;
-  if (!file || (compared && !other)) {
-    pane.content = null;
-    return wait(pane, votes ? 'Here once all subsets are compared.' : 'Not compared yet.');
-  }
   try {
     const map = await unpack(file), base = other && await unpack(other);
-    const drawn = scene.case.reference && source !== 'reference' ? await unpack(scene.case.reference) : null;
+    const drawn = scene.case.reference && id !== 'reference' ? await unpack(scene.case.reference) : null;
     if (pane.sign !== sign) return;
     pane.maps = [map, base, drawn];          // held, so that another look need not fetch them
-    pane.content = LOOKS[look](map, { base, drawn, letter });
+    pane.content = LOOKS[look](map, { base, drawn, letter, overlaps: overlapsOf(id) });
     pane.frame.filmed = pane.frame.ruled = '';
     wait(pane, '');
-    pane.node.querySelector('.key').replaceChildren(...pane.content.key);
-    pane.node.dataset.filled = `${look} ${source}`;
+    pane.node.querySelector('.key').replaceChildren(markOf(pane), ...pane.content.key);
+    pane.node.dataset.filled = `${look} ${id}`;
     redraw();
   } catch (error) {
     if (pane.sign !== sign) return;
@@ -163,7 +170,8 @@ function draw() {
   cutImage(plane);
   const heard = [];
   for (const { frame, content, letter } of visible()) {
-    if (!content) { compose(frame, 0, []); continue; }
+    const said = frame.figure.querySelector('.here');
+    if (!content) { said.textContent = ''; compose(frame, 0, []); continue; }
     const { map, table, contours } = content, found = extentOf(map);
     if (frame.filmed !== String(slice)) {
       cut(plane, map, table, frame.film);
@@ -174,7 +182,7 @@ function draw() {
     compose(frame, alpha, view.overlay ? contours.flatMap(({ lines }, place) => lines(content.paths[place])) : []);
     drawRule(frame, found, content.rule, turn);
     const here = content.here(map[indexOf(...view.at)]);
-    frame.figure.querySelector('.here').textContent = here;
+    said.textContent = here;
     heard.push(`${letter}: ${here}`);
   }
   showReadout(heard.join(', '));
