@@ -20,7 +20,8 @@ LIBRARY = "plotly.min.js"
 SIZE = (4.4, 3.0)  # inches of a panel
 DPI = 150
 FEW = 40
-INK, GRID = "#16222a", "#dde4e7"
+HEIGHT = 300  # pixels of a panel on a page
+INK, GRID, VEIL = "#16222a", "#dde4e7", "rgba(255, 255, 255, 0.7)"
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,14 @@ def as_plotly(chart: Chart) -> Any:
             figure.add_trace(line, row, column)
         ticks = {"tickvals": list(range(len(panel.ticks))), "ticktext": list(panel.ticks)}
         figure.update_xaxes(ticks if panel.ticks else {}, title=panel.across, row=row, col=column)
-        kind = "log" if panel.logarithmic else "linear"
-        figure.update_yaxes(title=panel.up, type=kind, row=row, col=column)
+        kind = {"type": "log", "dtick": "D2"} if panel.logarithmic else {}
+        figure.update_yaxes(kind, title=panel.up, row=row, col=column)
         where = figure.get_subplot(row, column)
-        corner = {"x": where.xaxis.domain[1], "y": where.yaxis.domain[1], "xanchor": "right"}
-        figure.update_layout({f"legend{place + 1}" if place else "legend": corner})
-    figure.update_layout(title={"text": chart.title, "subtitle": {"text": chart.about}})
+        corner = {"x": where.xaxis.domain[1], "y": where.yaxis.domain[1], "bgcolor": VEIL}
+        right = {"xanchor": "right", "yanchor": "top"}
+        figure.update_layout({f"legend{place + 1}" if place else "legend": corner | right})
+    said = {"text": chart.title, "subtitle": {"text": chart.about.replace("\n", " ")}}
+    figure.update_layout(title=said, template="plotly_white", height=HEIGHT * chart.rows + 100)
     return figure
 
 
