@@ -93,6 +93,12 @@ def test_help_and_complaints_do_not_wait_for_heavy_imports(words):
     assert bool(done.stderr) != fine
 
 
+def test_what_figures_are_drawn_from_by_default_is_there():
+    given = parser().parse_args(["figures", "--out", "x"])
+    paths = [given.ablation, *given.cases, *given.models, *given.runs]
+    assert [path for path in paths if not path.exists()] == []
+
+
 def test_the_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])

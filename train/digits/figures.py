@@ -15,6 +15,10 @@ from train.settings import override
 from train.statistics import Interval
 
 ABLATION = TABLES["ablation"]
+PANELS = {
+    "visual": "Pictures tested, 20 % of the sound in training",
+    "audio": "Sounds tested, 20 % of the pictures in training",
+}
 APART = 0.05  # of a place on the axis: intervals of the two norms do not cover each other
 
 
@@ -37,13 +41,13 @@ def strengths(arguments: argparse.Namespace) -> int:
     ticks = [f"{alpha:g}" for alpha in alphas]
     panels = [
         Panel(title, "alpha", "test accuracy, %", _curves(points, tested, alphas), ticks)
-        for tested, title in ABLATION.titles.items()
+        for tested, title in PANELS.items()
         if any(point.tested == tested for point in points)
     ]
     said = (
-        f"Means of {points[0].seeds} seeds and {points[0].draws} draws of pictures, 95 % intervals "
-        "of a bootstrap over seeds and test samples.\n"
-        "Digits, not brain tumours as in the paper; at alpha 0 there is no norm."
+        f"Runs of a point: {points[0].seeds} x {points[0].draws} (seeds x draws of pictures). "
+        "95 % intervals:\nbootstrap over seeds and test samples. Digits, not brain tumours as in "
+        "the paper."
     )
     title = "Fig. 3: strength and norm of the distillation"
     save_chart(arguments.out, "fig3", Chart(title, said, panels, len(panels)))

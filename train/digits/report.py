@@ -116,7 +116,7 @@ def _as_markdown(table: Table, asked: Plan, plan: Plan, lines: list[Line]) -> st
         "95 % interval of a hierarchical bootstrap over seeds, then test samples; in brackets what "
         f"the paper reports (one run). MFCC variant `{plan.features}`, {plan.epochs} epochs. "
         "A star: MCKD differs by McNemar's test (clustered by sample), p below .05 after Holm over "
-        "all tested rows, of pictures and of sounds."
+        "all rows below that are compared with it."
     ]
     for tested, title in table.titles.items():
         if mine := [line for line in lines if line.row.tested == tested]:
@@ -142,7 +142,7 @@ def _at_one_rate(lines: list[Line]) -> list[str]:
             "system": VARIANTS[line.row.variant].label,
             "accuracy": _accuracy(line),
             "MCKD minus it": _gain(line) if line.gain else "",
-            "p": "" if line.p_holm is None else f"{line.p_holm:.2g}",
+            "p (Holm)": "" if line.p_holm is None else f"{line.p_holm:.2g}",
             "visual weight": "" if line.visual_weight is None else f"{line.visual_weight:.2f}",
         }
         for line in lines
@@ -152,15 +152,19 @@ def _at_one_rate(lines: list[Line]) -> list[str]:
 
 
 def _counted(asked: Plan, plan: Plan) -> str:
-    seeds = f"{plan.seeds} seed" + "s" * (plan.seeds > 1)
-    whole = f"{asked.seeds} seeds with {len(asked.draws)} draws each"
+    seeds = _number(plan.seeds, "seed")
+    whole = f"{_number(asked.seeds, 'seed')} with {_number(len(asked.draws), 'draw')} each"
     return seeds if plan == asked else f"{seeds} (of {whole}, as far as all rows are trained)"
 
 
 def _drawn(plan: Plan) -> str:
     if plan.draws == (0,):
         return f"the pictures in the order `{plan.order}`"
-    return f"{len(plan.draws)} random draw{'s' * (len(plan.draws) > 1)} of the pictures"
+    return f"{_number(len(plan.draws), 'random draw')} of the pictures"
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}" + "s" * (count != 1)
 
 
 def _grid(lines: list[Line], cell: Callable[[Line], str]) -> list[str]:

@@ -201,7 +201,7 @@ def test_a_table_at_one_rate_has_a_line_per_row(tmp_path):
     right = {"mckd": [1, 1, 1, 0], "mckd-sigmoid": [1, 0, 1, 0], "mckd-relu": [1, 1, 1, 0]}
     results = {run: result(right[run.variant]) for run in plan.all_runs(decays)}
     said = write_report(tmp_path, TABLES["3"], plan, decays, results).splitlines()
-    head = "| system | accuracy | MCKD minus it | p | visual weight |"
+    head = "| system | accuracy | MCKD minus it | p (Holm) | visual weight |"
     assert said.count(head) == 2  # pictures and sounds
     mine = said[said.index(head) + 2 :][:3]
     assert [line.split(" | ")[0] for line in mine] == ["| MCKD", "| sigmoid of v", "| relu of v"]
