@@ -4,6 +4,7 @@ python -m mckd predict FOLDER --out DIR                       # one case or many
 python -m mckd predict FOLDER --out DIR --report              # every subset, with a PDF
 python -m mckd predict FOLDER --out DIR --subsets flair+t1c,t2
 python -m mckd predict --flair A.nii.gz --t1c B.nii.gz --out DIR
+python -m mckd predict DICOM --out DIR --dicom-seg            # a folder of a scanner, or a ZIP
 python -m mckd predict FOLDER --out DIR --jobs 4 --resume     # four at a time, go on
 python -m mckd predict FOLDER --out DIR --shard 3/16          # the third of 16 shares
 """
@@ -30,30 +31,37 @@ ALL = "all"
 
 ABOUT_PREDICT = """\
 Finds enhancing tumour, tumour core and whole tumour in every case of a folder, from the sequences
-that it has (any of FLAIR, T1, T1c, T2: skull-stripped, on one grid, about 1 mm). Files are told
-apart by their names, folders by how they lie: BraTS, BIDS, MSD, nnU-Net, patient/visit, a folder
-per sequence, cases side by side. Links are followed. What a name leaves open is asked, not guessed.
+that it has (any of FLAIR, T1, T1c, T2). NIfTI files are told apart by their names, folders by how
+they lie: BraTS, BIDS, MSD, nnU-Net, patient/visit, a folder per sequence, cases side by side. DICOM
+files, in folders of any depth or one ZIP archive, are told apart by their headers: each examination
+is a case. Links are followed. What is left open is asked, not guessed. Images that are prepared
+(skull-stripped, on one grid, about 1 mm) are used as they are; all others are prepared first.
 Made for adult glioma before surgery. Research only, not a medical device.
 """
 AFTER_PREDICT = """\
 DIR gets a folder per case, called like its path below FOLDER:
   masks/                  NIfTI labels on the grid of the images, a file per subset
+  native/                 of prepared studies: on the slices of each series, from all sequences
+  dicom/                  the same as DICOM-SEG, with --dicom-seg: they name the patient
   figures.csv, .json      volumes, notes; Dice and HD95 where the case has a reference
   contributions.csv       what each sequence changes (--subsets all)
   report.pdf, *.png       with --report
   README.txt, SHA256SUMS  what is there, and its hashes
-No name of a file or folder is in them unless --names is given. Beside them, for your own eyes:
+Nothing else in them names a person, a file or a folder unless --names is given. Beside them, for
+your own eyes:
   index.csv               which case each folder belongs to, and what became of it
   files.csv               every file found: what it was used as, or why it was left out
   figures.csv             the figures of all cases
 
 A case that cannot be read costs one sentence, and the others go on. A case whose images are unlike
-those of the training (skull, thick slices, ...) is held back unless --anyway is given.
+those of the training (not a whole brain, thick slices, ...) even when they are prepared is held
+back unless --anyway is given.
 exit status:
   0  all done
   1  some case failed
   2  nothing could be begun
   3  no case failed, but some were held back as unlike the training
+  130  stopped; --resume goes on
 """
 
 
@@ -133,12 +141,27 @@ def _parser() -> argparse.ArgumentParser:
         "The result from everything a case has is always there to compare with",
     )
     command.add_argument(
+        "--prepare",
+        choices=["auto", "never"],
+        default="auto",
+        help="auto: bring images that are not prepared (DICOM, a skull, thick slices, own grids) "
+        "onto one grid, without the skull, and tell regions on the slices of each series; never: "
+        "only images that are prepared already (default: auto)",
+    )
+    command.add_argument(
+        "--dicom-seg",
+        action="store_true",
+        help="of DICOM series also DICOM-SEG; they name the patient, as the images do (default: "
+        "no)",
+    )
+    command.add_argument(
         "--report", action="store_true", help="pictures and a PDF too (default: no)"
     )
     command.add_argument(
         "--anyway",
         action="store_true",
-        help="segment images that are unlike those of the training too (default: hold them back)",
+        help="segment images that are unlike those of the training too, NIfTI on one grid as it is "
+        "(default: prepare them, and hold them back if that does not help)",
     )
     command.add_argument(
         "--names",

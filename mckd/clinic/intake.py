@@ -63,6 +63,7 @@ class _Draft:
     files: tuple[Path, ...]
     frames: tuple[int, ...] = ()
     dicom: bool = False
+    sides_known: bool = True
 
     def series(self, guess: Guess, voxels: Floats | Callable[[], Floats]) -> Series:
         return Series(
@@ -75,6 +76,7 @@ class _Draft:
             files=self.files,
             frames=self.frames,
             dicom=self.dicom,
+            sides_known=self.sides_known,
         )
 
 
@@ -223,7 +225,16 @@ def _of_images(
         read = partial(_voxels, header)
         guess = by_verdict(verdict)
         drafts.append(
-            _Draft(f"n{place}", name, header.grid, facts, guess, read, files=(file.path,))
+            _Draft(
+                key=f"n{place}",
+                name=name,
+                grid=header.grid,
+                facts=facts,
+                guess=guess,
+                read=read,
+                files=(file.path,),
+                sides_known=header.sides_known,
+            )
         )
     return drafts, left
 

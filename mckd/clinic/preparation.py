@@ -102,6 +102,7 @@ def study_of(files: Mapping[str, Path | str]) -> Study:
                 role=Role(slot, True, "as you said"),
                 voxels=image.voxels,
                 files=(Path(path),),
+                sides_known=image.header.sides_known,
             )
         )
     return Study(tuple(series), {slot: slot for slot in files}, {})
@@ -128,7 +129,8 @@ def _as_it_is(study: Study, series: Mapping[str, Series], name: str) -> Prepared
         return None
     given = {slot: one.grid.to_canonical(one.voxels) for slot, one in series.items()}
     volumes = {slot: without_background(volume) for slot, volume in given.items()}
-    case = case_of(name, volumes, grid, grid)
+    known = all(one.sides_known for one in series.values())
+    case = case_of(name, volumes, grid, grid, sides_known=known)
     if case.unlike_training:
         return None
     brain = np.any([volume != 0 for volume in volumes.values()], axis=0)
@@ -172,7 +174,8 @@ def _on_one_grid(
         volumes[slot] = _without_skull(head[slot], brain & seen)
     steps = _steps(series, reference, motions, brain, way)
     warnings = [step.trouble for step in steps if step.trouble]
-    case = case_of(name, volumes, grid, grid, warnings=warnings)
+    known = all(one.sides_known for one in series.values())
+    case = case_of(name, volumes, grid, grid, warnings=warnings, sides_known=known)
     return Prepared(study, case, head, brain, moved, steps)
 
 

@@ -93,7 +93,8 @@ class Series:
     float32, rescaled as the header says; made with them, or with what reads them, and then asking
     for them raises a StudyError if they are damaged. files: the files it was made of, slices in
     the order of the last axis where a file holds one slice. frames: of one file that holds all
-    slices, the place of each in it, from 0. dicom: whether the files are DICOM.
+    slices, the place of each in it, from 0. dicom: whether the files are DICOM. sides_known: False
+    if a NIfTI file does not say what is left and right.
     """
 
     key: str
@@ -105,6 +106,7 @@ class Series:
     files: tuple[Path, ...] = ()
     dicom: bool = False
     frames: tuple[int, ...] = ()
+    sides_known: bool = True
 
 
 @dataclass(frozen=True, eq=False)

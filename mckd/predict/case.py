@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
+from mckd.predict.opening import Opened
 from mckd.progress import Listener
 from mckd.tumour.comparison import Comparison, Row, Subset, key_of
 from mckd.tumour.data import Case
@@ -23,7 +24,7 @@ ALL = "all"
 
 
 def results_of(
-    case: Case,
+    opened: Opened,
     segmenter: TumourSegmenter,
     arguments: argparse.Namespace,
     name: str,
@@ -33,6 +34,7 @@ def results_of(
     from mckd.report import archive
     from mckd.report.subject import Subject
 
+    case, prepared = opened.case, opened.prepared
     progress.reach(0, 1.0, "the model reads the images")
     encoded = segmenter.encode(case, lambda share: progress.reach(1, share))
     whole = segmenter.decide(encoded, case.present)
@@ -47,8 +49,9 @@ def results_of(
     progress.reach(2, 1.0, "writing")
     alias = name.replace("/", "_") if arguments.names else ""
     about, weights, seen = segmenter.about, segmenter.importance, segmenter.saw(case)
-    subject = Subject(compared, maps, about, weights, date.today(), alias, seen)
+    subject = Subject(compared, maps, about, weights, date.today(), alias, seen, prepared)
     files = {**archive.masks(subject), **archive.figures(subject)}
+    files |= archive.native(subject, dicom=arguments.dicom_seg)
     if arguments.report:
         files |= archive.report(subject)
     return _brief(compared.rows[-1], subject), archive.sealed(subject, files)

@@ -10,15 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mckd.clinic.series import StudyError
 from mckd.files.results import DONE, FILES, OccupiedError, Results
 from mckd.memory import keep_memory
 from mckd.predict.case import results_of
-from mckd.predict.works import UnlikeError, UsageError, Work, hashed, works_of
+from mckd.predict.opening import UnlikeError, Wishes, Work, hashed
+from mckd.predict.works import UsageError, works_of
 from mckd.progress import Lines, Listener, Progress
 from mckd.tumour.layout import Layout
 from mckd.tumour.naming import CaseError
@@ -93,18 +96,19 @@ def _work_off(
 ) -> str:
     """One case from its files to its folder, whatever happens; what became of it."""
     progress.begin(work.label)
+    wishes = Wishes(arguments.prepare, arguments.anyway)
     state, why = FAILED, ""
     try:
         name = results.place(work.name, work.source, arguments.replace)
-        case = work.read(arguments.anyway)
-        told, files = results_of(case, segmenter, arguments, work.name, progress)
+        opened = work.open(wishes, partial(progress.reach, 0))
+        told, files = results_of(opened, segmenter, arguments, work.name, progress)
         results.put(name, files, arguments.replace)
     except OccupiedError as error:  # what the index says of its results stays true
         progress.fail(f"{work.label}: {error}")
         return FAILED
     except UnlikeError as error:
         state, why = HELD, str(error)
-    except CaseError as error:
+    except (CaseError, StudyError) as error:
         why = str(error)
     except OSError as error:
         why = f"its results cannot be written ({error.strerror})."
@@ -112,7 +116,7 @@ def _work_off(
         why = f"something went wrong ({type(error).__name__})."
     else:
         state = DONE
-        for line in (*work.asides(), *case.warnings):
+        for line in (*opened.said, *opened.case.warnings):
             progress.note(f"{work.label}: {line}")
         progress.end(f"{name}: {told}")
     if why:
@@ -198,15 +202,7 @@ def _segmenter(checkpoint: Path, threads: int | None) -> TumourSegmenter:
 
 def _list_files(works: Iterable[Work], layout: Layout, results: Results) -> None:
     """Say in the tables of all results what each file was used as, and gather the figures."""
-    rows = []
-    for work in works:
-        for path, slot in work.group.slots.items():
-            used = {"used_as": "", "why": "has to be asked about"} if work.group.question else {}
-            rows.append({"results": work.source, "file": path, "used_as": slot, "why": ""} | used)
-        rows += [
-            {"results": "", "file": path, "used_as": "", "why": f"unclear: {verdict.why}"}
-            for path, verdict in work.group.asks.items()
-        ]
+    rows = [row for work in works for row in work.rows()]
     rows += [
         {"results": "", "file": path, "used_as": "", "why": why}
         for path, why in layout.left.items()

@@ -3,88 +3,105 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from mckd.files.names import visible
-from mckd.tumour.data import Case, read_case
+from mckd.predict.opening import (
+    AUTO,
+    Opened,
+    Reach,
+    Wishes,
+    Work,
+    hashed,
+    prepared_of,
+    require_alike,
+    with_note,
+)
+from mckd.tumour.data import read_case
 from mckd.tumour.layout import FLAG_MAP, Group, Layout, Rules, flag_for, layout_of
-from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, CaseError
-from mckd.tumour.survey import NO_TARGET, survey
+from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, STACK, CaseError
+from mckd.tumour.placing import ApartError
+from mckd.tumour.survey import NO_TARGET, Survey, is_dicom, survey
 
 MOST_TOLD = 3
+ZIP = ".zip"
+WITHOUT_REFERENCE = "The reference is left out: it lies on the images as they were before."
 
 
 class UsageError(ValueError):
     """What was asked for cannot be begun: one sentence."""
 
 
-class UnlikeError(CaseError):
-    """The images are unlike those of the training, and nobody said to segment them anyway."""
-
-
 @dataclass(frozen=True)
-class Work:
-    """A case to segment.
+class FilesWork(Work):
+    """A case of NIfTI files.
 
-    name: its path below what was given. root: what the paths of `group` and `left` lead from.
-    given: what was given, a folder or files; with the name it tells the case from all others.
+    root: what the paths of `group` and `left`, {path: why it is left out}, lead from.
     """
 
-    name: str
     root: Path
     group: Group
     left: Mapping[str, str]
-    given: tuple[Path, ...]
 
     @property
     def source(self) -> str:
         return hashed(*map(str, self.given), self.group.name)
 
     @property
-    def label(self) -> str:
-        """The name as it may be printed."""
-        return visible(self.name)
-
-    @property
     def files(self) -> dict[str, Path]:
         return {slot: self.root / path for path, slot in self.group.slots.items()}
 
-    def read(self, anyway: bool) -> Case:
-        """The case with a note on what was left out of its folder.
+    def open(self, wishes: Wishes, reach: Reach) -> Opened:
+        if self.group.question:
+            raise CaseError(f"{self.group.question} Answer with {' '.join(self.group.flags)}")
+        opened = self._open(wishes, reach)
+        return replace(opened, case=with_note(opened.case, self.left), said=self._asides())
 
-        Raises:
-            CaseError: it cannot be read, or something has to be answered first.
-            UnlikeError: the app would not segment it unasked.
-        """
-        group = self.group
-        if group.question:
-            raise CaseError(f"{group.question} Answer with {' '.join(group.flags)}")
-        case = read_case(self.files, order=group.order)
-        if case.unlike_training and not anyway:
-            doubts = " ".join(case.warnings)
-            raise UnlikeError(f"held back. {doubts} Segment it all the same with --anyway.")
-        if not self.left:
-            return case
-        reasons = "; ".join(dict.fromkeys(self.left.values()))
-        count = "1 file" if len(self.left) == 1 else f"{len(self.left)} files"
-        note = f"Left out of the case's folder: {count} ({reasons})."
-        return replace(case, warnings=(*case.warnings, note))
+    def _open(self, wishes: Wishes, reach: Reach) -> Opened:
+        may_prepare = wishes.prepare == AUTO and STACK not in self.files
+        try:
+            case = read_case(self.files, order=self.group.order)
+        except ApartError:
+            if not may_prepare:
+                raise
+            return self._prepared(wishes, reach)
+        if case.unlike_training and may_prepare and not wishes.anyway:
+            return self._prepared(wishes, reach)
+        require_alike(case, wishes.anyway)
+        return Opened(case)
 
-    def asides(self) -> list[str]:
-        """What the console says of single files, by their names, which no result may hold."""
+    def _prepared(self, wishes: Wishes, reach: Reach) -> Opened:
+        """Of images that are no case yet."""
+        from mckd.clinic.preparation import study_of
+
+        images = {slot: path for slot, path in self.files.items() if slot != SEG}
+        prepared = prepared_of(study_of(images), self.name, reach)
+        case = prepared.case
+        if SEG in self.files:
+            case = replace(case, warnings=(*case.warnings, WITHOUT_REFERENCE))
+        require_alike(case, wishes.anyway)
+        return Opened(case, replace(prepared, case=case))
+
+    def rows(self) -> list[dict[str, str]]:
+        rows = []
+        for path, slot in self.group.slots.items():
+            used = {"used_as": "", "why": "has to be asked about"} if self.group.question else {}
+            rows.append({"results": self.source, "file": path, "used_as": slot, "why": ""} | used)
+        rows += [
+            {"results": "", "file": path, "used_as": "", "why": f"unclear: {verdict.why}"}
+            for path, verdict in self.group.asks.items()
+        ]
+        return rows
+
+    def _asides(self) -> tuple[str, ...]:
         broken = (path for path, why in self.left.items() if why == NO_TARGET)
         lines = [f"{visible(path)} points to nothing." for path in broken]
         for path, verdict in self.group.spare.items():
             open_ = f"{visible(path)} is left out: its name leaves open {verdict.why}."
             lines.append(f"{open_} Say otherwise with {flag_for(path, verdict)}")
-        return lines
-
-
-def hashed(*words: str) -> str:
-    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return tuple(lines)
 
 
 def works_of(arguments: argparse.Namespace) -> tuple[Layout, list[Work]]:
@@ -93,14 +110,15 @@ def works_of(arguments: argparse.Namespace) -> tuple[Layout, list[Work]]:
     given = {slot: path for slot, path in single.items() if path is not None}
     if given:
         return Layout((), {}), [_of_files(given)]
-    return _of_folder(arguments.folder, arguments.out, _rules(arguments))
+    prepare = arguments.prepare == AUTO
+    return _of_folder(arguments.folder, arguments.out, _rules(arguments), prepare)
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:
     return Rules(tuple(arguments.map or ()), tuple(arguments.order or ()))
 
 
-def _of_files(given: Mapping[str, Path]) -> Work:
+def _of_files(given: Mapping[str, Path]) -> FilesWork:
     for slot, path in given.items():
         if not path.is_file():
             raise UsageError(f"There is no file {path}, given as --{slot}.")
@@ -108,31 +126,52 @@ def _of_files(given: Mapping[str, Path]) -> Work:
     folders = {Path(path).parent for path in paths}
     name = folders.pop().name if len(folders) == 1 else ""
     whole = tuple(map(Path, sorted(paths)))
-    return Work(name or "case", Path("/"), Group("", paths), {}, whole)
+    return FilesWork(name or "case", whole, Path("/"), Group("", paths), {})
 
 
-def _of_folder(folder: Path, out: Path, rules: Rules) -> tuple[Layout, list[Work]]:
+def _of_folder(folder: Path, out: Path, rules: Rules, prepare: bool) -> tuple[Layout, list[Work]]:
     if not folder.exists():
         raise UsageError(f"There is no {folder}. Give a folder with a case, or with folders of it.")
-    root, layout = _layout(folder, out, rules)
-    _require_used(rules, layout)
-    if not layout.cases:
+    found = _survey(folder, out, rules)
+    whole = folder.resolve()
+    top = whole.name if folder.is_dir() else whole.name.partition(".")[0]
+    studies: list[Work] = []
+    layout = found.layout
+    if prepare:
+        studies, layout = _studies(found, (whole,), top, rules)
+    if not studies:  # series are told by their names, which nobody has read yet
+        _require_used(rules, layout)
+    if not layout.cases and not studies:
         told = [f"{visible(path)}: {why}." for path, why in sorted(layout.left.items())]
-        raise UsageError(
-            " ".join(
-                [f"{folder} holds no NIfTI file (.nii or .nii.gz) to segment.", *told[:MOST_TOLD]]
-            )
-        )
-    given = folder.resolve()
-    top = given.name if folder.is_dir() else given.name.partition(".")[0]
+        kinds = "no NIfTI file (.nii or .nii.gz)" + " and no DICOM image" * prepare
+        raise UsageError(" ".join([f"{folder} holds {kinds} to segment.", *told[:MOST_TOLD]]))
     return layout, [
-        Work(group.name or top or "case", root, group, _left_of(group, layout), (given,))
-        for group in layout.cases
+        *(
+            FilesWork(
+                group.name or top or "case", (whole,), found.root, group, _left_of(group, layout)
+            )
+            for group in layout.cases
+        ),
+        *studies,
     ]
 
 
-def _layout(folder: Path, out: Path, rules: Rules) -> tuple[Path, Layout]:
-    """What lies below a folder, or is one file, and what its paths lead from.
+def _studies(
+    found: Survey, given: tuple[Path, ...], top: str, rules: Rules
+) -> tuple[list[Work], Layout]:
+    """The examinations in DICOM, and the layout without their files."""
+    if not found.dicom:
+        return [], found.layout
+    from mckd.predict.studies import studies_of
+
+    works, unread = studies_of(found.root, given, top, found.dicom, rules)
+    seen = {f"{folder}/*" for folder in found.dicom}
+    left = {path: why for path, why in found.layout.left.items() if path not in seen}
+    return [*works], Layout(found.layout.cases, {**left, **unread})
+
+
+def _survey(folder: Path, out: Path, rules: Rules) -> Survey:
+    """What lies below a folder, or is one file or archive.
 
     Labels of MSD and nnU-Net lie beside the folder of images.
     """
@@ -140,8 +179,10 @@ def _layout(folder: Path, out: Path, rules: Rules) -> tuple[Path, Layout]:
     images = whole if folder.is_dir() else whole.parent
     if images.name not in IMAGE_FOLDERS:
         if folder.is_dir():
-            return folder, survey(folder, rules, skip=out).layout
-        return images, layout_of([whole.name], rules, folder=images.name)
+            return survey(folder, rules, skip=out)
+        if whole.suffix.lower() == ZIP or is_dicom(whole):
+            return Survey(images, Layout((), {}), {whole.name: (whole.name,)})
+        return Survey(images, layout_of([whole.name], rules, folder=images.name))
     root = images.parent
     found = survey(root, rules, skip=out).layout
     mine = f"{images.name}/" if folder.is_dir() else f"{images.name}/{whole.name}"
@@ -150,7 +191,8 @@ def _layout(folder: Path, out: Path, rules: Rules) -> tuple[Path, Layout]:
         for case in found.cases
         if any(path.startswith(mine) for path in (*case.slots, *case.asks))
     )
-    return root, Layout(cases, {p: why for p, why in found.left.items() if p.startswith(mine)})
+    left = {path: why for path, why in found.left.items() if path.startswith(mine)}
+    return Survey(root, Layout(cases, left))
 
 
 def _require_used(rules: Rules, layout: Layout) -> None:

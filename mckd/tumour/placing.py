@@ -48,11 +48,15 @@ def usual_grid(headers: Sequence[Header]) -> Header:
     return max(headers, key=lambda a: sum(near_place(a.grid, b.grid) for b in headers))
 
 
+class ApartError(CaseError):
+    """The files of a case do not lie on one grid."""
+
+
 def require_alike(odd: Header, usual: Header) -> None:
     """Refuse a file whose grid is not nearly that of another.
 
     Raises:
-        CaseError: other directions, other voxels, another place.
+        ApartError: other directions, other voxels, another place.
     """
     a, b = odd.grid.canonical, usual.grid.canonical
     directions = (a.affine[:3, :3] / a.spacing_mm * b.affine[:3, :3] / b.spacing_mm).sum(0)
@@ -65,9 +69,9 @@ def require_alike(odd: Header, usual: Header) -> None:
         raise not_alike(odd, usual)
 
 
-def not_alike(odd: Header, usual: Header) -> CaseError:
+def not_alike(odd: Header, usual: Header) -> ApartError:
     """Two files that were not made for one case."""
-    return CaseError(
+    return ApartError(
         f"{odd.name} does not lie on the same grid as {usual.name}: "
         f"{difference(odd.grid, usual.grid)}. Register and resample all files to one grid first."
     )

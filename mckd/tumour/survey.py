@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mckd.tumour.layout import Layout, Rules, layout_of
@@ -34,36 +34,40 @@ _CONVERT_DICOM = "DICOM: convert it with dcm2niix -z y"
 
 @dataclass(frozen=True)
 class Survey:
-    """root: what was looked through. layout: cases, and {relative path: why} of all else."""
+    """root: what was looked through. layout: cases, and {relative path: why} of all else. dicom:
+    {folder: its DICOM files}, relative paths; of a folder's the layout has one line, `FOLDER/*`.
+    """
 
     root: Path
     layout: Layout
+    dicom: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def survey(root: Path, rules: Rules | None = None, skip: Path | None = None) -> Survey:
     """Look through a folder, but for `skip`."""
     images: list[str] = []
     left: dict[str, str] = {}
-    dicom: Counter[str] = Counter()
+    dicom: dict[str, list[str]] = defaultdict(list)
     for path, why in _walk(root, skip):
         relative = path.relative_to(root).as_posix()
         if why:
             left[relative] = why
         elif stem_of(path.name) is not None:
             images.append(relative)
-        elif _is_dicom(path):
-            dicom[path.parent.relative_to(root).as_posix()] += 1
+        elif is_dicom(path):
+            dicom[path.parent.relative_to(root).as_posix()].append(relative)
         else:
             found = next(
                 (w for ends, w in _CONVERT.items() if path.name.lower().endswith(ends)), ""
             )
             if found:
                 left[relative] = found
-    for folder, count in dicom.items():
-        files = "1 file" if count == 1 else f"{count} files"
+    for folder, held in dicom.items():
+        files = "1 file" if len(held) == 1 else f"{len(held)} files"
         left[f"{folder}/*"] = f"{_CONVERT_DICOM} ({files})"
     layout = layout_of(images, rules, _channels(root, images), root.resolve().name)
-    return Survey(root, Layout(layout.cases, {**layout.left, **left}))
+    scans = {folder: tuple(held) for folder, held in dicom.items()}
+    return Survey(root, Layout(layout.cases, {**layout.left, **left}), scans)
 
 
 def _walk(root: Path, skip: Path | None) -> Iterator[tuple[Path, str]]:
@@ -104,7 +108,8 @@ def _walk(root: Path, skip: Path | None) -> Iterator[tuple[Path, str]]:
                 yield path, ""
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its name, or if that has no ending, by how it begins."""
     if path.name.lower().endswith(_DICOM) or path.name == "DICOMDIR":
         return True
     if path.suffix and not path.suffix[1:].isdigit():

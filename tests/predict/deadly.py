@@ -7,13 +7,14 @@ import os
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mckd.predict.works import Work, works_of
+from mckd.predict.opening import Reach, Wishes, Work
+from mckd.predict.works import FilesWork, works_of
 from mckd.tumour.layout import Layout
 
 
 @dataclass(frozen=True)
-class Deadly(Work):
-    def read(self, anyway: bool) -> NoReturn:
+class Deadly(FilesWork):
+    def open(self, wishes: Wishes, reach: Reach) -> NoReturn:
         os._exit(9)
 
 

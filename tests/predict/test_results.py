@@ -190,7 +190,7 @@ def test_images_unlike_the_training_are_held_back_unless_asked_for(
     noise = np.random.default_rng(0).integers(20, 200, small_heads.SHAPE)
     skull_on = (small_heads.volume("t1") + noise).astype(np.int16)
     small_heads.save(tmp_path / "head" / "x_t1.nii.gz", skull_on)
-    code, out = predict(tmp_path / "head", anyway=False)
+    code, out = predict(tmp_path / "head", "--prepare", "never", anyway=False)
     said = capsys.readouterr()
     assert code == 3
     assert said.out == ""

@@ -1,0 +1,147 @@
+"""python -m mckd predict on what a scanner wrote: DICOM of one person, of several, of nobody."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+
+from mckd.predict.studies import StudyWork, studies_of
+from mckd.predict.works import survey
+from mckd.tumour import read_case
+from mckd.tumour.layout import Rules
+from tests import small_heads
+from tests.clinic.written import PLANS, heads, write_study
+from tests.predict.results import ROOT, contents, names_in, table
+
+hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    """T1c of a bundled synthetic head as DICOM, skull-stripped, voxels of 1 mm."""
+    case = read_case(ROOT / "assets" / "tumour" / "phantom_b", reference=False)
+    affine = case.grid.canonical.affine.copy()
+    affine[:3, 3] = affine[:3] @ [*case.brain.start, 1]
+    plan = replace(PLANS["t1c"], plane="axial", tilt_deg=(0, 0, 0))
+    folder = tmp_path_factory.mktemp("scans")
+    head = case.brain.crop(case.volumes["t1c"])
+    write_study(folder, {"t1c": head}, affine, {"t1c": plan})
+    return folder
+
+
+def lay(source: Path, *places: Path) -> None:
+    for place in places:
+        shutil.copytree(source, place, copy_function=shutil.copyfile)
+
+
+def test_a_folder_of_patients(predict, scans, tmp_path, capsys) -> None:
+    lay(scans / "002", tmp_path / "in" / "P1" / "visit")
+    localizer = tmp_path / "in" / "P2"
+    localizer.mkdir(parents=True)
+    for path in sorted((scans / "002").iterdir())[:3]:
+        one = dcmread(path)
+        one.StudyInstanceUID = "1.2.3.4"
+        one.save_as(localizer / path.name)
+    small_heads.save_case(tmp_path / "in" / "P3", words=("t2",), reference=False)
+    code, out = predict(tmp_path / "in", "--dicom-seg", "--names")
+    said = capsys.readouterr()
+    assert code == 1
+    assert [line.partition(":")[0] for line in said.out.splitlines()] == ["P3", "P1/visit"]
+    assert "P1/visit: 2 t1_mprage_sag_p2_iso_KM is taken for T1c: its name says" in said.err
+    assert "P2: There is no" in said.err
+    assert "2 of 3 cases" in said.err
+
+    done = out / "P1" / "visit"
+    masks = {"masks/P1_visit_mckd_t1c.nii.gz", "native/t1c.nii.gz", "dicom/t1c.dcm"}
+    assert names_in(done) >= masks
+    assert not (out / "P3" / "native").exists()
+    for name, data in contents(done).items():
+        assert (b"Nobody" in data) == name.startswith("dicom/"), name
+    used = {row["file"]: (row["results"], row["used_as"]) for row in table(out / "files.csv")}
+    assert used["P1/visit/*"] == ("P1/visit", "dicom")
+    assert {row["case"] for row in table(out / "figures.csv")} == {"P1/visit", "P3"}
+    holds_the_same(done, "t1c")
+
+
+def holds_the_same(folder: Path, slot: str) -> None:
+    """Whole tumour has the same volume and middle in the mask, on the slices and as DICOM-SEG."""
+    (mask,) = (folder / "masks").iterdir()
+    found = hd.seg.segread(folder / "dicom" / f"{slot}.dcm")
+    volume = found.get_volume(segment_numbers=[3], combine_segments=False)
+    places = [(volume.array[..., 0] > 0, np.diag([-1, -1, 1, 1]) @ volume.affine)]
+    for path in (mask, folder / "native" / f"{slot}.nii.gz"):
+        image = nibabel.load(path)
+        places.append((np.asarray(image.dataobj) > 0, image.affine))
+    ml = [here.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000 for here, affine in places]
+    middles = [affine @ [*np.argwhere(here).mean(axis=0), 1] for here, affine in places]
+    assert min(ml) > 1
+    assert ml == pytest.approx([ml[0]] * 3, rel=0.01)
+    for middle in middles[1:]:
+        assert middle == pytest.approx(middles[0], abs=0.1)
+
+
+def test_dicom_that_nobody_may_prepare(predict, scans, tmp_path, capsys) -> None:
+    lay(scans, tmp_path / "in")
+    assert predict(tmp_path / "in", "--prepare", "never")[0] == 2
+    assert "dcm2niix" in capsys.readouterr().err
+
+
+# ---- which files are one examination
+
+
+def found_below(folder: Path) -> dict[str, StudyWork]:
+    works, left = studies_of(folder, (folder,), "top", survey(folder).dicom, Rules())
+    assert not left
+    return {work.name: work for work in works}
+
+
+@pytest.fixture(scope="module")
+def thick(tmp_path_factory) -> Path:
+    """A small study of thick slices, of 2024."""
+    folder = tmp_path_factory.mktemp("thick")
+    given = {slot: heads()[slot] for slot in ("t1", "t2")}
+    write_study(folder, given, small_heads.affine(), coarser=3.0)
+    return folder
+
+
+def test_folders_of_one_examination_are_one_case(thick, tmp_path) -> None:
+    lay(thick, tmp_path / "P1")
+    (name,) = found_below(tmp_path)
+    assert name == "P1"
+    assert len(found_below(tmp_path)["P1"].paths) == len([*thick.rglob("IM*")])
+    assert [*found_below(tmp_path / "P1")] == ["top"]
+
+
+def test_several_examinations_in_one_folder_are_told_apart_oldest_first(thick, tmp_path) -> None:
+    for path in thick.rglob("IM*"):
+        for year in (2025, 2023):
+            one = dcmread(path)
+            one.StudyInstanceUID = f"1.2.3.{year}"
+            one.AcquisitionDate = f"{year}0102"
+            one.SOPInstanceUID = generate_uid()
+            one.save_as(tmp_path / f"{path.parent.name}_{year}_{path.name}.dcm")
+    found = found_below(tmp_path)
+    assert [*found] == ["top/study-1", "top/study-2"]
+    assert all("_2023_" in path for path in found["top/study-1"].paths)
+    assert all("_2025_" in path for path in found["top/study-2"].paths)
+    assert len({work.source for work in found.values()}) == 2
+
+
+def test_an_archive_is_one_case(predict, thick, tmp_path, capsys) -> None:
+    """Its two series are thick and small: the sentence is that of the preparation."""
+    with zipfile.ZipFile(tmp_path / "P7.zip", "w") as packed:
+        for path in thick.rglob("IM*"):
+            packed.write(path, path.relative_to(thick))
+    code, out = predict(tmp_path / "P7.zip", "--map", "*t1*=none", "--map", "*t2*=none")
+    assert code == 1
+    assert "P7: There is no FLAIR, T1, T1c or T2 among its series." in capsys.readouterr().err
+    (row,) = table(out / "index.csv")
+    assert (row["case"], row["state"]) == ("P7", "failed")
