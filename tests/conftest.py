@@ -56,6 +56,24 @@ def brats() -> Path:
     return found
 
 
+@pytest.fixture(scope="session")
+def dicom() -> Path:
+    """Archives of real DICOM series of several vendors."""
+    found = real_data("dicom", "*.zip")
+    if found is None:
+        pytest.skip("There is no folder data/dicom with archives of DICOM series here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def clinical() -> Path:
+    """Heads as a hospital has them: with skull, thick slices, each series on its own grid."""
+    found = real_data("clinical", "*/*.nii.gz")
+    if found is None:
+        pytest.skip("There is no folder data/clinical with heads as hospitals have them here")
+    return found
+
+
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
     """`with full_disk():` no file of this process can grow beyond 4 kB; the system refuses it."""

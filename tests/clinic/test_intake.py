@@ -1,24 +1,38 @@
+"""From folders, archives and files to a study, and each series where it lies in the patient."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
+from mckd.clinic import intake
 from mckd.clinic.intake import read_study
+from mckd.clinic.series import Series, StudyError
 from mckd.tumour.naming import SEQUENCES
 from tests import small_heads
-from tests.clinic.written import Written, heads, write_study
+from tests.clinic.written import PLANS, Written, heads, write_series, write_study
+
+AFFINE = small_heads.affine()
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Written]]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, write_study(folder, heads(), small_heads.affine(), coarser=2.0)
+    return folder, write_study(folder, heads(), AFFINE, coarser=2.5)
 
 
 def test_each_series_lies_where_it_was_written(written: tuple[Path, dict[str, Written]]) -> None:
     folder, truth = written
     study = read_study(folder)
     assert set(study.chosen) == set(SEQUENCES)
+    assert study.aside == {}
     for slot, key in study.chosen.items():
         series, there = study[key], truth[slot]
         assert series.grid.shape == there.shape
@@ -31,8 +45,171 @@ def test_each_series_lies_where_it_was_written(written: tuple[Path, dict[str, Wr
 def test_the_tumour_is_on_the_side_where_it_was(written: tuple[Path, dict[str, Written]]) -> None:
     """In every series its middle lies at the place in mm that the head has it at."""
     study = read_study(written[0])
-    there = small_heads.affine() @ [*small_heads.CENTRE, 1]
+    there = AFFINE @ [*small_heads.CENTRE, 1]
+    assert there[0] > 20  # on the patient's right
     for slot in ("flair", "t1c"):
         series = study[study.chosen[slot]]
         bright = np.argwhere(series.voxels > 600).mean(axis=0)
         assert series.grid.affine @ [*bright, 1] == pytest.approx(there, abs=1.0)
+
+
+def converted(folder: Path, out: Path) -> list[nibabel.Nifti1Image]:
+    """What dcm2niix makes of a folder; another implementation of DICOM's geometry."""
+    program = shutil.which("dcm2niix") or pytest.importorskip("dcm2niix").bin
+    out.mkdir()
+    done = [program, "-b", "n", "-z", "n", "-f", "%s_%e_%r", "-o", str(out), str(folder)]
+    subprocess.run(done, check=True, capture_output=True)
+    return [nibabel.load(path) for path in sorted(out.glob("*.nii"))]
+
+
+def same_as_dcm2niix(series: Series, images: list[nibabel.Nifti1Image]) -> bool:
+    """Whether one of them has the same values in the same places of the patient."""
+    values = series.grid.to_canonical(series.voxels)
+    affine = series.grid.canonical.affine
+    return any(
+        image.shape == values.shape
+        and np.abs(image.affine - affine).max() < 1e-3
+        and np.abs(np.asarray(image.dataobj, np.float32) - values).max() <= 1e-6 * values.max()
+        for image in map(nibabel.as_closest_canonical, images)
+    )
+
+
+def test_dcm2niix_reads_the_same(written: tuple[Path, dict[str, Written]], tmp_path: Path) -> None:
+    """Oblique, in three planes, thin and thick."""
+    images = converted(written[0], tmp_path / "out")
+    study = read_study(written[0])
+    assert len(study.series) == 4
+    assert all(same_as_dcm2niix(series, images) for series in study.series)
+
+
+@pytest.mark.parametrize(
+    ("archive", "studies"), [("philips_t1_classic_enhanced", 2), ("siemens_t1", 1)]
+)
+def test_dcm2niix_reads_the_same_of_real_series(
+    dicom: Path, tmp_path: Path, archive: str, studies: int
+) -> None:
+    """Siemens, and Philips as classic and as enhanced files."""
+    with zipfile.ZipFile(dicom / f"{archive}.zip") as packed:
+        packed.extractall(tmp_path / "in")
+    images = converted(tmp_path / "in", tmp_path / "out")
+    for number in range(studies):
+        for series in read_study(tmp_path / "in", study=number).series:
+            assert same_as_dcm2niix(series, images)
+
+
+REAL = {
+    "enhanced_multiframe": [{}, {}],
+    "not_a_head": [{}],
+    "philips_study": [{"1301 ADNI_Sag3D MPRAGE": "t1"}],
+    "philips_t1_classic_enhanced": [
+        {"201 T1W_TSE_Sno_CSno_CSAIno": "t1", "501 T1W_TSE_Sno_CSno_CSAI2": "t1"},
+        {"401 T1W_FFE_Sno_CS2": "t1", "501 T1W_FFE_Sno_CS4": "t1"},
+    ],
+    "siemens_t1": [{"5 SAG MPRAGE 220 FOV": "t1"}],
+}
+
+
+@pytest.mark.parametrize("archive", REAL)
+def test_real_series_have_their_roles(dicom: Path, archive: str) -> None:
+    """All else in these archives (localizers, ASL, field maps, fMRI, six slices of a heart) is set
+    aside with a reason."""
+    for number, expected in enumerate(REAL[archive]):
+        study = read_study(dicom / f"{archive}.zip", study=number)
+        told = {s.name: s.role.slot for s in study.series if s.role.slot and s.role.sure}
+        assert told == expected
+        assert study.others == len(REAL[archive]) - 1
+        assert all(study.aside.values())
+
+
+def test_one_file_each_of_48_series_is_refused_with_reasons(dicom: Path) -> None:
+    study = read_study(dicom / "vendors_headers.zip")
+    assert study.chosen == {}
+    assert study.others == 46
+    assert "colour" in study.aside["0001.dcm"]
+
+
+def test_a_raw_clinical_study_needs_no_question(clinical: Path) -> None:
+    study = read_study(clinical / "glioma_raw")
+    assert {slot: study[key].name for slot, key in study.chosen.items()} == {
+        "flair": "AX_FLAIR.nii.gz",
+        "t1": "AX_T1.nii.gz",
+        "t1c": "AX_T1_POST_GAD.nii.gz",
+        "t2": "AX_T2.nii.gz",
+    }
+
+
+def test_the_newest_study_first(tmp_path: Path) -> None:
+    some = {"flair": heads()["flair"]}
+    for date in ("20230101", "20250601", "20240305"):
+        write_study(tmp_path / date, some, AFFINE, date=date, coarser=4.0)
+    newest = read_study(tmp_path)
+    assert newest.others == 2
+    dates = [read_study(tmp_path, study=k).series[0].files[0].parts[-3] for k in range(3)]
+    assert dates == ["20250601", "20240305", "20230101"]
+    with pytest.raises(StudyError, match="no study number 3"):
+        read_study(tmp_path, study=3)
+
+
+def test_nifti_beside_dicom(tmp_path: Path) -> None:
+    write_study(tmp_path, {"flair": heads()["flair"]}, AFFINE, coarser=3.0)
+    small_heads.save(tmp_path / "case_t2.nii.gz", heads()["t2"])
+    small_heads.save(tmp_path / "case_adc.nii.gz", heads()["t1"])
+    study = read_study(tmp_path)
+    assert set(study.chosen) == {"flair", "t2"}
+    t2 = study[study.chosen["t2"]]
+    assert not t2.dicom
+    assert np.array_equal(t2.grid.to_canonical(t2.voxels), heads()["t2"].astype(np.float32))
+
+
+def test_an_archive_lasts_as_long_as_its_study(
+    written: tuple[Path, dict[str, Written]], tmp_path: Path
+) -> None:
+    packed = shutil.make_archive(str(tmp_path / "study"), "zip", written[0])
+    study = read_study(packed)
+    assert set(study.chosen) == set(SEQUENCES)
+    path = study.series[0].files[0]
+    assert path.is_file()
+    del study
+    assert not path.exists()
+
+
+def test_of_two_that_show_the_same_the_better_is_proposed(tmp_path: Path) -> None:
+    """A 3-D series of thin slices before thick ones that were taken first."""
+    thick = replace(PLANS["flair"], plane="axial", step_mm=2.5, description="FLAIR tra")
+    thick = replace(thick, header={**thick.header, "MRAcquisitionType": "2D"})
+    about = {"StudyInstanceUID": "1.2.3", "StudyDate": "20240305"}
+    head = heads()["flair"]
+    for number, plan in ((2, thick), (3, PLANS["flair"])):
+        more = {**about, "SeriesNumber": number, "AcquisitionTime": f"10{number}000"}
+        write_series(tmp_path, head, AFFINE, plan, more, coarser=2.5)
+    study = read_study(tmp_path)
+    assert [series.role.slot for series in study.series] == ["flair", "flair"]
+    assert study[study.chosen["flair"]].name == "3 t2_space_dark-fluid_sag_p2_iso"
+
+
+def test_a_damaged_series_is_set_aside_and_the_others_stay(
+    written: tuple[Path, dict[str, Written]], tmp_path: Path
+) -> None:
+    folder, truth = written
+    shutil.copytree(folder, tmp_path / "study")
+    bad = tmp_path / "study" / truth["t2"].files[3].relative_to(folder)
+    bad.write_bytes(bad.read_bytes()[:-50])
+    study = read_study(tmp_path / "study")
+    assert set(study.chosen) == {"flair", "t1", "t1c"}
+    assert study.aside == {"4 t2_tse_cor": "its pixels are damaged or cut short; export it again"}
+
+
+def test_voxels_beyond_the_room_are_read_again(
+    written: tuple[Path, dict[str, Written]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "KEPT_BYTES", 0)
+    folder, truth = written
+    study = read_study(folder)
+    for slot, key in study.chosen.items():
+        assert np.array_equal(study[key].voxels, truth[slot].stored.astype(np.float32))
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(StudyError, match="There is no MRI series here"):
+        read_study(tmp_path)

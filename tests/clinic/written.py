@@ -21,7 +21,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MRImageStorage,
     generate_uid,
 )
@@ -299,15 +301,19 @@ def enhanced(written: Written, path: Path, orientation_in_each: bool = False) ->
             setattr(items[0], RENAMED.get(element.keyword, element.keyword), element.value)
             setattr(place, group, items)
         elif element.keyword not in PER_SLICE:
-            whole.add(element)
+            whole.add(copy.copy(element))
     whole.SOPClassUID, whole.SOPInstanceUID = EnhancedMRImageStorage, generate_uid()
     whole.NumberOfFrames = len(slices)
     whole.SharedFunctionalGroupsSequence = [shared]
     frames = []
+    spatial = [dcmread(file).SOPInstanceUID for file in written.files]
     for one in slices:
-        position, frame = Dataset(), copy.deepcopy(in_each)
+        position, content, frame = Dataset(), Dataset(), copy.deepcopy(in_each)
         position.ImagePositionPatient = one.ImagePositionPatient
-        frame.PlanePositionSequence = [position]
+        content.StackID = "1"
+        content.InStackPositionNumber = 1 + spatial.index(one.SOPInstanceUID)
+        content.DimensionIndexValues = [1, content.InStackPositionNumber]
+        frame.PlanePositionSequence, frame.FrameContentSequence = [position], [content]
         frames.append(frame)
     whole.PerFrameFunctionalGroupsSequence = frames
     whole.PixelData = b"".join(one.PixelData for one in slices)
@@ -321,7 +327,14 @@ def save(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> 
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
-    file = FileDataset(path, dataset, file_meta=meta, preamble=b"\0" * 128)
+    file = FileDataset(
+        path,
+        dataset,
+        file_meta=meta,
+        preamble=b"\0" * 128,
+        is_implicit_VR=syntax == ImplicitVRLittleEndian,
+        is_little_endian=syntax != ExplicitVRBigEndian,
+    )
     file.save_as(path, enforce_file_format=True)
 
 

@@ -1,0 +1,118 @@
+"""Pixels as they are stored: plain and compressed, damaged and elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, RLELossless
+
+from mckd.clinic import pixels
+from mckd.clinic.headers import read_frames
+from mckd.clinic.pixels import read_voxels
+from mckd.clinic.series import StudyError
+from mckd.clinic.stacks import Stack, stacked
+from tests import small_heads
+from tests.clinic.written import PLANS, Written, enhanced, save, write_series
+
+ABOUT = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 4}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    folder = tmp_path_factory.mktemp("series")
+    head = small_heads.volume("t2")
+    return write_series(folder, head, small_heads.affine(), PLANS["t2"], ABOUT, coarser=3.0)
+
+
+def stack_of(paths: list[Path]) -> Stack:
+    return stacked([frame for path in paths for frame in read_frames(path)])
+
+
+def compressed(written: Written, folder: Path, syntax: str) -> list[Path]:
+    paths = []
+    for place, file in enumerate(written.files):
+        dataset = dcmread(file)
+        dataset.compress(syntax, generate_instance_uid=False)
+        paths.append(folder / f"{place}")
+        dataset.save_as(paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_compressed_is_the_same_as_plain(written: Written, tmp_path: Path, syntax: str) -> None:
+    stack = stack_of(compressed(written, tmp_path, syntax))
+    assert {frame.syntax for frame in stack.frames} == {syntax}
+    assert np.array_equal(read_voxels(stack), written.stored.astype(np.float32))
+
+
+def test_big_endian(written: Written, tmp_path: Path) -> None:
+    paths = []
+    for place, file in enumerate(written.files):
+        dataset = Dataset()  # that knows nothing of the byte order it was read in
+        for element in dcmread(file):
+            dataset.add(element)
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+        dataset["PixelData"].VR = "OW"
+        paths.append(tmp_path / f"{place}")
+        save(dataset, paths[-1], ExplicitVRBigEndian)
+    assert np.array_equal(read_voxels(stack_of(paths)), written.stored.astype(np.float32))
+
+
+def test_frames_of_one_file(written: Written, tmp_path: Path) -> None:
+    whole = enhanced(written, tmp_path / "whole.dcm")
+    stack = stack_of(list(whole.files))
+    assert np.array_equal(read_voxels(stack), written.stored.astype(np.float32))
+
+
+def test_each_slice_has_its_own_rescaling(written: Written, tmp_path: Path) -> None:
+    """As Philips writes them: stored values times a slope, plus an intercept."""
+    paths = []
+    for place, file in enumerate(written.files):
+        dataset = dcmread(file)
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1 + place, -10
+        paths.append(tmp_path / f"{place}")
+        save(dataset, paths[-1])
+    stored = np.rint(written.stored / PLANS["t2"].slope)
+    expected = stored * (1 + np.arange(len(paths))) - 10
+    assert np.array_equal(read_voxels(stack_of(paths)), expected.astype(np.float32))
+
+
+def cut(written: Written, folder: Path) -> Stack:
+    paths = []
+    for place, file in enumerate(written.files):
+        data = file.read_bytes()
+        paths.append(folder / f"{place}")
+        paths[-1].write_bytes(data[:-100] if place == 2 else data)
+    return stack_of(paths)
+
+
+def test_cut_short(written: Written, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="damaged or cut short"):
+        read_voxels(cut(written, tmp_path))
+
+
+def named(stack: Stack, syntax: str) -> Stack:
+    return Stack(tuple(replace(frame, syntax=syntax) for frame in stack.frames), stack.grid)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.102", "1.2.3"])
+def test_pixels_on_a_server_films_and_unknown_ways(written: Written, syntax: str) -> None:
+    """JPIP refers to an address; it is never asked."""
+    with pytest.raises(StudyError, match="not read here; export it uncompressed"):
+        read_voxels(named(stack_of(list(written.files)), syntax))
+
+
+def test_a_decoder_is_bounded_in_time_and_ends_no_other_process(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = compressed(written, tmp_path, RLELossless)
+    paths[3].write_bytes(paths[3].read_bytes()[:-200])
+    with pytest.raises(StudyError, match="damaged or cut short"):
+        read_voxels(stack_of(paths))
+    monkeypatch.setattr(pixels, "UNPACKING_S", 0.01)
+    with pytest.raises(StudyError, match="too long"):
+        read_voxels(stack_of(paths))

@@ -1,0 +1,112 @@
+"""Slices to volumes: their order, their grid, and what makes none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mckd.clinic.headers import Frame
+from mckd.clinic.series import Facts, StudyError
+from mckd.clinic.stacks import stacked, volumes_of
+
+AXIAL = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # rows to the left, columns to the back
+
+
+def frames(count: int = 20, step: tuple[float, float, float] = (0, 0, 5)) -> list[Frame]:
+    """Axial slices in LPS, from the lowest up."""
+    return [
+        Frame(
+            path=Path(f"{place}"),
+            place=0,
+            study="1",
+            series="2",
+            instance=f"{place}/0",
+            date="20240305",
+            time="101500",
+            number=4,
+            rows=24,
+            columns=16,
+            position=np.array([-100.0, -120.0, -40.0]) + place * np.array(step),
+            directions=AXIAL,
+            pixel_mm=(2.0, 3.0),
+            slope=1.0,
+            inter=0.0,
+            syntax="1.2.840.10008.1.2.1",
+            facts=Facts(),
+            told_apart=(),
+        )
+        for place in range(count)
+    ]
+
+
+def test_the_grid_of_axial_slices_by_hand() -> None:
+    """LPS to RAS+: x and y change their signs. Columns run to the left, rows to the back."""
+    stack = stacked(frames()[::-1])
+    assert stack.grid.shape == (16, 24, 20)
+    expected = [[-2, 0, 0, 100], [0, -3, 0, 120], [0, 0, 5, -40], [0, 0, 0, 1]]
+    assert stack.grid.affine.tolist() == expected
+    assert stack.grid.axes == "LPS"
+    assert [frame.path.name for frame in stack.frames] == [str(place) for place in range(20)]
+
+
+def test_sagittal_slices_run_along_their_normal() -> None:
+    """Rows to the back, columns down: their cross product points to the right."""
+    sagittal = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, -1.0]])
+    turned = [replace(f, directions=sagittal) for f in frames(20, (-4, 0, 0))]
+    stack = stacked(turned)
+    assert stack.grid.axes == "PIR"
+    assert stack.grid.affine[:3, 2].tolist() == [4, 0, 0]
+
+
+def test_slices_that_lean_keep_their_places() -> None:
+    """Each a little further to the back than the one below: the grid leans with them."""
+    leaning = frames(20, (0.0, 0.5, 5.0))
+    stack = stacked(leaning)
+    for k, frame in enumerate(stack.frames):
+        assert stack.grid.affine @ [0, 0, k, 1] == pytest.approx(
+            [-frame.position[0], -frame.position[1], frame.position[2], 1]
+        )
+
+
+def test_positions_that_were_rounded() -> None:
+    rounded = [replace(f, position=np.round(f.position + 0.004, 2)) for f in frames()]
+    assert stacked(rounded).grid.spacing_mm == pytest.approx((2, 3, 5), abs=1e-3)
+
+
+def moved(place: int, by: float) -> list[Frame]:
+    some = frames()
+    some[place] = replace(some[place], position=some[place].position + np.array([0, 0, by]))
+    return some
+
+
+@pytest.mark.parametrize(
+    ("some", "why"),
+    [
+        (frames(7), "too few slices"),
+        (frames()[:8] + frames()[9:], "at least 1 of its slices missing: some lie 10 mm apart"),
+        (moved(9, 1.5), "unevenly, 3.5 to 6.5 mm apart"),
+        (frames() + frames(), "several images at each place .40 at 20."),
+        (frames(20, (0, 4, 5)), "do not lie behind each other"),
+        (frames(20, (0, 0, 1)), "cover too little"),
+        ([replace(f, pixel_mm=(0.0, 0.0)) for f in frames()], "no scan of a head has"),
+        ([replace(f, position=np.zeros(0)) for f in frames()], "where its slices lie"),
+        ([replace(f, directions=AXIAL * 2) for f in frames()], "right angles"),
+    ],
+)
+def test_what_makes_no_volume(some: list[Frame], why: str) -> None:
+    with pytest.raises(StudyError, match=why):
+        stacked(some)
+
+
+def test_a_series_of_several_volumes_comes_apart() -> None:
+    other = [replace(f, told_apart=("echo 2",), instance=f"{f.instance}b") for f in frames()]
+    wider = [replace(f, columns=32, instance=f"{f.instance}c") for f in frames()]
+    parts = volumes_of([*frames(), *other, *wider])
+    assert [len(part) for part in parts] == [20, 20, 20]
+
+
+def test_the_same_image_twice_is_taken_once() -> None:
+    assert [len(part) for part in volumes_of([*frames(), *frames()])] == [20]
