@@ -69,6 +69,7 @@ def add_commands(commands: Any, table: str) -> None:
     _add_figures(commands.add_parser("figures", help="draw figures of the paper"))
     _add_bench(commands.add_parser("bench", help="time the bundled models"))
     _add_bundle(commands.add_parser("bundle", help="put a finished run into checkpoints"))
+    _add_export(commands.add_parser("export", help="write a model as ONNX files"))
     _add_space(commands.add_parser("space", help="write the app as a folder for a Space"))
 
 
@@ -167,6 +168,14 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         help="also write mckd-NAME there, a repository for the Hugging Face Hub (default: none)",
     )
     parser.set_defaults(action=Later("train.bundle", "bundle"))
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="a model.safetensors (required)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="a folder (required)")
+    parser.set_defaults(action=Later("train.export", "export"))
 
 
 def _add_space(parser: argparse.ArgumentParser) -> None:

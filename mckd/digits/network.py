@@ -85,6 +85,10 @@ class DigitNetwork(MissingModalityNetwork):
             [one_scale(encoder) for encoder in self.encoders.values()], inputs, present
         )
 
+    def encode_one(self, x: Tensor, modality: int) -> tuple[Tensor, ...]:
+        feature: Tensor = self.encoders[self.modalities[modality]](x)
+        return (feature,)
+
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         logits: Tensor = self.head(features[0].flatten(1))
         return logits

@@ -88,14 +88,7 @@ class TableClassifier(Pretrained):
             raise CheckpointError(f"{path.name} was not trained on tables.")
         try:
             columns, target = columns_of(checkpoint), Target.from_json(header["target"])
-            settings = header["settings"]
-            parts = TableParts(
-                inputs={m: c.width for m, c in columns.items()},
-                outputs=target.outputs,
-                hidden=settings["hidden"],
-                channels=settings["width"],
-                dropout=settings["dropout"],
-            )
+            parts = parts_of(checkpoint)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path.name} does not fit this version.") from error
         network, weights = rebuild(checkpoint, parts)
@@ -281,6 +274,22 @@ def fingerprints(rows: Rows) -> Tensor:
             digest.update((x[k].numpy().round(3) + 0).tobytes())  # -0 is 0
         found.append(int.from_bytes(digest.digest()[:8], "little", signed=True))
     return torch.tensor(found, dtype=torch.int64)
+
+
+def parts_of(checkpoint: Checkpoint) -> TableParts:
+    """What the network of a checkpoint is built from.
+
+    Raises:
+        KeyError, TypeError, ValueError: its header is of another version.
+    """
+    settings = checkpoint.header["settings"]
+    return TableParts(
+        inputs={m: columns.width for m, columns in columns_of(checkpoint).items()},
+        outputs=Target.from_json(checkpoint.header["target"]).outputs,
+        hidden=settings["hidden"],
+        channels=settings["width"],
+        dropout=settings["dropout"],
+    )
 
 
 def columns_of(checkpoint: Checkpoint) -> dict[str, Columns]:
