@@ -5,8 +5,8 @@
     low, high = centre + scale * tails.low, centre + scale * tails.high
 
 Split conformal prediction (Vovk, Gammerman, Shafer 2005; Lei et al., JASA 2018) with errors that
-are normalised by a scale known beforehand (Papadopoulos et al. 2011). The only assumption is that
-a new case is exchangeable with those of the calibration; of other cases it promises nothing.
+are normalised by a scale known beforehand (Papadopoulos et al. 2011). The assumption is that a new
+case is exchangeable with those of the calibration; of other cases it promises nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+NARROWEST = 0.15
+"""The unit of one side is at least this share of that of both: few errors may lie on it."""
+
 
 @dataclass(frozen=True)
 class Tails:
-    """How far the truth lies below and above a centre, in its scale: low <= high.
+    """How far the truth lies below and above a centre, in its scale: low <= 0 <= high.
 
-    Infinite where there are too few errors to promise anything: 19 give both ends at 90 %.
+    Infinite where there are too few errors to promise anything: at 90 % it takes 9.
     """
 
     low: float
@@ -37,13 +40,28 @@ def signed_errors(truths: Floats, centres: Floats, scales: Floats) -> Floats:
     return np.asarray((truths - centres) / scales, np.float64)
 
 
-def tails_of(errors: Sequence[float] | Floats, level: float) -> Tails:
-    """Both ends of an interval that holds the truth of a new case with at least this chance.
+def tails_of(errors: Floats, level: float) -> Tails:
+    """Both ends of an interval that holds the truth of a new case with this chance.
 
-    Each side may fail with half of 1 - level.
+    Errors may be larger on one side, so each side has a unit of its own (`units_of`), and one rank
+    is taken of all errors in their units. The units are learned from the same errors: what that
+    does to the promise has to be measured on cases that were left out.
     """
-    miss = (1 - level) / 2
-    return Tails(-upper_quantile(-np.asarray(errors), 1 - miss), upper_quantile(errors, 1 - miss))
+    down, up = units_of(errors, level)
+    reach = upper_quantile(in_units(errors, down, up), level)
+    return Tails(-reach * down, reach * up)
+
+
+def units_of(errors: Floats, level: float) -> tuple[float, float]:
+    """Of errors below and above 0: a quantile of each side's, both above 0."""
+    least = max(NARROWEST * float(np.quantile(np.abs(errors), level)), 1e-9)
+    below, above = (float(np.quantile(side, level)) for side in (-errors, errors))
+    return max(below, least), max(above, least)
+
+
+def in_units(errors: Floats, down: float, up: float) -> Floats:
+    """How far each error lies from 0 in the unit of its side, (n,)."""
+    return np.where(errors < 0, -errors / down, errors / up)
 
 
 def upper_quantile(values: Sequence[float] | Floats, level: float) -> float:

@@ -7,12 +7,13 @@
 its own beside it. Without that file, or with one of other weights, there is no interval.
 
 A region's interval is split conformal (see `mckd.conformal`): around the volume drawn, in units of
-the error to be expected from what the prediction itself says of how sure it is (`features`). Both
-ends are those of cases that have the region. Whether the region is there at all is a question of
-its own: unless what is drawn looks surer than in 95 % of the cases without the region, 0 is in the
-interval. So each holds the truth in 90 % of the cases that have the region and in 95 % of those
-that have not, as long as a case is like those of the calibration. Where real cases were found to
-differ from synthetic ones, the interval of a real case is stretched by as much.
+the error to be expected from what the prediction itself says of how sure it is (`features`). Its
+ends come from cases that have the region. Whether the region is there at all is a question of its
+own: unless what is drawn looks surer than in 95 % of the cases without the region, 0 is in the
+interval. So it is meant to hold the truth in 90 % of the cases that have the region and in 95 % of
+those that have not, as long as a case is like those of the calibration; how often it did is in the
+card. Where real cases were found to differ from synthetic ones, the interval of a real case is
+stretched by as much.
 """
 
 from __future__ import annotations

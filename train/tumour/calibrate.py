@@ -168,7 +168,7 @@ def _told(cases: Sequence[Measured], s: int, k: int, weights: tuple[float, ...])
     least = upper_quantile(without, 1 - (1 - LEVEL) / 2)
     voxels = np.sum([case.voxels[s, k] for case in cases], 0)
     curve = fit_curve(PROBABILITIES, voxels[0], voxels[1])
-    return Told(min(tails.low, 0.0), max(tails.high, 0.0), min(least, 1.0), curve)
+    return Told(tails.low, tails.high, min(least, 1.0), curve)
 
 
 def _stretch(cases: Sequence[Measured], k: int, real: Sequence[Score]) -> float:
