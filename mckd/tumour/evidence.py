@@ -63,8 +63,8 @@ def no_tumour(volume_ml: float, interval: tuple[float, float] | None) -> str:
         return f"No tumour found.{most}"
     if interval and not interval[0]:
         return (
-            "No tumour found for certain: what is outlined looks no surer than in heads without a "
-            "tumour, so its range begins at 0."
+            "No tumour found that is certain: what is outlined looks no surer than in heads "
+            "without a tumour, so its range begins at 0."
         )
     return ""
 

@@ -150,7 +150,7 @@ def test_every_export_says_what_the_model_is_for_and_what_to_doubt(make, case) -
 def test_the_pdf_of_ranges(ranged) -> None:
     first = " ".join(text_of(report(ranged)["report.pdf"])[0].split())
     assert "(1.0 to 3.5)" in first
-    assert "No tumour found for certain" in first
+    assert "No tumour found that is certain" in first
     assert "Measured on invented cases." in first
 
 

@@ -96,7 +96,7 @@ class TestRanges:
         assert (row["volume_low_ml"], row["volume_high_ml"]) == ("0.0", "20.5")
         whole = json.loads(figures_json(ranged))
         assert whole["subsets"][-1]["regions"]["tc"]["volume_low_ml"] == 2
-        assert whole["subsets"][-1]["no_tumour"].startswith("No tumour found for certain")
+        assert whole["subsets"][-1]["no_tumour"].startswith("No tumour found that is certain")
         assert whole["meaning"]["volume_low_ml"] == "Measured on invented cases."
 
     def test_are_empty_without_a_calibration(self, subject) -> None:

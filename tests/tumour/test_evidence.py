@@ -63,7 +63,7 @@ class TestNoTumour:
         assert no_tumour(0.0, (0.0, 3.4)) == "No tumour found. Up to 3 mL cannot be ruled out."
 
     def test_what_is_outlined_may_be_nothing(self):
-        assert no_tumour(19.0, (0.0, 40.0)).startswith("No tumour found for certain")
+        assert no_tumour(19.0, (0.0, 40.0)).startswith("No tumour found that is certain")
 
     def test_there_is_one(self):
         assert no_tumour(19.0, (12.0, 40.0)) == no_tumour(19.0, None) == ""

@@ -32,6 +32,7 @@ from mckd.tumour import REGIONS, CaseError, find_cases
 from mckd.tumour.calibration import (
     LEVEL,
     NEAR_ML,
+    PLAIN,
     Calibration,
     Told,
     beside,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 PARTS = 10
 RIDGE = 1.0
-FEWEST = 40
+FEWEST = 30
 """Cases that have a region, for both ends of an interval to be more than a guess."""
 
 Array = npt.NDArray[np.float64]
@@ -124,15 +125,20 @@ def about(cases: Sequence[Measured]) -> str:
 # ---- fitting
 
 
-def fit(cases: Sequence[Measured], told_of: str, real: Sequence[Score] = ()) -> Calibration:
+def fit(
+    cases: Sequence[Measured], told_of: str, real: Sequence[Score] = (), curves: bool = True
+) -> Calibration:
     """The calibration that these cases give.
 
-    real: scores of real cases that their checkpoints did not see; how much larger their errors are
-    than those of `cases` is by how much intervals of real cases are stretched.
+    curves: of probabilities too; intervals need none, and they take most of the time. real: scores
+    of real cases that their checkpoints did not see; how much larger their errors are than those of
+    `cases` is by how much intervals of real cases are stretched.
     """
     weights = {region: _weights(cases, k) for k, region in enumerate(REGIONS)}
     told = {
-        subset: {region: _told(cases, s, k, weights[region]) for k, region in enumerate(REGIONS)}
+        subset: {
+            region: _told(cases, s, k, weights[region], curves) for k, region in enumerate(REGIONS)
+        }
         for s, subset in enumerate(SUBSETS)
     }
     stretch = {
@@ -155,7 +161,9 @@ def _weights(cases: Sequence[Measured], k: int) -> tuple[float, ...]:
     return tuple(float(w) for w in np.linalg.solve(x.T @ x + penalty, x.T @ y))
 
 
-def _told(cases: Sequence[Measured], s: int, k: int, weights: tuple[float, ...]) -> Told:
+def _told(
+    cases: Sequence[Measured], s: int, k: int, weights: tuple[float, ...], curves: bool
+) -> Told:
     having = [case for case in cases if case.reference_ml[k]]
     signs = [sign(case, s, k) for case in having]
     errors = signed_errors(
@@ -165,9 +173,12 @@ def _told(cases: Sequence[Measured], s: int, k: int, weights: tuple[float, ...])
     )
     tails = tails_of(errors, LEVEL)
     without = [sign(case, s, k).certainty for case in cases if not case.reference_ml[k]]
-    least = upper_quantile(without, 1 - (1 - LEVEL) / 2)
-    voxels = np.sum([case.voxels[s, k] for case in cases], 0)
-    curve = fit_curve(PROBABILITIES, voxels[0], voxels[1])
+    least_sure = -upper_quantile([-one.certainty for one in signs], LEVEL)
+    least = max(upper_quantile(without, LEVEL), least_sure)
+    curve = PLAIN
+    if curves:
+        voxels, inside = np.sum([case.voxels[s, k] for case in cases], 0)
+        curve = fit_curve(PROBABILITIES, voxels, inside)
     return Told(tails.low, tails.high, min(least, 1.0), curve)
 
 
@@ -213,7 +224,7 @@ def held_out(cases: Sequence[Measured]) -> Array:
     """
     ends = np.zeros((len(cases), len(SUBSETS), len(REGIONS), 2))
     for part in range(PARTS):
-        calibration = fit([c for i, c in enumerate(cases) if i % PARTS != part], "")
+        calibration = fit([c for i, c in enumerate(cases) if i % PARTS != part], "", curves=False)
         for i in range(part, len(cases), PARTS):
             for s, subset in enumerate(SUBSETS):
                 for k, region in enumerate(REGIONS):

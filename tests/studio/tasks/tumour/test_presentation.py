@@ -67,7 +67,7 @@ class TestRanges:
     ) -> None:
         model.intervals = {"wt": (0.0, 15.0)}
         found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))
-        assert found["notes"][0].startswith("No tumour found for certain")
+        assert found["notes"][0].startswith("No tumour found that is certain")
 
 
 def test_a_switch_changes_the_answer_and_says_by_how_much(
