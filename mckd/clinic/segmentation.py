@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +39,19 @@ MEANINGS = {
     "tc": "Enhancing tumour, necrosis and core without enhancement",
     "wt": "Tumour core and oedema or infiltration",
 }
-ASKED_FOR = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
-    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
-)
+ASKED_FOR = """
+    PatientID PatientName PatientBirthDate PatientSex AccessionNumber StudyID StudyDate StudyTime
+""".split()  # noqa: SIM905
 """What every image has to have, if only empty; anonymised files may lack it."""
+_BESIDE = """
+    SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID SeriesNumber
+    FrameOfReferenceUID PositionReferenceIndicator ReferringPhysicianName Modality Manufacturer
+    ManufacturerModelName Rows Columns NumberOfFrames ImagePositionPatient ImageOrientationPatient
+    PixelSpacing SliceThickness SpacingBetweenSlices LossyImageCompression
+    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+""".split()  # noqa: SIM905
+READ: list[Any] = [*ASKED_FOR, *_BESIDE]
+"""All that is read of an image: what else a header says, private elements too, goes nowhere."""
 
 
 class SegmentationError(StudyError):
@@ -99,7 +107,7 @@ def dicom_seg(series: Series, regions: Bools, slot: str, algorithm: Algorithm) -
             content_description=RESEARCH,
             series_description=f"Tumour regions on {SEQUENCE_NAMES[slot]}, research use only",
         )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except Exception as error:  # as above
         raise SegmentationError(
             f"The headers of {series.name} lack what a DICOM-SEG has to refer to; its regions are "
             "NIfTI only."
@@ -117,11 +125,13 @@ def _images(series: Series) -> Sequence[Dataset]:
         SegmentationError: a file is gone or is no longer what was read.
     """
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
     try:
-        images = [dcmread(path, stop_before_pixels=True) for path in series.files]
-    except (OSError, InvalidDicomError, ValueError, EOFError) as error:
+        images = [
+            dcmread(path, stop_before_pixels=True, force=True, specific_tags=READ)
+            for path in series.files
+        ]
+    except Exception as error:  # of a damaged header pydicom raises whatever its parts do
         raise SegmentationError(f"A file of {series.name} can no longer be read.") from error
     if not images:
         raise SegmentationError(f"{series.name} has no files to refer to.")

@@ -25,6 +25,7 @@ from mckd.report.style import (
     WARN_LINE,
     WARN_SOFT,
     film,
+    height_of,
     in_points,
     number,
     swatch,
@@ -52,13 +53,8 @@ def findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
         *_cautions(subject),
         Spacer(1, 4 * mm),
     ]
-    room = HEIGHT - FIRST_TOP - FOOT - sum(map(_height, story)) - 2 * mm
+    room = HEIGHT - FIRST_TOP - FOOT - sum(map(height_of, story)) - 2 * mm
     return [*story, film(pictures["key_slices.png"], room)]
-
-
-def _height(part: Flowable) -> float:
-    """What a part of a page takes, as wide as the text."""
-    return float(part.getSpaceBefore() + part.wrap(TEXT, HEIGHT)[1] + part.getSpaceAfter())
 
 
 def _facts(subject: Subject) -> Table:

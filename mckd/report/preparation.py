@@ -8,12 +8,13 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from reportlab.platypus import Flowable, Paragraph, Table
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.platypus import Flowable, Paragraph, Spacer, Table
 
 from mckd.clinic.series import Prepared
 from mckd.report.drawing import (
     FAINT,
-    FOOT,
     GAP,
     INK,
     PLANES,
@@ -28,7 +29,21 @@ from mckd.report.drawing import (
     scale_bar,
     window_of,
 )
-from mckd.report.style import BODY, HEADING, ITEM, NONE, SMALL, TABLE, WARN, film, in_points
+from mckd.report.drawing import FOOT as LEGEND
+from mckd.report.style import (
+    BODY,
+    FOOT,
+    HEADING,
+    HEIGHT,
+    NONE,
+    SMALL,
+    TABLE,
+    TOP,
+    WARN,
+    film,
+    height_of,
+    in_points,
+)
 from mckd.report.subject import WINDOW, Subject
 from mckd.report.tables import native_of
 from mckd.tumour.geometry import Box, Triple, bounding_box
@@ -37,7 +52,6 @@ from mckd.tumour.nifti import Floats
 
 PICTURE = "preparation.png"
 SQUARE_MM = 25.0  # of the checkerboard
-ROOM = 480  # points, for the picture on its page
 EDGE = "#4ade80"  # of the brain
 UNTOUCHED = "The images were prepared already and are used as they are."
 HOW_TO_CHECK = (
@@ -75,7 +89,7 @@ def check_slices(subject: Subject, prepared: Prepared) -> bytes:
             _view(ax, subject, plane, at)
     where = f"squares of {SQUARE_MM / 10:g} cm"
     figure.text(
-        1 - 2 * GAP, FOOT * 0.55 / figure.get_figheight(), f"Research only  ·  {where}",
+        1 - 2 * GAP, LEGEND * 0.55 / figure.get_figheight(), f"Research only  ·  {where}",
         ha="right", va="center", fontsize=6.5, color=FAINT,
     )  # fmt: skip
     return as_png(figure)
@@ -114,7 +128,7 @@ def _squares(
 def _view(ax: Axes, subject: Subject, plane: Plane, at: Triple) -> None:
     """A square around the head, with letters, a scale, and which slice it is."""
     grid = subject.grid
-    side = max(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True))
+    side = max(n * step for n, step in zip(grid.shape, grid.spacing_mm, strict=True))
     left, right, bottom, top = window_of(grid, plane, Box((0, 0, 0), grid.shape), side)
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
@@ -130,16 +144,18 @@ def _view(ax: Axes, subject: Subject, plane: Plane, at: Triple) -> None:
 def preparation(prepared: Prepared, pictures: Mapping[str, bytes]) -> list[Flowable]:
     """The page of the report. pictures: the PNGs by the names they have in an export."""
     story: list[Flowable] = [Paragraph("How the images were prepared", HEADING), _table(prepared)]
+    story.append(Spacer(1, 1.5 * mm))
     if prepared.untouched:
         return [*story, Paragraph(UNTOUCHED, BODY)]
-    of_all = [f"{step.kind}: {step.said}".capitalize() for step in prepared.steps if not step.slot]
-    of_all.append("Regions are found on one grid, and told on the slices of each series too")
-    story.append(Paragraph(escape(f"{'. '.join(of_all)}."), SMALL))
+    of_all = [f"{s.kind.capitalize()}: {s.said}." for s in prepared.steps if not s.slot]
+    told = "Regions are found on one grid, and told on the slices of each series too."
+    story.append(Paragraph(escape(" ".join([*of_all, told])), BODY))
     troubles = [step.trouble for step in prepared.steps if step.trouble]
-    story += [
-        Paragraph(f"<font color='{WARN.hexval()}'>{escape(t)}</font>", ITEM) for t in troubles
-    ]
-    return [*story, Paragraph(HOW_TO_CHECK, BODY), film(pictures[PICTURE], ROOM)]
+    warned = ParagraphStyle("trouble", BODY, textColor=WARN)
+    story += [Paragraph(escape(trouble), warned) for trouble in troubles]
+    story += [Paragraph(HOW_TO_CHECK, BODY), Spacer(1, 2 * mm)]
+    room = HEIGHT - TOP - FOOT - sum(map(height_of, story)) - 2 * mm
+    return [*story, film(pictures[PICTURE], room)]
 
 
 def _table(prepared: Prepared) -> Table:
@@ -152,12 +168,13 @@ def _table(prepared: Prepared) -> Table:
         lines.append(
             [
                 SEQUENCE_NAMES[slot],
-                " x ".join(f"{mm:.3g}" for mm in native["spacing_mm"]),
+                " x ".join(f"{step:.3g}" for step in native["spacing_mm"]),
                 NONE if thickness is None else f"{thickness:.3g}",
                 f"{native['shape'][2]} {native['plane']}",
                 Paragraph(escape("; ".join(done)), SMALL),
             ]
         )
     table = Table(lines, colWidths=in_points([18, 34, 24, 26, 0]))
-    table.setStyle(TABLE)
+    spaced = [(side, (0, 1), (-1, -1), 2) for side in ("TOPPADDING", "BOTTOMPADDING")]
+    table.setStyle([*TABLE, *spaced])
     return table

@@ -12,7 +12,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
-from reportlab.platypus import Image, Table
+from reportlab.platypus import Flowable, Image, Table
 
 WIDTH, HEIGHT = A4
 SIDE, TOP, FOOT = 18 * mm, 24 * mm, 15 * mm
@@ -67,6 +67,11 @@ def film(png: bytes, room: float = HEIGHT) -> Table:
         ]
     )
     return table
+
+
+def height_of(part: Flowable) -> float:
+    """What a part of a page takes, as wide as the text."""
+    return float(part.getSpaceBefore() + part.wrap(TEXT, HEIGHT)[1] + part.getSpaceAfter())
 
 
 def swatch(region: str) -> Drawing:

@@ -196,6 +196,25 @@ def test_dciodvfy_finds_no_error(source, tmp_path: Path, empty: bool) -> None:
     assert not errors
 
 
+def test_nothing_else_of_a_header_goes_into_it(tmp_path: Path) -> None:
+    """What scanners write against the standard, what is private, and what nobody needs to know."""
+    written = classic(tmp_path, "t2")
+    for path in written.files:
+        image = dcmread(path)
+        image.PregnancyStatus, image.ProcedureCodeSequence = 0, []
+        image.PatientComments, image.PatientAge = "lives alone", "99"
+        image.private_block(0x0011, "SCANNER", create=True).add_new(1, "LO", "secret")
+        image.save_as(path)
+    series = read_study(written.files).series[0]
+    data = dicom_seg(series, regions_on(written), "t2", ALGORITHM)
+    made = dcmread(io.BytesIO(data))
+    assert "PregnancyStatus" not in made
+    assert "ProcedureCodeSequence" not in made
+    assert b"lives alone" not in data
+    assert b"secret" not in data
+    assert made.PatientName == "Nobody^Known"
+
+
 def test_a_reader_may_turn_the_axes_of_a_series(tmp_path: Path) -> None:
     written = classic(tmp_path, "t2")
     regions = regions_on(written)

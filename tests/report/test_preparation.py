@@ -65,7 +65,7 @@ def test_the_report_names_the_preparation_and_the_native_spacing(subject) -> Non
     assert "How the images were prepared" in words
     assert "T1 2.5 x 2.2 x 2.8 2.8 40 axial from voxels of" in words
     assert "T2 2.5 x 2.2 x 5.6 5.6 20 axial turned by 3.1 degrees onto t1" in words
-    assert "Brain: 1383 ml, found by the bundled network in t1." in words
+    assert "Brain: 1383 mL, found by the bundled network in t1." in words
     assert "t2 may not lie on the others." in words
     assert "Doe" not in words
     assert "preparation.png" in files
