@@ -30,7 +30,7 @@ def tab(finished_run: str, page: Any) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def finished_run(studio: Studio) -> str:
     """A finished run in the studio's list, written as a trainer writes it, and one like it."""
-    write_run(studio, "another-run")
+    write_run(studio, "another-run", system="smil")
     return write_run(studio, "a-finished-run")
 
 
@@ -223,7 +223,9 @@ def test_another_run_is_laid_over_in_another_stroke(tab: Tab, finished_run: str)
     page.get_by_role("option", name="another-run").click()
     tab.until(lambda: len(lines(page, "iwv")) == 4, "the lines of both runs")
     assert [line["dash"] for line in lines(page, "iwv")] == ["solid"] * 2 + ["dash"] * 2
-    expect(page.locator("#training-curves .runs")).to_have_text(f"{finished_run}another-run")
+    expect(page.locator("#training-curves .runs")).to_have_text(
+        f"{finished_run}MCKDanother-runSMIL"
+    )
     page.mouse.move(*tab.spot("validation", 0.5))
     expect(page.locator(".panel[data-panel=validation] .hoverlayer")).to_contain_text(
         "Both \u00b7 another-run : 95.0%"

@@ -90,7 +90,7 @@ class Tab:
         self.page.mouse.up()
 
 
-def write_run(studio: Studio, name: str) -> str:
+def write_run(studio: Studio, name: str, system: str = "mckd") -> str:
     folder = studio.runs / name
     folder.mkdir(parents=True)
     with (folder / "records.jsonl").open("w") as records:
@@ -111,7 +111,14 @@ def write_run(studio: Studio, name: str) -> str:
         json.dumps({"state": "finished", "step": 200, "steps": 200, "message": ""})
     )
     (folder / "config.json").write_text(
-        json.dumps({"task": "digits", "preset": "smoke", "note": "<img src=x onerror=alert(1)>"})
+        json.dumps(
+            {
+                "task": "digits",
+                "preset": "smoke",
+                "note": "<img src=x onerror=alert(1)>",
+                "config": {"system": system},
+            }
+        )
     )
     return folder.name
 

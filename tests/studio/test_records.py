@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mckd.studio.services.records import MAX_SERIES, names_of, thin, tidy_row
+from mckd.studio.services.records import MAX_SERIES, names_of, system_of, thin, tidy_row
 from mckd.studio.services.training import Training
 from tests.studio.written import HOSTILE, row, write_run
 
@@ -155,6 +155,14 @@ def test_names_of_curves_are_of_the_run_and_its_task(project: Path) -> None:
     names = Training(project).since("one")["names"]
     assert names["audio"] == {"label": "Voice", "colour": "--mk-digits-audio"}
     assert list(names) == ["visual", "audio", "both"]
+
+
+def test_the_system_of_a_run_is_named_or_left_out(project: Path) -> None:
+    write_run(project)
+    assert Training(project).since("one")["system"] == ""
+    assert system_of({"config": {"system": "shaspec"}}) == "ShaSpec"
+    for odd in ({}, {"config": []}, {"config": {"system": "x"}}, {"config": {"system": ["mckd"]}}):
+        assert system_of(odd) == ""
 
 
 def test_modalities_that_only_the_data_knows_are_drawn_too() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mckd.files.runs import LARGEST_NUMBER, RunFolder, open_plain
 from mckd.files.tables import as_csv
+from mckd.systems import SYSTEMS
 from mckd.tasks import TASKS, about, variable
 
 MAX_POINTS = 1500  # rows sent to a browser at once; longer runs are thinned
@@ -34,7 +35,7 @@ def rows_after(folder: Path, cursor: object = None) -> dict[str, Any]:
 
     `reset` is true where the rows start anew: no cursor yet, or the file under it was replaced (a
     cursor is a byte offset and a checksum of the bytes before it). Then `names` says what is drawn
-    by name: see `names_of`.
+    by name, see `names_of`, and `system` what is trained, "" where the run does not say.
     """
     run, path = RunFolder(folder), folder / RECORDS_NAME
     offset = _open_cursor(path, cursor)
@@ -45,7 +46,10 @@ def rows_after(folder: Path, cursor: object = None) -> dict[str, Any]:
         "cursor": _seal_cursor(path, end),
         "reset": offset == 0,
     }
-    return found if offset else found | {"names": names_of(run.config())}
+    if offset:
+        return found
+    config = run.config()
+    return found | {"names": names_of(config), "system": system_of(config)}
 
 
 def names_of(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -59,6 +63,13 @@ def names_of(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {name: {"label": name, "colour": ""} for name in listed if name not in known} | {
         key: {"label": one.label, "colour": variable(str(task), key)} for key, one in known.items()
     }
+
+
+def system_of(config: Mapping[str, Any]) -> str:
+    """What the system that a run trains is called; "" if it names none that is known."""
+    settings = config.get("config")
+    key = settings.get("system") if isinstance(settings, dict) else None
+    return SYSTEMS[key].label if isinstance(key, str) and key in SYSTEMS else ""
 
 
 def tidy_row(record: object) -> dict[str, Any] | None:

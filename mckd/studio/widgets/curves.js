@@ -14,7 +14,7 @@ const LIVE = new Set(["starting", "running"]);
 
 // --- What is known -------------------------------------------------------------------------------
 
-const another = (id) => ({ id, rows: [], names: {}, cursor: null, status: { state: id ? "loading" : "none" } });
+const another = (id) => ({ id, system: "", rows: [], names: {}, cursor: null, status: { state: id ? "loading" : "none" } });
 let run = another(null);    // the one that is read out
 let over = [];              // others, drawn over it
 

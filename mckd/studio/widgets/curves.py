@@ -29,7 +29,8 @@ def curves(
     state and `appeared` (`run`) when another run went live.
 
     With the first rows of a run comes `names`, which maps the modalities and subsets that are
-    drawn, as records.jsonl spells them, to `{"label", "colour"}`; the colour is a CSS variable.
+    drawn, as records.jsonl spells them, to `{"label", "colour"}`; the colour is a CSS variable;
+    and `system`, what the run trains.
     """
     return widget(
         "curves",

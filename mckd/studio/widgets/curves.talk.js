@@ -36,7 +36,10 @@ async function tick() {
 async function fetchRows(asked) {
   const reply = await server.since({ run: asked.id, cursor: asked.cursor });
   if (!reply || !reply.status || (asked !== run && !over.includes(asked))) return false;
-  if (reply.names) asked.names = reply.names;
+  if (reply.names) {
+    Object.assign(asked, { names: reply.names, system: reply.system });
+    nameRuns();
+  }
   if (reply.reset) asked.rows = [];
   asked.cursor = reply.cursor;
   asked.status = reply.status;
@@ -95,13 +98,14 @@ function show(value) {
   plan(run.id ? 0 : PULSE_MS);
 }
 
-// Which line is whose, where several runs are drawn.
+// Which line is whose, where several runs are drawn, and what each of them trains.
 function nameRuns() {
   $(".runs").hidden = !over.length;
-  $(".runs").replaceChildren(...[run, ...over].map(({ id }, place) => {
+  $(".runs").replaceChildren(...[run, ...over].map(({ id, system }, place) => {
     const named = document.createElement("span"), line = document.createElement("i");
     line.dataset.dash = String(place);
     named.append(line, id || "");
+    if (system) named.append(Object.assign(document.createElement("b"), { textContent: system }));
     return named;
   }));
 }

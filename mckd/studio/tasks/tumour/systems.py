@@ -2,8 +2,8 @@
 when somebody first asks for it.
 
 They segment the case on a desk from any subset of its sequences, one after the other. What is found
-is kept with the case. Features are not: a window is encoded and decoded at once, so that a system
-takes no memory beside the app's own model but its weights.
+is kept with the case. Features are not: a window is encoded and decoded at once, so only weights
+stay in memory.
 """
 
 from __future__ import annotations
