@@ -19,7 +19,11 @@ except ModuleNotFoundError:  # Python 3.10
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-FILES = {"requirements.txt": ("", "clinic"), "tests/requirements.txt": ("test",)}
+FILES = {
+    "requirements.txt": ("", "clinic"),
+    "requirements-clinical.txt": ("hdbet",),
+    "tests/requirements.txt": ("test",),
+}
 HEADER = "# From pyproject.toml, which is where to change it: python .ci/requirements.py\n"
 
 

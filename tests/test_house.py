@@ -22,7 +22,13 @@ UI_ROOMS = re.compile(  # who knows Gradio
     r"mckd/studio/((page|api)\.py|tabs/|widgets/|tasks/[a-z]+/(widgets/|([a-z]+_)?tab\.py|api\.py))"
 )
 SERVE_ONE_TASK = {  # besides its own folders
-    "tumour": ("mckd/clinic/", "mckd/report/", "mckd/__main__.py", "mckd/predict/"),
+    "tumour": (
+        "mckd/clinic/",
+        "mckd/report/",
+        "mckd/__main__.py",
+        "mckd/predict/",
+        "train/clinic/",
+    ),
 }
 
 

