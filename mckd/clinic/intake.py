@@ -178,7 +178,11 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
         held[frame.series].append(frame)
     parts = [part for whole in held.values() for part in volumes_of(whole)]
     parts.sort(key=lambda part: min((f.date, f.time, f.number or 0) for f in part))
-    facts = [replace(part[0].facts, order=order) for order, part in enumerate(parts)]
+    strongest = {uid: max(f.facts.b_value or 0 for f in whole) for uid, whole in held.items()}
+    facts = [  # the image without diffusion weighting of a diffusion series is of one, too
+        replace(part[0].facts, order=order, b_value=strongest[part[0].series] or None)
+        for order, part in enumerate(parts)
+    ]
     drafts: list[_Draft] = []
     left: dict[str, str] = {}
     for place, guess in enumerate(in_time(facts)):

@@ -40,7 +40,12 @@ _KINDS = (
     ("a field map", r"field ?map|\bfield ?mapping|\bb[01] ?(map|ns)?\b|\bgre field|\bphase ?map\b"),
     ("a map or a measure, no image", r"\b(t[12](star)?|r2(star)?|pd|mtr|stiffness) ?map\b|\bquant"),
     ("a picture of a screen", r"screen ?(save|shot)|secondary capture|\breport\b"),
-    ("fat or opposed phase of a Dixon series", r"\bop(p|posed)?( ?phase)\b|\bfat only\b|\bfat\b$"),
+    (
+        "fat or opposed phase of a Dixon series",
+        r"\bop(p|posed)? ?phase\b|\bfat only\b|\bfat\b$|dixon.*\b(f|fat|opp?|out)\b",
+    ),
+    ("one inversion or the map of an MP2RAGE", r"\binv ?[12]\b|mp2rage.*\bt1 images"),
+    ("steady-state, neither T1 nor T2", r"\bb (tfe|ffe)\b|\btrufi|true ?fisp|\bciss|fiesta|bssfp"),
 )
 _VALUES = {  # of ImageType, whole
     "P": "phase, not magnitude",

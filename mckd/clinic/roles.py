@@ -25,13 +25,19 @@ FLAIR, T1, T2 = frozenset({"flair"}), frozenset({"t1", "t1c"}), frozenset({"t2"}
 NONE_OF_THEM: frozenset[str] = frozenset()
 ANY = FLAIR | T1 | T2
 
+_BOTH = re.compile(r"\+ ?/ ?-|±")
+# Of a dose, of a time after it, and of a pulse that is mostly used after it.
+_PERHAPS = re.compile(
+    r"\+ ?/ ?-|±|delay|late|mmol|\bdos|(?<![^\W_])(ml|mtc?)(?![^\W_])|\d ?m(l|in)(?![^\W_])",
+    re.IGNORECASE,
+)
 _NEVER_MEANT = ("T2*", "STIR")  # though their names say T2
 # ms, of protocols at 1.5 and 3 T
 SHORT_TE, LONG_TE, T2STAR_TE = 35.0, 70.0, 12.0
 SHORT_TR, LONG_TR = 1500.0, 1800.0
-STEADY_TR, PLANES_TR = 15.0, 100.0
+STEADY_TR = 15.0
 STIR_TI, T1_TI, FLAIR_TI = 300.0, 1300.0, 1500.0
-STEADY_FLIP = 30.0  # degrees; spoiled sequences of so short a TR flip less
+SMALL_FLIP, STEADY_FLIP = 6.0, 30.0  # degrees; between them lie spoiled sequences of short TR
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,14 @@ class Physics:
 class Called:
     """What a description says. may_be: the sequences that it leaves open, none if it names none.
     other: it names another kind of image. surely: nothing in it is open. with_agent,
-    without_agent: of a T1, that it is after or before contrast."""
+    without_agent: of a T1, that it is after or before contrast; perhaps: that it may be after."""
 
     may_be: frozenset[str]
     surely: bool = False
     other: bool = False
     with_agent: bool = False
     without_agent: bool = False
+    perhaps: bool = False
 
 
 def in_time(study: Sequence[Facts]) -> list[Guess]:
@@ -107,6 +114,8 @@ def in_time(study: Sequence[Facts]) -> list[Guess]:
             unclear = "taken twice, perhaps before and after contrast"
         elif filled_in and not after:
             unclear = "the header of every T1 names an agent"
+        elif called[place].perhaps:
+            unclear = "its name may speak of contrast"
         guesses[place] = _by_contrast(guesses[place], called[place], agents[place], unclear)
     return guesses
 
@@ -147,7 +156,9 @@ def _by_header(facts: Facts, called: Called) -> Guess:
 def _by_contrast(guess: Guess, called: Called, agent: bool, unclear: str) -> Guess:
     """A T1 before or after contrast. unclear: why that is not told where nothing speaks of it."""
     if called.with_agent and called.without_agent:
-        return replace(guess, why=f"{guess.why}; of contrast it says both")
+        return replace(guess, why=f"{guess.why}; of contrast its name says both")
+    if called.perhaps and called.without_agent:
+        return replace(guess, why=f"{guess.why}; what its name says of contrast is not clear")
     if called.with_agent:
         return Guess(frozenset({"t1c"}), f"{guess.why}; its name says contrast")
     if called.without_agent:
@@ -201,14 +212,15 @@ def _by_times(facts: Facts) -> Physics:
 
 
 def _gradient_echo(facts: Facts, te: float, tr: float, times: str) -> Physics:
-    """T1, if it is spoiled: in 3-D of short TR, in planes of long TR and a large angle."""
+    """T1, if it is spoiled and flips enough; in planes a field map may look the same."""
     if te >= T2STAR_TE:
         return Physics(NONE_OF_THEM, times, "T2*")
     flip = facts.flip_deg or 0
     if tr < STEADY_TR and flip >= STEADY_FLIP:
         return Physics(T1 | T2, times)
-    usual = (tr < STEADY_TR or tr > SHORT_TR) if facts.three_d else tr > PLANES_TR and flip > 45
-    return Physics(T1, times, usual=usual)
+    if 0 < flip < SMALL_FLIP and not facts.ti_ms:
+        return Physics(NONE_OF_THEM, times, f"PD, of a small angle ({flip:.0f} degrees)")
+    return Physics(T1, times, usual=bool(facts.three_d) and (tr < STEADY_TR or tr > SHORT_TR))
 
 
 def _inversion(te: float, tr: float, ti: float | None, times: str) -> Physics:
@@ -240,16 +252,21 @@ def _spin_echo(te: float, tr: float, times: str) -> Physics:
 def called_of(description: str) -> Called:
     """What a description says, by the vocabulary of file names (see `mckd.tumour.naming`)."""
     name = re.sub(r"[/\\]", " ", description).strip()
+    if re.search("t2", name, re.IGNORECASE):  # of two echoes, PD and T2, the times tell which
+        name = re.sub(r"(?<![^\W_])pdw?(?![^\W_])", " ", name, flags=re.IGNORECASE).strip()
     if not name:
         return Called(NONE_OF_THEM)
     verdict = verdicts([f"{name}.nii"])[f"{name}.nii"]
     words = without_events(without_target(words_of(name)))
-    says_with, says_without, _ = contrast_of(words)
+    says_with, says_without, unclear = contrast_of(words)
+    perhaps = unclear or bool(_PERHAPS.search(description))
+    if perhaps and says_with and _BOTH.search(description):
+        says_without = True
     if verdict.answer == NONE:
         return Called(NONE_OF_THEM, other=True)
     surely = verdict.answer != ASK
     may_be = frozenset({verdict.answer}) if surely else verdict.may_be
-    return Called(may_be & ANY, surely, False, says_with, says_without)
+    return Called(may_be & ANY, surely, False, says_with, says_without, perhaps)
 
 
 def by_verdict(verdict: Verdict) -> Guess:

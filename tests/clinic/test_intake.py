@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from mckd.clinic import intake
 from mckd.clinic.intake import read_study
@@ -185,6 +186,26 @@ def test_of_two_that_show_the_same_the_better_is_proposed(tmp_path: Path) -> Non
     study = read_study(tmp_path)
     assert [series.role.slot for series in study.series] == ["flair", "flair"]
     assert study[study.chosen["flair"]].name == "3 t2_space_dark-fluid_sag_p2_iso"
+
+
+def test_the_image_without_weighting_of_a_diffusion_series_is_no_t2(tmp_path: Path) -> None:
+    """Philips calls a diffusion series SE; its b = 0 has the times of a T2."""
+    about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 3, "AcquisitionTime": "101000"}
+    plan = replace(PLANS["t2"], description="")
+    first, second = (
+        write_series(
+            tmp_path / f"{b}", heads()["t2"], AFFINE, plan, {**about, "DiffusionBValue": b}, 3.0
+        )
+        for b in (0.0, 1000.0)
+    )
+    uid = dcmread(first.files[0]).SeriesInstanceUID
+    for path in second.files:
+        dataset = dcmread(path)
+        dataset.SeriesInstanceUID = uid
+        dataset.save_as(path)
+    study = read_study(tmp_path)
+    assert study.chosen == {}
+    assert [series.role.why for series in study.series] == ["set aside: diffusion"] * 2
 
 
 def test_a_damaged_series_is_set_aside_and_the_others_stay(
