@@ -40,10 +40,11 @@ from mckd.tumour.calibration import (
     scale_of,
     written,
 )
+from mckd.tumour.comparison import title_of
 from train.settings import SettingsError
 from train.tumour.measure import PROBABILITIES, SUBSETS, Measured, measured, sign
 from train.tumour.reliability import bars, expected_error, fit_curve
-from train.tumour.scores import LAYOUT, Score, read_scores
+from train.tumour.scores import Score, read_scores
 
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
@@ -243,11 +244,11 @@ def report(cases: Sequence[Measured], calibration: Calibration) -> str:
     ill = truth[:, 0].any(1)
     widths = np.median((ends[..., 1] - ends[..., 0])[ill], 0)
     errors = _errors(cases, calibration)
-    head = [*LAYOUT.modalities.values(), "held"]
+    head = ["sequences", "held"]
     head += [f"{r.upper()} {what}" for r in REGIONS for what in ("held", "width, mL", "ECE")]
     rows = []
-    for s in range(len(SUBSETS)):
-        cells = [*LAYOUT.dots(LAYOUT.subsets[s]), _share(held[ill][:, s])]
+    for s, subset in enumerate(SUBSETS):
+        cells = [title_of(subset), _share(held[ill][:, s])]
         for k in range(len(REGIONS)):
             before, after = errors[s, k]
             cells += [
