@@ -332,7 +332,7 @@ def test_own_files_are_guessed_corrected_and_opened(
     odd.write_text("x")
     page.click("#tumour-intake .own")
     page.set_input_files("#tumour-intake input[type=file]", [one, two, odd])
-    expect(page.locator("#tumour-intake .others")).to_contain_text("notes.txt: not a NIfTI file")
+    expect(page.locator("#tumour-intake .others")).to_contain_text("notes.txt: neither NIfTI")
     picks = page.locator("#tumour-intake select")
     expect(picks.nth(0)).to_have_value("flair")
     expect(picks.nth(1)).to_have_value("")

@@ -23,10 +23,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mckd.files.names import plain_name
+from mckd.files.unpacking import numbered
 
 LARGEST_BYTES = 2**29
 """Of the files one visitor has given; what they gave first goes when more comes."""
 
+LARGEST_UNPACKED, MOST_UNPACKED = 2**30, 6000
+"""Bytes and files of what is unpacked at once."""
 
 DISK_FULL = "The disk of this computer is full. Please try again later."
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -123,6 +126,27 @@ class Folders:
             if upload is None or not upload.path.is_file():
                 raise FileNotFoundError
             return upload
+
+    def unpack(self, owner: str, tickets: list[str], sender: str = "") -> Path:
+        """The files of the archives of some tickets, see `take`, in a folder of their own.
+
+        Raises:
+            FileNotFoundError: an archive is not here (any more).
+            UnpackError: one cannot be unpacked.
+            DiskFull: there is no room for the files.
+        """
+        archives = [self.take(owner, ticket, sender).path for ticket in tickets]
+        with self._lock:
+            folder = self._place(owner)
+        folder.mkdir()
+        try:
+            numbered(archives, folder, MOST_UNPACKED, LARGEST_UNPACKED)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise DiskFull(DISK_FULL) from error
+            raise
+        return folder
 
     def forget(self, owner: str) -> None:
         """Delete everything of this owner."""

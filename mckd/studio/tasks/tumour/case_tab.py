@@ -14,7 +14,8 @@ from mckd.studio.services.folders import DiskFull
 from mckd.studio.tabs import click_on
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, Update
-from mckd.studio.tasks.tumour.opened import CaseFiles, Opened
+from mckd.studio.tasks.tumour.native import DICOM, NIFTI, series_archive
+from mckd.studio.tasks.tumour.opened import CaseFiles, Choice, Opened
 from mckd.studio.tasks.tumour.presentation import findings as findings_of
 from mckd.studio.tasks.tumour.presentation import scene as scene_of
 from mckd.studio.tasks.tumour.solid import SolidService
@@ -22,15 +23,17 @@ from mckd.studio.tasks.tumour.sources import DROPPED, SLOTS, sort
 from mckd.studio.tasks.tumour.widgets.findings import findings
 from mckd.studio.tasks.tumour.widgets.intake import intake
 from mckd.studio.tasks.tumour.widgets.sequences import sequences
+from mckd.studio.tasks.tumour.widgets.study import study
 from mckd.studio.tasks.tumour.widgets.viewer import viewer
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 
+MOST_ARCHIVES = 128  # of one examination
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Of several quick switches only the newest waits while an answer is on its way.
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
-Shown = tuple[Any, Any, Any]  # values of the viewer, the switches and the findings
+Shown = tuple[Any, Any, Any, Any]  # values of viewer, switches, findings and examination
 
 
 # --- Handlers -------------------------------------------------------------------------------------
@@ -56,6 +59,11 @@ def source_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> 
     wish = wish if isinstance(wish, dict) else {}
     if "case" in wish:
         return tumour.sources.bundled(wish["case"])
+    again = bool(wish.get("again"))
+    if "study" in wish:
+        sent = wish["study"] if isinstance(wish["study"], list) else []
+        archives = [str(ticket) for ticket in sent[:MOST_ARCHIVES]]
+        return tumour.sources.examination(desk.owner, archives, browser, again)
     listed = wish.get("files")
     tickets: dict[str, str] = {}
     for entry in listed[: len(SLOTS)] if isinstance(listed, list) else []:
@@ -64,7 +72,24 @@ def source_of(tumour: CaseService, desk: Desk, wish: Any, browser: str = "") -> 
         if str(entry.get("slot")) in tickets:
             raise ValueError("Two files are marked as the same. Say which is which.")
         tickets[str(entry.get("slot"))] = str(entry.get("ticket"))
-    return tumour.sources.own(desk.owner, tickets, browser, again=bool(wish.get("again")))
+    return tumour.sources.own(desk.owner, tickets, browser, again)
+
+
+def prepare(tumour: CaseService, desk: Desk, wish: Any) -> Iterator[Shown]:
+    """Open the examination once more, its series used as the visitor says."""
+    said = wish.get("wish") if isinstance(wish, dict) else None
+    said = said if isinstance(said, dict) else {}
+    slots = said["slots"] if isinstance(said.get("slots"), dict) else {}
+    chosen = {s: str(slots[s]) for s in SEQUENCES if slots.get(s)}
+    reference = said.get("reference")
+    choice = Choice(chosen, reference if isinstance(reference, str) and reference in chosen else "")
+    for update in tumour.prepare(desk, choice):
+        yield show(tumour, desk, update)
+
+
+def stop(tumour: CaseService, desk: Desk) -> Shown:
+    """Stop preparing the examination; its series stay on the page."""
+    return show(tumour, desk, tumour.stop(desk))
 
 
 def accept(tumour: CaseService, desk: Desk) -> Iterator[Shown]:
@@ -77,7 +102,7 @@ def switch(tumour: CaseService, desk: Desk, value: Any) -> Shown:
     """Answer for the sequences that are switched on now."""
     wanted = value.get("on") if isinstance(value, dict) else None
     update = tumour.switch(desk, wanted)
-    return (gr.skip(), gr.skip(), gr.skip()) if update is None else show(tumour, desk, update)
+    return (gr.skip(),) * 4 if update is None else show(tumour, desk, update)
 
 
 def score(tumour: CaseService, desk: Desk) -> Any:
@@ -97,6 +122,17 @@ def download(tumour: CaseService, desk: Desk, wish: Any) -> str | None:
     """Write the label file of the answer on screen, for the browser to fetch."""
     try:
         name, data = tumour.label_file(desk, alias_of(wish))
+        return str(tumour.folders.send(desk.owner, name, data))
+    except ValueError as problem:
+        gr.Warning(str(problem), title="No download")
+        return None
+
+
+def take_series(tumour: CaseService, desk: Desk, wish: Any) -> str | None:
+    """Write the answer on screen as a file for each series, for the browser to fetch."""
+    kind = wish.get("kind") if isinstance(wish, dict) else None
+    try:
+        name, data = series_archive(tumour, desk, str(kind))
         return str(tumour.folders.send(desk.owner, name, data))
     except ValueError as problem:
         gr.Warning(str(problem), title="No download")
@@ -125,7 +161,25 @@ def _shown(tumour: CaseService, desk: Desk, update: Update) -> Shown:
     if opened is not None:
         given = [s for s in SEQUENCES if s in opened.case.present]
         switches = {"turn": update.turn, "given": given, **_importance(tumour)}
-    return _scene(tumour, desk, update), switches, findings_of(tumour.segmentation, update)
+    found = findings_of(tumour.segmentation, update)
+    return _scene(tumour, desk, update), switches, found, _series(tumour, desk, update)
+
+
+def _series(tumour: CaseService, desk: Desk, update: Update) -> dict[str, Any]:
+    """The examination that an update is of, as study.js shows it; without one it shows nothing.
+
+    Raises:
+        DiskFull: there is no room for its pictures.
+    """
+    if update.series is None:
+        return {"turn": update.turn}
+    prepared = update.opened.prepared if update.opened else None
+    busy = bool(update.stage) and update.opened is None
+    state = {"turn": update.turn, "prepared": prepared is not None, "busy": busy, "kinds": []}
+    if prepared and update.answer:
+        dicom = any(series.dicom for series in prepared.study.series)
+        state["kinds"] = [NIFTI, DICOM] if dicom else [NIFTI]
+    return {**state, **update.series.view(partial(send_as, tumour, desk))}
 
 
 def _scene(tumour: CaseService, desk: Desk, update: Update) -> dict[str, Any]:
@@ -186,8 +240,13 @@ def send_case(tumour: CaseService, desk: Desk, opened: Opened) -> dict[str, Any]
 
 
 def send(tumour: CaseService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
-    """Bytes as a file that this visitor's browser may fetch, at an address nobody else knows."""
-    path = tumour.folders.send(desk.owner, f"{name}.gz", data)
+    """Packed bytes as a file that this visitor's browser may fetch; see `send_as`."""
+    return send_as(tumour, desk, f"{name}.gz", data)
+
+
+def send_as(tumour: CaseService, desk: Desk, name: str, data: bytes) -> dict[str, Any]:
+    """A file of that name, at an address nobody else knows."""
+    path = tumour.folders.send(desk.owner, name, data)
     return gr.FileData(path=str(path)).model_dump()
 
 
@@ -207,6 +266,7 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
 
     desk = gr.State(Desk(), delete_callback=tumour.close)  # each visitor gets a fresh one
     chosen = intake(tumour.sources.listed(), sort, SLOTS, elem_id="tumour-intake")
+    series = study(SEQUENCE_NAMES, elem_id="tumour-study")
     with gr.Row(elem_id="tumour", equal_height=False):
         with gr.Column(elem_classes="mk-picture", min_width=320):
             pictures = viewer(words(), elem_id="tumour-viewer")
@@ -214,12 +274,18 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
             switches = sequences(SEQUENCE_NAMES, elem_id="tumour-sequences")
             result = findings(words(), elem_id="tumour-findings")
             file = gr.DownloadButton(visible="hidden", elem_id="tumour-labels")
+            archive = gr.DownloadButton(visible="hidden", elem_id="tumour-series")
 
-    view = [pictures, switches, result]
+    view = [pictures, switches, result, series]
     chosen.open(
         open_wish, [desk, chosen], view, trigger_mode="multiple",
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
+    series.prepare(
+        partial(prepare, tumour), [desk, series], view, trigger_mode="multiple",
+        concurrency_limit=MOST_WAITING, **QUIET,
+    )  # fmt: skip
+    series.stop(partial(stop, tumour), desk, view, **AT_ONCE)
     pictures.surfaces(partial(surfaces, tumour, solid), desk, pictures, **AT_ONCE)
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE
@@ -230,5 +296,8 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
     )  # fmt: skip
     result.download(partial(download, tumour), [desk, result], file, **QUIET).success(
         None, None, None, js=click_on("tumour-labels")
+    )
+    series.download(partial(take_series, tumour), [desk, series], archive, **QUIET).success(
+        None, None, None, js=click_on("tumour-series")
     )
     return desk

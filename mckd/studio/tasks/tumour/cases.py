@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ from mckd.studio.tasks.tumour.opened import (
     UNREADABLE,
     Answer,
     CaseFiles,
+    Choice,
     Opened,
+    Reading,
     now,
     read,
 )
 from mckd.studio.tasks.tumour.segmentation import Segmentation, before_yours, model_unavailable
-from mckd.studio.tasks.tumour.sources import Sources
+from mckd.studio.tasks.tumour.sources import Sources, own_key
 from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour.labels import file_name, label_file
 from mckd.tumour.naming import SEQUENCES
@@ -42,6 +45,7 @@ IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes
 READING = "Reading the images…"
 LOADING = "The model is loading…"
 SEGMENTING = "Segmenting…"
+STOPPED = "Stopped, as you asked. Go on below, or open another case."
 FAILED = "Something went wrong while segmenting this case; the log of the app has the details."
 
 log = logging.getLogger(__name__)
@@ -90,7 +94,9 @@ class CaseService:
         turn = desk.begin()
         self.segmentation.hurry()
         try:
-            yield from self._open(desk, turn, source)
+            for update in self._open(desk, turn, source):
+                desk.note(turn, source, update.series)
+                yield update
         except Superseded:
             pass
         finally:
@@ -100,12 +106,12 @@ class CaseService:
         def wanted() -> bool:
             return desk.turn == turn
 
-        yield Update(turn, stage=READING)
+        yield Update(turn, stage=READING, examination=source.examination)
         opened = self.shelf.get(source.key, desk.owner)
         if opened is None:
-            opened, problem = yield from self._reading(desk.owner, source, wanted, turn)
+            opened, failed = yield from self._reading(desk.owner, source, wanted, turn)
             if opened is None:
-                yield Update(turn, problem=problem)
+                yield failed
                 return
         if not desk.place(turn, source, opened.case.present):
             return
@@ -119,6 +125,25 @@ class CaseService:
             yield state(asks=True)
         else:
             yield from self._first_answer(desk, turn, turn, opened)
+
+    def prepare(self, desk: Desk, choice: Choice) -> Iterator[Update]:
+        """Open the examination on the desk once more, its series used as the visitor says."""
+        source = desk.examination
+        if source is None:
+            yield Update(now(), problem=GONE)
+            return
+        yield from self.open(desk, replace(source, key=own_key(), choice=choice))
+
+    def stop(self, desk: Desk) -> Update:
+        """Stop what is being opened; of an examination the series stay on the desk."""
+        source = desk.examination
+        turn = desk.begin()
+        desk.end(turn)
+        self.segmentation.hurry()
+        series = source.examination if source else None
+        if source is not None:
+            desk.note(turn, source, series)
+        return Update(turn, problem=STOPPED, examination=series)
 
     def accept(self, desk: Desk) -> Iterator[Update]:
         """Segment the case on the desk although the model was not made for such images."""
@@ -293,35 +318,46 @@ class CaseService:
     ) -> tuple[Opened | None, str]:
         """The case from the shelf, else read anew; or one sentence why it cannot be."""
         opened = self.shelf.get(source.key, owner)
-        return (opened, "") if opened else result_of(self._reading(owner, source, wanted))
+        if opened is None:
+            opened, failed = result_of(self._reading(owner, source, wanted))
+            return opened, failed.problem
+        return opened, ""
 
     def _reading(
         self, owner: str, source: CaseFiles, wanted: Callable[[], bool], turn: int = 0
-    ) -> Generator[Update, None, tuple[Opened | None, str]]:
-        """Read a case when its turn in the line comes; see `_take`."""
+    ) -> Generator[Update, None, tuple[Opened | None, Update]]:
+        """Read a case when its turn in the line comes; with None what is said of its failure."""
+        said = Update(turn, examination=source.examination)
 
-        def work(_: Callable[[Any], None]) -> Opened:
+        def work(report: Callable[[Any], None]) -> Opened:
             kept = self.shelf.get(source.key, owner)
             if kept is not None:
                 return kept
-            opened = read(source)
+            opened = read(source, report)
             if not wanted():
                 raise Superseded
             return self.shelf.put(source.key, owner, opened)
 
-        def update(place: Waiting) -> Update:
-            return Update(turn, stage=before_yours(place))
+        def update(step: Waiting | Reading) -> Update:
+            nonlocal said
+            if isinstance(step, Waiting):
+                said = replace(said, stage=before_yours(step), stamp=now())
+            else:
+                shown = step.examination or said.examination
+                said = Update(turn, step.text, step.fraction, examination=shown)
+            return said
 
         try:
             steps = self.segmentation.encodings.run(work, wanted)
-            return (yield from translated(steps, update)), ""
+            return (yield from translated(steps, update)), said
         except Superseded:
             raise
-        except ValueError as problem:  # CaseError: its sentences are made for users
-            return None, str(problem)
+        except ValueError as error:  # CaseError: its sentences are made for users
+            problem = str(error)
         except Exception as error:
             faults.record(log, "A case could not be read.", error)
-            return None, UNREADABLE
+            problem = UNREADABLE
+        return None, Update(turn, problem=problem, examination=said.examination)
 
     def _let_go(self, opened: Opened) -> None:
         """A case left the shelf."""

@@ -220,7 +220,8 @@ class CompareService:
         figures, maps = Figures(opened.case, rows), Maps(opened, compared)
         about, weights = self._cases.segmentation.header()
         seen = self._cases.segmentation.seen(opened)
-        return Subject(figures, maps, about, weights, day, opened.called(alias), seen)
+        called = opened.called(alias)
+        return Subject(figures, maps, about, weights, day, called, seen, opened.prepared)
 
     # ---- what the widgets show
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, Wish, now
+
+if TYPE_CHECKING:
+    from mckd.studio.tasks.tumour.studies import Examination
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class Update:
     """The state of a desk, to be shown: a stage still going on, a problem, a case, an answer.
 
     asks: the images are unlike those of the training; nothing is segmented unless `accept`ed.
+    examination: the series that the case is made of, where it came from a scanner.
     """
 
     turn: int
@@ -25,7 +29,13 @@ class Update:
     answer: Answer | None = None
     used: frozenset[str] = frozenset()
     asks: bool = False
+    examination: Examination | None = None
     stamp: int = field(default_factory=now)
+
+    @property
+    def series(self) -> Examination | None:
+        """The series that belong to it, whether the case is made of them already or not."""
+        return self.opened.examination if self.opened else self.examination
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,8 @@ class Desk:
     for an answer; earlier ones stop waiting. present: the sequences of the case. wanted: those
     switched on now. accepted: the visitor wants images segmented that the model was not made for.
     shown: the answer on screen. scoring: who asked last for its scores. wishes: what other systems
-    are to segment. stages: how far that is.
+    are to segment. stages: how far that is. examination: the one that was opened last, with its
+    series as they are shown.
     """
 
     def __init__(self) -> None:
@@ -59,6 +70,7 @@ class Desk:
         self.shown: Answer | None = None
         self.wishes: frozenset[Wish] = frozenset()
         self.stages: dict[Wish, Stage] = {}
+        self.examination: CaseFiles | None = None
         self.lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -78,6 +90,13 @@ class Desk:
             if self.turn == turn:
                 self.source, self.present, self.wanted = source, present, present
             return self.turn == turn
+
+    def note(self, turn: int, source: CaseFiles, series: Examination | None) -> None:
+        """Keep the examination that is being opened, as far as it is known; no other case's."""
+        with self.lock:
+            if self.turn == turn:
+                raw = source.raw or series is not None
+                self.examination = replace(source, raw=True, examination=series) if raw else None
 
     def want(self, turn: int, used: frozenset[str]) -> int:
         """Note the switches; a job for the one who asks, or 0 if the case is still being opened:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES
 
 if TYPE_CHECKING:
+    from mckd.clinic.series import Prepared
+    from mckd.studio.tasks.tumour.studies import Examination
     from mckd.tumour import Case
     from mckd.tumour.metrics import RegionScore
 
@@ -22,15 +24,40 @@ GONE = "This case was deleted after a pause, as promised. Please open it again."
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a visitor says of an examination.
+
+    slots: {slot: key of a series}. reference: the slot whose series the others are moved onto, ""
+    for the best.
+    """
+
+    slots: Mapping[str, str]
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How far the reading of an examination is."""
+
+    text: str
+    fraction: float | None
+    examination: Examination | None
+
+
+@dataclass(frozen=True)
 class CaseFiles:
     """A case to open: its key among the open ones, and what `read_case` takes.
 
-    files: a folder, or a file per slot. names: what a visitor calls the files.
+    files: a folder, or a file per slot. names: what a visitor calls the files. raw: whether the
+    folder holds an examination as the scanner gave it. choice: what the visitor said of it.
     """
 
     key: str
     files: Path | dict[str, Path]
     names: Mapping[str, str] | None = None
+    raw: bool = False
+    choice: Choice | None = None
+    examination: Examination | None = None
 
 
 Wish = tuple[str, frozenset[str]]
@@ -72,7 +99,8 @@ class Opened:
     """A case on the shelf, with everything that was worked out about it.
 
     surfaces: for the 3-D view, packed: {name: bytes} of the answer from these sequences, or of
-    what a word says; see `solid.surfaces_of`. systems: what other systems found.
+    what a word says; see `solid.surfaces_of`. systems: what other systems found. prepared,
+    examination: where it came from raw series.
     """
 
     case: Case
@@ -85,6 +113,8 @@ class Opened:
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
     surfaces: dict[frozenset[str] | str, dict[str, bytes]] = field(default_factory=dict)
     systems: dict[Wish, Outlined] = field(default_factory=dict)
+    prepared: Prepared | None = None
+    examination: Examination | None = None
 
     def called(self, alias: str | None) -> str:
         """In what a visitor takes home: the alias, or with None what the files are called."""
@@ -106,21 +136,38 @@ class Opened:
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
 
-def read(source: CaseFiles) -> Opened:
-    """Read a case and pack what a browser is sent of it.
+def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: None) -> Opened:
+    """Read a case and pack what a browser is sent of it; an examination is prepared before.
 
     Raises:
         ValueError: it cannot be; a sentence for visitors.
     """
+    from mckd.studio.tasks.tumour.studies import offered, read_examination
     from mckd.tumour import read_case, regions
 
     started = time.perf_counter()
-    if isinstance(source.files, dict) and not all(p.is_file() for p in source.files.values()):
+    if not _here(source.files):
         raise ValueError(GONE)
-    case = read_case(source.files, shown=source.names)
+    prepared = examination = None
+    if source.raw:
+        prepared, examination = read_examination(source, report)
+        case = prepared.case
+    else:
+        try:
+            case = read_case(source.files, shown=source.names)
+        except ValueError:
+            report(Reading("", None, offered(source)))
+            raise
+        if case.unlike_training:
+            examination = offered(source)
     packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
     reference = None if case.labels is None else pack_regions(regions(case.labels))
-    return Opened(case, packed, reference, time.perf_counter() - started)
+    took = time.perf_counter() - started
+    return Opened(case, packed, reference, took, prepared=prepared, examination=examination)
+
+
+def _here(files: Path | dict[str, Path]) -> bool:
+    return files.exists() if isinstance(files, Path) else all(p.is_file() for p in files.values())
 
 
 def rows_of(case: Case, found: Any) -> list[dict[str, Any]]:

@@ -74,10 +74,34 @@ class Sources:
             faults.record(log, "An upload could not be kept.", error)
             raise ValueError(UNREADABLE) from None
         return CaseFiles(
-            f"own:{secrets.token_hex(16)}",
+            own_key(),
             {slot: upload.path for slot, upload in taken.items()},
             {slot: upload.name for slot, upload in taken.items()},
         )
+
+    def examination(
+        self, owner: str, tickets: list[str], browser: str = "", again: bool = False
+    ) -> CaseFiles:
+        """A visitor's DICOM files, archives of them; see `own`.
+
+        Raises:
+            ValueError: there are none, one is damaged or not here.
+        """
+        if not tickets:
+            raise ValueError(DROPPED)
+        try:
+            folder = self._folders.unpack(owner, tickets, browser)
+        except FileNotFoundError:
+            raise ValueError(LEFT if again else DROPPED) from None
+        except OSError as error:
+            faults.record(log, "An upload could not be kept.", error)
+            raise ValueError(UNREADABLE) from None
+        return CaseFiles(own_key(), folder, raw=True)
+
+
+def own_key() -> str:
+    """Of a case among the open ones; nobody else has it."""
+    return f"own:{secrets.token_hex(16)}"
 
 
 def sort(paths: object) -> dict[str, Any]:

@@ -31,7 +31,7 @@ TAB = Tab(
     drop=Drop(
         ABOUT.name,
         "Drop to open a case",
-        "NIfTI files, a folder, or a ZIP archive. Nothing is sent before you say so.",
+        "DICOM or NIfTI files, a folder, or a ZIP archive. Nothing is sent before you say so.",
         entries="mckd:drop",
     ),
 )

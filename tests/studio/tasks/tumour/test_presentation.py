@@ -168,7 +168,7 @@ def test_images_unlike_the_training_are_segmented_only_if_asked(
 def test_a_scene_holds_files_and_no_bytes(service: CaseService) -> None:
     desk = Desk()
     shown = list(tab.open_case(service, desk, {"case": "phantom_a"}))
-    scene, _, found = shown[-2]
+    scene, _, found, _ = shown[-2]
     assert set(scene["case"]["sequences"]) == set(ALL)
     for file in (scene["case"]["reference"], scene["labels"]["file"]):
         assert Path(file["path"]).is_relative_to(service.folders.root / "sent")
@@ -181,7 +181,7 @@ def test_a_later_stage_takes_no_value_back(service: CaseService) -> None:
     # Gradio's client turns the last stage into the next one, in place: a stage that comes before
     # the page has drawn the last one would take away what it leaves out.
     stages = list(tab.open_case(service, Desk(), {"case": "phantom_a"}))
-    given = [switches.get("given") for _, switches, _ in stages]
+    given = [switches.get("given") for _, switches, *_ in stages]
     first = given.index(ALL)
     assert given == [None] * first + [ALL] * (len(stages) - first)
     assert len(stages) - first >= 3  # segmenting, answer, scores

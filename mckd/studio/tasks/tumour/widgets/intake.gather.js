@@ -6,23 +6,24 @@
 const MOST_SEEN = 20000, DEEPEST = 16;
 const LARGEST = 64 * 2 ** 20;               // of one file, as the server takes it
 const LARGEST_DIRECTORY = 8 * 2 ** 20;      // of a ZIP archive
-const NIFTI = /\.nii(\.gz)?$/i, HIDDEN = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
-const SNIFFED = 40;                         // files without an ending that are looked into
-const DICOM = 'DICOM; convert it with dcm2niix first';
+const MOST_SCANS = 6000, LARGEST_STUDY = 2 ** 30;   // of the DICOM files of one drop
+const NIFTI = /\.nii(\.gz)?$/i, SCAN = /\.(dcm|dicom|ima)$/i, ENDING = /\.[a-z]\w*$/i, HIDDEN = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
 const TOO_LARGE = 'larger than 64 MB; save it as .nii.gz';
+const INDEX = /(^|\/)DICOMDIR$/i;
 const WHY = [
-  [/\.(dcm|dicom|ima)$|(^|\/)DICOMDIR$/i, DICOM],
+  [INDEX, 'the index of a disc; the images are read themselves'],
   [/\.(hdr|img)(\.gz)?$/i, 'one half of a pair; save it as one .nii.gz'],
   [/\.(mgz|mgh|nrrd|nhdr|mha|mhd|mnc)$/i, 'an image of another format; save it as .nii.gz'],
   [/\.zip$/i, 'an archive inside another; unpack it first'],
   [/\.(tar|tgz|gz|bz2|xz|7z|rar)$/i, 'packed; only folders and ZIP archives are looked into'],
   [/\.(wav|wave|aiff?|mp3|m4a|ogg|opus|flac|webm)$/i, 'a sound; drop it while the Digits tab is open'],
-  [/./, 'not a NIfTI file (.nii or .nii.gz)'],
+  [/./, 'neither NIfTI (.nii or .nii.gz) nor DICOM'],
 ];
 
-// entries: FileSystemEntry objects of a drop, or files. Returns {files, left: [{path, why}]}.
+// entries: FileSystemEntry objects of a drop, or files. Returns {files, scans, left: [{path, why}]}:
+// NIfTI files, DICOM files.
 async function gather(entries) {
-  const found = { files: [], left: [], seen: 0, sniffed: 0 };
+  const found = { files: [], scans: [], left: [], seen: 0, scanned: 0 };
   for (const entry of entries) {
     if (entry instanceof File) await notice(entry, entry.webkitRelativePath || entry.name, found);
     else await walk(entry, found, 0);
@@ -54,7 +55,8 @@ async function notice(file, path, found) {
   if (found.seen > MOST_SEEN) { if (found.seen === MOST_SEEN + 1) found.left.push({ path, why: `after the first ${MOST_SEEN} files; open a smaller folder` }); return; }
   if (/\.zip$/i.test(path)) return listZip(file, path, found);
   if (NIFTI.test(path)) return accept(found, { path, size: file.size, read: async () => file });
-  found.left.push({ path, why: await isDicom(file, path, found) ? DICOM : whyNot(path) });
+  if (!INDEX.test(path) && (SCAN.test(path) || await isDicom(file, path))) return acceptScan(found, { path, size: file.size, read: async () => file });
+  found.left.push({ path, why: whyNot(path) });
 }
 
 function accept(found, entry) {
@@ -62,13 +64,18 @@ function accept(found, entry) {
   else if (!entry.size) found.left.push({ path: entry.path, why: 'empty' });
   else found.files.push(entry);
 }
+
+function acceptScan(found, entry) {
+  if (!entry.size) return;
+  if (entry.size > LARGEST) found.left.push({ path: entry.path, why: 'larger than 64 MB' });
+  else if (found.scans.length >= MOST_SCANS || found.scanned + entry.size > LARGEST_STUDY) found.left.push({ path: entry.path, why: 'beyond 1 GB of DICOM files; drop one examination at a time' });
+  else { found.scanned += entry.size; found.scans.push(entry); }
+}
 const whyNot = (path) => WHY.find(([kind]) => kind.test(path))[1];
 
 // Files of a scanner often have no ending; DICOM has its name after 128 bytes.
-async function isDicom(file, path, found) {
-  if (/\.[a-z]\w*$/i.test(path) || found.sniffed >= SNIFFED) return false;
-  found.sniffed++;
-  return await file.slice(128, 132).text().catch(() => '') === 'DICM';
+async function isDicom(file, path) {
+  return !ENDING.test(path) && await file.slice(128, 132).text().catch(() => '') === 'DICM';
 }
 
 // ---- ZIP: the directory at its end says what is in it; an entry is unpacked when it is opened
@@ -85,10 +92,11 @@ async function listZip(archive, path, found) {
     const inside = folder + name, read = () => unzip(archive, nameOf(name), entry);
     if (HIDDEN.test(name) || name.endsWith('/')) continue;
     if (found.seen++ > MOST_SEEN) return;
-    if (!NIFTI.test(name)) found.left.push({ path: inside, why: whyNot(name) });
+    const scan = !NIFTI.test(name) && !INDEX.test(name) && (SCAN.test(name) || !ENDING.test(name));   // what it is, the server sees
+    if (!scan && !NIFTI.test(name)) found.left.push({ path: inside, why: whyNot(name) });
     else if (entry.locked) found.left.push({ path: inside, why: 'locked by a password; unpack it first' });
     else if (![STORED, DEFLATED].includes(entry.method)) found.left.push({ path: inside, why: 'packed in a way that browsers cannot read; unpack it first' });
-    else accept(found, { path: inside, size: entry.size, read });
+    else (scan ? acceptScan : accept)(found, { path: inside, size: entry.size, read });
   }
 }
 

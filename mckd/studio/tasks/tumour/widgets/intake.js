@@ -1,14 +1,17 @@
 // Which case is opened: a bundled one, or one of what was dropped or chosen. How folders and ZIP
-// archives are walked through is in intake.gather.js, how files travel in intake.send.js.
+// archives are walked through is in intake.gather.js, how files travel in intake.send.js, and those
+// of a scanner in intake.pack.js.
 
 const root = element.querySelector('.intake');
 const $ = (selector) => root.querySelector(selector);
 const MOST_NAMES = 400, LONGEST_PATH = 300, NAMES_BYTES = 48e3;   // of names that the server sorts at once
 const MOST_TOLD = 6;
 const OUT = 'out';                            // of a file that the visitor leaves out
+const SCANS = 'scans', EXAMINATION = 'DICOM examination';
 const KEPT = 'mckd-case';                     // what is open, for a page that is loaded anew
 let pool = [];             // {path, size, read, ticket}: the NIfTI files that were given
-let heads = [];            // {name, files: [{entry, slot, asked}]}: the cases among them
+let scans = [];            // the DICOM files, likewise
+let heads = [];            // {name, files: [{entry, slot, asked}], scans}: the cases among them
 let head = null;           // the one that is listed
 let left = [];             // {path, why}
 let failed = '';           // why the last attempt came to nothing
@@ -68,6 +71,7 @@ $('.own').addEventListener('click', () => openDrawer($('.drawer').hidden));
 async function add(given) {
   const loose = given.files.every(({ path }) => !path.includes('/')) && pool.every(({ path }) => !path.includes('/'));
   const before = loose ? pool : [], known = loose ? heads.flatMap(({ files }) => files) : [];
+  scans = given.scans.length ? given.scans : loose ? scans : [];
   pool = [...before.filter(({ path }) => !given.files.some((one) => one.path === path)), ...given.files];
   left = given.left;
   failed = '';
@@ -82,6 +86,7 @@ async function add(given) {
     const old = known.find(({ entry }) => entry.path === path);   // as the visitor has said
     return { entry: of(path), slot: old ? old.slot : slot, asked: !slot };
   }) }));
+  if (scans.length) heads.push({ name: EXAMINATION, scans: scans.length, files: parcelsOf(scans).map((entry) => ({ entry, slot: SCANS })) });
   left.push(...Object.entries(sorted.left).map(([path, why]) => ({ path, why })));
   head = heads.length === 1 ? heads[0] : null;
   show();
@@ -112,14 +117,16 @@ function show() {
   $('.go').disabled = busy || !head || Boolean(trouble);
   $('.go').hidden = heads.length > 1 && !head;
   $('.rest').hidden = busy || !open || !head.files.some(({ slot }) => slot && slot !== OUT);
-  $('.clear').hidden = busy || !(pool.length || left.length);
+  $('.go').textContent = head && head.scans ? 'Read this examination' : 'Open these files';
+  $('.clear').hidden = busy || !(pool.length || scans.length || left.length);
   $('.say').classList.toggle('failed', Boolean(failed));
   $('.ways').hidden = busy;
   $('.ways').classList.toggle('full', Boolean(heads.length));
 }
 
 // What keeps a case from being opened, in words.
-function troubleWith({ files }) {
+function troubleWith({ files, scans: series }) {
+  if (series) return '';
   const used = files.map(({ slot }) => slot).filter((slot) => slot && slot !== OUT), open = files.filter(({ slot }) => !slot);
   if (new Set(used).size < used.length) return 'Two files are marked as the same. Say which is which, or leave one out.';
   if (used.includes('stack') && used.some((slot) => slot !== 'stack' && slot !== 'seg')) return 'Open either the 4-D file or single sequences, not both.';
@@ -133,7 +140,7 @@ function showHeads() {
   $('.count').textContent = `${heads.length} cases were found. Which one?`;
   $('.heads').replaceChildren(...heads.map((one) => {
     const slots = one.files.map(({ slot }) => slot), open = slots.filter((slot) => !slot).length;
-    const what = Object.keys(props.slots).filter((slot) => slots.includes(slot)).map((slot) => props.slots[slot]);
+    const what = one.scans ? [scansOf(one)] : Object.keys(props.slots).filter((slot) => slots.includes(slot)).map((slot) => props.slots[slot]);
     if (open) what.push(open > 1 ? `${open} to be said` : '1 to be said');
     const button = make('button', { type: 'button', className: 'case' }, make('span', { textContent: one.name || 'The files themselves' }), make('small', { textContent: what.join(', ') }));
     button.setAttribute('aria-pressed', String(one === head));
@@ -146,6 +153,7 @@ function showHeads() {
 
 function showFiles() {
   const taken = head ? head.files.map(({ slot }) => slot) : [];
+  if (head && head.scans) return void $('.files').replaceChildren(make('li', { className: 'scans' }, make('span', { className: 'name', textContent: scansOf(head) }), make('span', { className: 'state', textContent: 'The series among them are found and shown once they are here.' })));
   $('.files').replaceChildren(...(head ? head.files : []).map((file) => {
     const { entry, slot, asked } = file, name = nameOf(entry.path), under = entry.path.slice(0, -name.length);
     const select = make('select', { disabled: busy }), remove = make('button', { type: 'button', className: 'drop-one', textContent: '×', title: 'Remove from the list', disabled: busy });
@@ -166,6 +174,8 @@ function showFiles() {
   }));
 }
 
+const scansOf = ({ scans: count, files }) => `${count} DICOM file${count > 1 ? 's' : ''}, ${size(files.reduce((sum, { entry }) => sum + entry.size, 0))}`;
+
 // What was left out, by reason: how many, and the first names.
 function showLeft() {
   const reasons = left.reduce((map, one) => map.set(one.why, [...(map.get(one.why) || []), one]), new Map());
@@ -181,6 +191,7 @@ function showLeft() {
 
 function clear() {
   pool = [];
+  scans = [];
   heads = [];
   left = [];
   head = null;

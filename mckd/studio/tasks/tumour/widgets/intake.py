@@ -10,7 +10,7 @@ import gradio as gr
 from mckd.studio.tasks.tumour.widgets import HERE
 from mckd.studio.widgets import widget
 
-PARTS = ("gather", "send")
+PARTS = ("gather", "pack", "send")
 
 
 def intake(
@@ -23,9 +23,10 @@ def intake(
 
     The server function `sort(paths)` finds the cases among files by their names, and says what
     each file seems to be; the visitor can say otherwise. It fires `open` with its value set to
-    {"case": key} or {"files": [{"slot", "ticket"}]}, and once more after the page was loaded anew,
-    then with "again": True. `mckd:open` {case} in the browser is as good as a click on that case,
-    or on the first; `mckd:drop` {entries} brings files. It says `mckd:chosen` {again} before.
+    {"case": key}, to {"files": [{"slot", "ticket"}]}, or to {"study": [ticket]} of archives of
+    DICOM files whose names are numbers; once more after the page was loaded anew, then with
+    "again": True. `mckd:open` {case} in the browser is as good as a click on that case, or on the
+    first; `mckd:drop` {entries} brings files. It says `mckd:chosen` {again} before.
     """
     return widget(
         "intake",

@@ -22,7 +22,8 @@ $('.go').addEventListener('click', async () => {
       entry.ticket = await send(file, names.get(entry.path), (bytes) => progress(before + Math.min(entry.size, bytes * share), total, started));
       done += entry.size;
     }
-    choose($('.own'), { files: wanted.map(({ slot, entry: { ticket } }) => ({ slot, ticket })) });
+    const tickets = wanted.map(({ entry: { ticket } }) => ticket);
+    choose($('.own'), head.scans ? { study: tickets } : { files: wanted.map(({ slot }, place) => ({ slot, ticket: tickets[place] })) });
     openDrawer(false);
   } catch (error) {
     failed = cancelled ? 'Cancelled. Nothing was opened.' : error.message || `${nameOf(entry.path)} could not be read; it may have been moved or changed.`;

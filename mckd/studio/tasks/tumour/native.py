@@ -1,0 +1,44 @@
+"""The answer on screen, taken home on the series that the scanner gave."""
+
+from __future__ import annotations
+
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.opened import GONE
+from mckd.studio.tasks.tumour.volumes import unpack_bits
+from mckd.tumour.labels import bits_to_regions, portable_name
+from mckd.tumour.naming import SEQUENCES
+
+NIFTI, DICOM = "nifti", "dicom"
+KINDS = {NIFTI: "labels", DICOM: "dicom-seg"}  # what the archive's name says
+
+
+def series_archive(cases: CaseService, desk: Desk, kind: str) -> tuple[str, bytes]:
+    """Name and content of an archive with a file for each series of the examination.
+
+    kind: one of KINDS.
+
+    Raises:
+        ValueError: there is nothing to take home, or not as that kind.
+    """
+    from mckd.clinic.results import dicom_files, nifti_files
+    from mckd.clinic.segmentation import Algorithm
+    from mckd.report.archive import zipped
+
+    with desk.lock:
+        answer = desk.shown
+    opened = cases.opened(desk)
+    if answer is None or kind not in KINDS:
+        raise ValueError("There is no segmentation to download yet.")
+    if opened is None or opened.prepared is None:
+        raise ValueError(GONE)
+    shape = opened.case.grid.canonical.shape
+    regions = bits_to_regions(unpack_bits(answer.labels, shape))
+    if kind == NIFTI:
+        files = nifti_files(opened.prepared, regions)
+    else:
+        used = tuple(s for s in SEQUENCES if s in answer.used)
+        model = cases.segmentation.header()[0]["sha256"]
+        files = dicom_files(opened.prepared, regions, Algorithm(model, used))
+    name = portable_name(f"case_mckd_{'-'.join(s for s in SEQUENCES if s in answer.used)}")
+    return f"{name}_{KINDS[kind]}.zip", zipped(files, name)

@@ -1,0 +1,299 @@
+"""An examination as the page shows it: its series, what was done to them, and pictures to check it.
+
+Pictures are in radiological convention: the patient's right is on the reader's left, the front of
+the head on top, in sagittal pictures on the left.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.ndimage import binary_erosion
+
+from mckd.studio.tasks.tumour.opened import CaseFiles, Choice, Reading
+from mckd.tumour.geometry import Bools, Box, bounding_box
+from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.nifti import Floats
+
+if TYPE_CHECKING:
+    from mckd.clinic.series import Prepared, Series, Study
+
+Bytes = npt.NDArray[np.uint8]
+
+FINDING = "Looking through the series…"
+DOING = {
+    "registration": "Moving {} onto the reference",
+    "resampling": "Resampling to 1 mm",
+    "brain": "Finding the brain",
+}
+ASKS = "Say of at least one series whether it is FLAIR, T1, T1c or T2; its name and header do not."
+
+NEEDS = "Examinations of a scanner need more packages. Run: pip install .[clinic]"
+OFFER = (
+    "These images do not lie on one grid, still show the skull, or have thick slices. They can be "
+    "prepared: moved onto each other, resampled to 1 mm, the skull taken off."
+)
+TOLD_FROM = 0.05  # of the work: before, its pace says nothing
+THUMBNAIL = 88  # pixels
+TILE = 220
+AXIAL_AT = (0.25, 0.4, 0.5, 0.6, 0.75)  # of the brain's height
+WINDOW = (1.0, 99.5)  # percentiles of the values above the mean of all: the head
+PLANES = ("sagittal", "coronal", "axial")
+TILES = [*["axial"] * len(AXIAL_AT), "coronal", "sagittal"]
+OUTLINE, FAINT = (94, 234, 212, 255), 90  # of 255: what is left of a line after it was made smaller
+OUTLINE_SHEET = "outline"
+THICK = 1.5  # slices that many times further apart than their pixels are no 3-D acquisition
+
+
+Send = Callable[[str, bytes], dict[str, Any]]
+"""Makes a file of that name that the visitor's browser may fetch."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What people are shown of a study; no volume.
+
+    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. asks: what a person
+    has to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
+    outline of the brain under OUTLINE_SHEET, empty where nothing was prepared.
+    """
+
+    series: tuple[dict[str, Any], ...]
+    pictures: Mapping[str, bytes] = field(repr=False)
+    aside: Mapping[str, str]
+    others: int
+    asks: str = ""
+    untouched: bool = False
+    steps: tuple[dict[str, str], ...] = ()
+    checks: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, study: Study) -> Examination:
+        used = {key: slot for slot, key in study.chosen.items()}
+        rows, pictures = [], {}
+        for series in study.series:
+            across = int(np.argmax(series.grid.canonical.spacing_mm))
+            rows.append(_row(series, across, used.get(series.key, "")))
+            pictures[series.key] = _png(_greys(_middle(series, across)))
+        return cls(tuple(rows), pictures, dict(study.aside), study.others)
+
+    def prepared(self, found: Prepared) -> Examination:
+        """The same, with what was done to it."""
+        steps = tuple(
+            {
+                "kind": step.kind,
+                "slot": SEQUENCE_NAMES.get(step.slot, ""),
+                "said": step.said,
+                "trouble": step.trouble,
+            }
+            for step in found.steps
+        )
+        checks = {} if found.untouched else _checks(found)
+        return replace(self, untouched=found.untouched, steps=steps, checks=checks)
+
+    def view(self, send: Send) -> dict[str, Any]:
+        """What study.js shows."""
+        shown = {name: send(f"{name}.png", data) for name, data in self.checks.items()}
+        outline = shown.pop(OUTLINE_SHEET, None)
+        return {
+            "series": [
+                {**row, "picture": send("series.png", self.pictures[row["key"]])}
+                for row in self.series
+            ],
+            "aside": [[name, why] for name, why in self.aside.items()],
+            "others": self.others,
+            "asks": self.asks,
+            "untouched": self.untouched,
+            "steps": [*self.steps],
+            "checks": {"planes": TILES, "sheets": shown, "outline": outline} if shown else None,
+        }
+
+
+def read_examination(
+    source: CaseFiles, report: Callable[[Reading], None]
+) -> tuple[Prepared, Examination]:
+    """Read the series of a scanner and prepare them, as the visitor chose or as is proposed.
+
+    Raises:
+        ValueError: nothing in it can be used, or a person has to say which series is what.
+    """
+    report(Reading(FINDING, None, source.examination))
+    study = _study(source)
+    if source.choice is not None:
+        study = replace(study, chosen=_chosen(source.choice, study))
+    shown = Examination.of(study)
+    if not study.chosen:
+        report(Reading(FINDING, None, replace(shown, asks=ASKS)))
+        raise ValueError(ASKS)
+    step, started = "", 0.0
+
+    def progress(kind: str, slot: str, share: float) -> None:
+        nonlocal step, started
+        said = DOING[kind].format(SEQUENCE_NAMES.get(slot, ""))
+        if said != step:
+            step, started = said, time.monotonic()
+        left = _left(time.monotonic() - started, share)
+        report(Reading(f"{said}{left}…", share, shown))
+
+    from mckd.clinic.preparation import prepare  # now that it is known to be installed
+
+    reference = source.choice.reference if source.choice else ""
+    found = prepare(study, reference=reference, progress=progress)
+    return found, shown.prepared(found)
+
+
+def offered(source: CaseFiles) -> Examination | None:
+    """A visitor's NIfTI files as an examination that can be prepared; None if they are none."""
+    if not isinstance(source.files, dict) or not set(source.files) & set(SEQUENCES):
+        return None
+    try:
+        return replace(Examination.of(_study(source)), asks=OFFER)
+    except ValueError:
+        return None
+
+
+def _study(source: CaseFiles) -> Study:
+    """What a visitor gave, as a study.
+
+    Raises:
+        ValueError: nothing in it can be used, or what reads it is not installed.
+    """
+    try:
+        from mckd.clinic.intake import read_study
+        from mckd.clinic.preparation import study_of
+    except ModuleNotFoundError:
+        raise ValueError(NEEDS) from None
+    if isinstance(source.files, Path):
+        return read_study(source.files)
+    study = study_of({s: path for s, path in source.files.items() if s in SEQUENCES})
+    names = source.names or {}
+    series = (replace(one, name=names.get(one.key, one.name)) for one in study.series)
+    return replace(study, series=tuple(series))
+
+
+def _left(passed_s: float, share: float) -> str:
+    """How long the rest will take, once that can be told."""
+    if share < TOLD_FROM:
+        return ""
+    seconds = passed_s * (1 - share) / share
+    return f", about {seconds:.0f} s left" if seconds >= 1 else ""
+
+
+def _chosen(choice: Choice, study: Study) -> dict[str, str]:
+    """The visitor's series by slot.
+
+    Raises:
+        ValueError: none, or a series that is not there.
+    """
+    known = {series.key for series in study.series}
+    if not choice.slots or not set(choice.slots.values()) <= known:
+        raise ValueError(ASKS)
+    return dict(choice.slots)
+
+
+def _row(series: Series, across: int, slot: str) -> dict[str, Any]:
+    """A series in words. across: the axis that its slices lie along. slot: what it is used as."""
+    mm = sorted(series.grid.spacing_mm)
+    return {
+        "key": series.key,
+        "name": series.name,
+        "slot": slot,
+        "sure": series.role.sure,
+        "why": series.role.why,
+        "doubt": series.role.doubt,
+        "plane": PLANES[across] if mm[2] > THICK * mm[1] else "3-D",
+        "spacing": " × ".join(f"{v:.2g}" for v in mm),
+        "slices": int(series.grid.canonical.shape[across]),
+    }
+
+
+def _middle(series: Series, across: int) -> Floats:
+    """The middle slice of a series across an axis, with square pixels, as it is looked at."""
+    grid = series.grid.canonical
+    volume = series.grid.to_canonical(series.voxels)
+    picture = _looked_at(volume, across, grid.shape[across] // 2)
+    mm = [grid.spacing_mm[a] for a in range(3) if a != across][::-1]  # of rows, of columns
+    return _fitted(picture, (mm[0], mm[1]), THUMBNAIL)
+
+
+def _looked_at(volume: npt.NDArray[Any], across: int, at: int) -> npt.NDArray[Any]:
+    """(rows, columns) of a slice of a canonical (X, Y, Z) volume in radiological convention."""
+    plane = np.take(volume, at, across)
+    return np.ascontiguousarray(plane.T[::-1, ::-1])
+
+
+def _fitted(picture: npt.NDArray[Any], mm: tuple[float, float], size: int) -> Floats:
+    """A picture whose longer side has `size` pixels, pixels square."""
+    height, width = (n * d for n, d in zip(picture.shape, mm, strict=True))
+    scale = size / max(height, width)
+    target = max(1, round(width * scale)), max(1, round(height * scale))
+    resized = Image.fromarray(picture.astype(np.float32)).resize(target, Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def _greys(picture: Floats, window: tuple[float, float] | None = None) -> Bytes:
+    low, high = window or _window(picture)
+    greys: Bytes = np.clip((picture - low) * (255 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+    return greys
+
+
+def _window(values: Floats) -> tuple[float, float]:
+    head = values[values > values.mean()]
+    if not head.size:
+        return 0.0, 1.0
+    low, high = np.percentile(head, WINDOW)
+    return min(0.0, float(low)), float(high)
+
+
+def _checks(prepared: Prepared) -> dict[str, bytes]:
+    """The sheets of each sequence and of the brain's outline: the same tiles, side by side."""
+    cuts = _cuts(bounding_box(prepared.brain))
+    outline = prepared.brain & ~binary_erosion(prepared.brain)
+    sheets = {}
+    for slot, head in prepared.head.items():
+        window = _window(head[::2, ::2, ::2])
+        tiles = [_tile(_greys(_looked_at(head, a, at), window)) for a, at in cuts]
+        sheets[slot] = _png(np.hstack(tiles))
+    lines = np.hstack([_tile(_line(outline, a, at)) for a, at in cuts])
+    coloured = np.where(lines[..., None] > FAINT, np.array(OUTLINE, np.uint8), np.uint8(0))
+    return {**sheets, OUTLINE_SHEET: _png(coloured)}
+
+
+def _cuts(box: Box) -> list[tuple[int, int]]:
+    """(axis, index) of each tile."""
+    at = [low + share * (high - low) for low, high, share in _spans(box)]
+    return [(2, int(z)) for z in at[2:]] + [(1, int(at[1])), (0, int(at[0]))]
+
+
+def _spans(box: Box) -> list[tuple[int, int, float]]:
+    (x, y, z), (end_x, end_y, end_z) = box.start, box.stop
+    return [(x, end_x, 0.42), (y, end_y, 0.5), *((z, end_z, share) for share in AXIAL_AT)]
+
+
+def _line(outline: Bools, axis: int, at: int) -> Bytes:
+    return _looked_at(outline, axis, at).astype(np.uint8) * 255
+
+
+def _tile(picture: Bytes) -> Bytes:
+    """A square of TILE pixels with the picture in its middle."""
+    scale = TILE / max(picture.shape)
+    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    resized = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+    square = np.zeros((TILE, TILE), np.uint8)
+    top, left = (TILE - resized.shape[0]) // 2, (TILE - resized.shape[1]) // 2
+    square[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
+    return square
+
+
+def _png(picture: Bytes) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return data.getvalue()

@@ -1,0 +1,134 @@
+"""An examination as the page shows it: rows, pictures the right way round, choices."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mckd.clinic.intake import read_study
+from mckd.clinic.series import Facts, Role, Series, Step, Study
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.sources import DROPPED
+from mckd.studio.tasks.tumour.studies import TILE, Examination
+from mckd.tumour.geometry import Grid
+from tests import small_heads
+from tests.clinic.moved import prepared_of
+from tests.clinic.written import write_study
+
+
+def kept(name: str, data: bytes) -> dict[str, Any]:
+    return {"name": name, "data": data}
+
+
+def picture(file: dict[str, Any]) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(file["data"])))
+
+
+def series(voxels: np.ndarray, affine: np.ndarray, key: str = "s0", slot: str = "t1") -> Series:
+    shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
+    role = Role(slot, True, "as it is called")
+    return Series(key, "a series", Grid(shape, affine), Facts(), role, voxels.astype(np.float32))
+
+
+def corner(shape: tuple[int, int, int]) -> np.ndarray:
+    """A head that is bright at the patient's right, in front and on top."""
+    head = np.full(shape, 10.0, np.float32)
+    head[shape[0] // 2 :, shape[1] // 2 :, shape[2] // 2 :] = 100
+    return head
+
+
+def test_the_patients_right_is_on_the_left_and_the_front_on_top() -> None:
+    thick = np.diag([1.0, 1.0, 5.0, 1.0])
+    flipped = np.diag([-1.0, -1.0, 5.0, 1.0])
+    flipped[:2, 3] = 39, 49
+    head = corner((40, 50, 12))
+    for affine, voxels in [(thick, head), (flipped, head[::-1, ::-1])]:
+        one = series(voxels, affine)
+        shown = Examination.of(Study((one,), {"t1": "s0"}, {})).view(kept)["series"][0]
+        grey = picture(shown["picture"]).astype(float)
+        height, width = grey.shape
+        assert (height, width) == (88, 70)  # 50 x 40 mm, the longer side of 88 pixels
+        bright = np.argwhere(grey > 128).mean(axis=0)
+        assert bright[0] < height / 2  # rows: the front is on top
+        assert bright[1] < width / 2  # columns: the patient's right is on the left
+        assert (shown["plane"], shown["slices"], shown["spacing"]) == ("axial", 12, "1 × 1 × 5")
+
+
+def test_check_pictures_are_tiles_of_the_same_places_with_the_outline_of_the_brain() -> None:
+    grid = np.diag([1.0, 1.0, 1.0, 1.0])
+    one = series(corner((40, 50, 30)), grid, "s0", "t1")
+    two = series(corner((40, 50, 30)), grid, "s1", "t2")
+    found = prepared_of({"t1": one, "t2": two}, (40, 50, 30))
+    brain = np.zeros((40, 50, 30), np.bool_)
+    brain[10:30, 10:40, 5:25] = True
+    heads = {"t1": one.voxels, "t2": two.voxels}
+    steps = (Step("registration", "t2", "moved by 3 mm", "It may not fit."),)
+    found = type(found)(found.study, found.case, heads, brain, found.moved, steps)
+    view = Examination.of(found.study).prepared(found).view(kept)
+    checks = view["checks"]
+    count = len(checks["planes"])
+    assert checks["planes"][-2:] == ["coronal", "sagittal"]
+    assert set(checks["sheets"]) == {"t1", "t2"}
+    for sheet in checks["sheets"].values():
+        assert picture(sheet).shape == (TILE, TILE * count)
+    outline = picture(checks["outline"])[..., 3] > 0
+    axial = outline[:, TILE * 2 : TILE * 3]
+    rows, columns = (np.flatnonzero(axial.any(axis=a)) for a in (1, 0))
+    scale = TILE / 50  # of the longer side
+    assert rows[[0, -1]] == pytest.approx([10 * scale, 40 * scale], abs=scale + 1)
+    assert columns[[0, -1]] == pytest.approx([(5 + 10) * scale, (5 + 30) * scale], abs=scale + 1)
+    assert view["steps"] == [
+        {
+            "kind": "registration",
+            "slot": "T2",
+            "said": "moved by 3 mm",
+            "trouble": "It may not fit.",
+        }
+    ]
+
+
+def archive(folder: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        for number, file in enumerate(files):
+            packed.write(file, str(number))
+    return path
+
+
+def sent(service: CaseService, path: Path) -> str:
+    with path.open("rb") as file:
+        return service.folders.receive("browser", path.name, file)
+
+
+def test_archives_of_a_visitor_become_an_examination_of_theirs_alone(
+    service: CaseService, tmp_path: Path
+) -> None:
+    heads = {"flair": small_heads.volume("flair"), "t1c": small_heads.volume("t1ce")}
+    write_study(tmp_path / "disk", heads, small_heads.affine(), coarser=2.0)
+    path = archive(tmp_path / "disk", tmp_path / "scans.zip")
+    ticket, desk = sent(service, path), Desk()
+    source = service.sources.examination(desk.owner, [ticket], "browser")
+    assert source.raw
+    assert isinstance(source.files, Path)
+    study = read_study(source.files)
+    assert set(study.chosen) == {"flair", "t1c"}
+    with pytest.raises(ValueError, match="no longer here"):
+        service.sources.examination(Desk().owner, [ticket], "another browser")
+    with pytest.raises(ValueError, match=DROPPED[:20]):
+        service.sources.examination(desk.owner, [])
+    service.close(desk)
+    assert not source.files.exists()
+
+
+def test_an_archive_that_is_none_is_one_sentence(service: CaseService, tmp_path: Path) -> None:
+    path = tmp_path / "scans.zip"
+    path.write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match="An archive is damaged"):
+        service.sources.examination(Desk().owner, [sent(service, path)])
