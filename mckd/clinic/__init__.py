@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from mckd.clinic.series import Prepared
 
 
-def prepare_study(source: Path | str | Mapping[str, Path | str], **options: Any) -> Prepared:
+def prepare_study(
+    source: Path | str | Mapping[str, Path | str], study: int = 0, **options: Any
+) -> Prepared:
     """A folder of a hospital, or {slot: NIfTI file}, on one grid and without the skull.
 
     Args:
         source: what `read_study` takes, or files whose sequences are known.
+        study: which examination, where there are several: 0 is the newest.
         options: of `prepare`.
 
     Raises:
@@ -31,4 +34,4 @@ def prepare_study(source: Path | str | Mapping[str, Path | str], **options: Any)
         return prepare(study_of(source), **options)
     from mckd.clinic.intake import read_study
 
-    return prepare(read_study(source), **options)
+    return prepare(read_study(source, study), **options)

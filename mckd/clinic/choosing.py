@@ -15,8 +15,8 @@ THIN_MM = 2.0
 def chosen_of(series: Sequence[Series]) -> dict[str, str]:
     """{slot: key} of the best series of each role that is sure.
 
-    Whole heads before slabs, thin slices before thick, 3-D before 2-D, then the finer one, and of
-    equals the first.
+    Whole heads before slabs, thin slices before thick, 3-D before 2-D, as acquired before
+    reformatted, then the finer one, and of equals the first.
     """
     found = {}
     for slot in SEQUENCES:
@@ -26,8 +26,13 @@ def chosen_of(series: Sequence[Series]) -> dict[str, str]:
     return found
 
 
-def _rank(series: Series) -> tuple[bool, bool, bool, float]:
+def _rank(series: Series) -> tuple[bool, bool, bool, bool, float]:
     extent = [n * mm for n, mm in zip(series.grid.shape, series.grid.spacing_mm, strict=True)]
     thickest = max(*series.grid.spacing_mm, series.facts.thickness_mm or 0)
-    volume = float(abs(series.grid.voxel_ml))
-    return min(extent) < WHOLE_MM, thickest > THIN_MM, not series.facts.three_d, volume
+    return (
+        min(extent) < WHOLE_MM,
+        thickest > THIN_MM,
+        not series.facts.three_d,
+        "DERIVED" in series.facts.image_type,
+        series.grid.voxel_ml,
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 import zlib
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ _GROUPS = {  # where the functional groups of an enhanced file keep what a class
 }
 
 
+_NO_AGENT = re.compile(r"(no|none|nil|n|0|n/?a|w/?o|without|ohne|sans|-)(\W.*)?", re.IGNORECASE)
 _TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_GROUPS, *_GROUPS.values())}
 
 
@@ -239,7 +241,7 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         inter=_of(levels, "RescaleIntercept") or 0.0,
         syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
         facts=facts,
-        told_apart=(facts.image_type, facts.te_ms, facts.b_value, facts.ti_ms),
+        told_apart=(facts.image_type, facts.b_value, round(facts.te_ms or 0), facts.ti_ms),
     )
 
 
@@ -287,6 +289,8 @@ def _enhanced_sequence(levels: list[Dataset]) -> tuple[str, ...]:
 def _contrast(top: Dataset) -> str:
     """The agent that a header names; "given" if it only says that there was one."""
     agent = _text(top, "ContrastBolusAgent")
+    if _NO_AGENT.fullmatch(agent):
+        agent = ""
     return agent or ("given" if _items(top, "ContrastBolusAgentSequence", 1) else "")
 
 

@@ -127,7 +127,7 @@ def _looked_through(
     for file in given:
         if stem_of(file.shown) is not None:
             images.append(file)
-        elif is_dicom(file.path):
+        elif file.path.name != "DICOMDIR" and is_dicom(file.path):
             try:
                 frames += read_frames(file.path)
             except StudyError as error:
@@ -177,11 +177,16 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
     for frame in frames:
         held[frame.series].append(frame)
     parts = [part for whole in held.values() for part in volumes_of(whole)]
-    parts.sort(key=lambda part: min((f.date, f.time, f.number or 0) for f in part))
+    parts.sort(key=lambda part: (_begun(part), part[0].number or 0))
+    times = sorted({_begun(part) for part in parts})
     strongest = {uid: max(f.facts.b_value or 0 for f in whole) for uid, whole in held.items()}
     facts = [  # the image without diffusion weighting of a diffusion series is of one, too
-        replace(part[0].facts, order=order, b_value=strongest[part[0].series] or None)
-        for order, part in enumerate(parts)
+        replace(
+            part[0].facts,
+            order=times.index(_begun(part)),
+            b_value=strongest[part[0].series] or None,
+        )
+        for part in parts
     ]
     drafts: list[_Draft] = []
     left: dict[str, str] = {}
@@ -197,6 +202,11 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
         else:
             drafts.append(_of_stack(f"s{place}", name, stack, facts[place], guess))
     return drafts, left
+
+
+def _begun(part: Iterable[Frame]) -> tuple[str, str]:
+    """When it was acquired; what was computed from a series has the time of its source."""
+    return min((frame.date, frame.time) for frame in part)
 
 
 def _of_stack(key: str, name: str, stack: Stack, facts: Facts, guess: Guess) -> _Draft:

@@ -104,13 +104,18 @@ def in_time(study: Sequence[Facts]) -> list[Guess]:
     filled_in = len(t1) > 1 and all(agents.values())
     if filled_in:
         agents = dict.fromkeys(t1, False)
-    after = [p for p in t1 if called[p].with_agent or (agents[p] and not called[p].without_agent)]
+    when = [place if facts.order is None else facts.order for place, facts in enumerate(study)]
+    after = [
+        when[p] for p in t1 if called[p].with_agent or (agents[p] and not called[p].without_agent)
+    ]
     for place in t1:
-        same = [p for p in t1 if p < place and study[p].description == study[place].description]
+        again = any(
+            when[p] < when[place] and study[p].description == study[place].description for p in t1
+        )
         unclear = ""
-        if after and place > min(after):
+        if after and when[place] >= min(after):
             unclear = "taken after contrast was given, which it does not say"
-        elif same:
+        elif again:
             unclear = "taken twice, perhaps before and after contrast"
         elif filled_in and not after:
             unclear = "the header of every T1 names an agent"

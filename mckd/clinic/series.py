@@ -32,7 +32,8 @@ class StudyError(ValueError):
 class Facts:
     """What a header says of how a series was made; "" or None where it does not.
 
-    Times in ms, angles in degrees, lengths in mm. order: of the series in time, from 0.
+    Times in ms, angles in degrees, lengths in mm. order: of the series in time, from 0;
+    the same for all that were computed from one acquisition.
     contrast: what ContrastBolusAgent holds, or whether it is there. image_type: DICOM's values.
     """
 

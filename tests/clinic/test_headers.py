@@ -120,6 +120,14 @@ def with_more(written: Written, path: Path, more: bytes) -> Path:
 OPEN = b"\xff\xff\xff\xff"
 
 
+@pytest.mark.parametrize(
+    ("agent", "told"), [("NONE", ""), ("no contrast", ""), ("N/A", ""), ("Gadovist", "Gadovist")]
+)
+def test_an_agent_that_says_none(classic: Written, tmp_path: Path, agent: str, told: str) -> None:
+    path = altered(classic, tmp_path / "x", ContrastBolusAgent=agent)
+    assert read_frames(path)[0].facts.contrast == told
+
+
 ITEM = b"\xfe\xff\x00\xe0"
 GROUPS = b"\x00\x52\x29\x92SQ\0\0"  # the shared functional groups, which are read
 

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,9 @@ def of(description: str, agent: str = "") -> Facts:
         ([of("t1_mprage_KM", "Gadovist"), of("t1_mprage_cor")], ["t1c", "ask"]),
         # Twice the same name: the second may be after contrast.
         ([of("t1_mprage"), of("t1_mprage")], ["t1", "ask"]),
+        # What was computed from one acquisition was not taken twice.
+        ([replace(of("t1_mprage"), order=0), replace(of("t1_mprage"), order=0)], ["t1", "t1"]),
+        ([replace(of("t1 KM"), order=1), replace(of("t1 MPR tra"), order=1)], ["t1c", "ask"]),
         # An agent that was filled in for every series tells none apart; a name does.
         ([of("t1_mprage", "Gadovist"), of("t1_mprage_tra", "Gadovist")], ["ask", "ask"]),
         ([of("t1_mprage", "Gadovist"), of("t1_mprage_KM", "Gadovist")], ["t1", "t1c"]),
