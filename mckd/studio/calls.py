@@ -75,6 +75,10 @@ class Functions:
     named: Mapping[str, Endpoint] = field(default_factory=dict)
     tools: bool = False
 
+    def is_named(self, number: int) -> bool:
+        """Whether a function is one of those that only programs call."""
+        return any(endpoint.number == number for endpoint in self.named.values())
+
 
 def call_of(body: bytes, to_widget: bool = False) -> Call:
     """What a call says. It costs milliseconds, whatever the body is.

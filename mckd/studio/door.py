@@ -236,6 +236,8 @@ class Door:
                 call = call_of(body, to_widget)
             if asked.query.get("session_hash", call.session) != call.session:
                 raise Refused(422, ODD)
+            if not (to_widget or joins) and self._functions.is_named(call.function):
+                raise Refused(404, NOT_HERE)  # by its name, or as Gradio's clients do
             self._visitors.admit(call.session, browser, works=True, address=asked.address)
             if joins:
                 self._find_room(call.session, asked.address)

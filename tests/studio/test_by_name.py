@@ -70,6 +70,15 @@ def test_an_upload_stands_for_itself(program: TestClient, inside: Inside) -> Non
     assert json.loads(inside.seen[1][2])["data"] == [TICKET]
 
 
+def test_by_its_number_it_is_called_through_the_queue_alone(
+    program: TestClient, inside: Inside
+) -> None:
+    assert call(program, fn_index=7).status_code == 404
+    assert inside.seen == []
+    body = {"session_hash": "session1", "fn_index": 7, "data": [1, 2]}
+    assert program.post("/gradio_api/queue/join", json=body).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

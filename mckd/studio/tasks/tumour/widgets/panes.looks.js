@@ -68,7 +68,7 @@ const LOOKS = {
       ],
       key: [
         chip(ONLY_A, `${name} only in A`, a), chip(ONLY_B, `only in ${letter}`, b), chip(BOTH, 'both', both),
-        text(all ? `Dice ${((2 * both) / all).toFixed(3)}` : 'neither has it'),
+        text(all ? `Dice with A ${((2 * both) / all).toFixed(3)}` : 'neither has it'),
       ],
       here: (byte) => ['in neither', 'only in A', `only in ${letter}`, 'in both'][byte],
     };
