@@ -27,6 +27,7 @@ __all__ = ["Progress", "main"]
 
 BUNDLED = about("tumour").checkpoint()
 USAGE, STOPPED = 2, 130
+CLINIC = "DICOM and images that are not prepared need: pip install 'mckd-studio[clinic]'"
 ALL = "all"
 
 ABOUT_PREDICT = """\
@@ -78,6 +79,9 @@ def main(argv: Sequence[str]) -> int:
         return STOPPED
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return USAGE
+    except ModuleNotFoundError as error:
+        print(f"Error: {error.name} is missing. {CLINIC}", file=sys.stderr)
         return USAGE
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom.data import get_testdata_file
 
 from mckd import __version__
 from mckd.tasks import CHECKPOINTS, ROOT, abouts
 from tests import small_heads
 from tests.browser.conftest import free_port
 from tests.patience import PATIENCE_S, until
-from tests.test_app import App
+from tests.test_app import App, answers
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +96,97 @@ def test_a_case_is_segmented_and_a_model_trained_from_any_folder(
     assert (tmp_path / "runs" / "first" / "checkpoints" / "model.safetensors").is_file()
 
 
-def test_the_app_starts_with_every_model(programs: Path, tmp_path: Path) -> None:
-    port = free_port()
-    output = tmp_path / "output.log"
+WITHOUT_DICOM = """
+import sys
+
+sys.modules["pydicom"] = None  # as if it were not installed
+from mckd.__main__ import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_dicom_without_its_extra_is_one_sentence(tmp_path: Path) -> None:
+    source = get_testdata_file("MR_small.dcm", download=False)
+    (tmp_path / "study").mkdir()
+    shutil.copy(str(source), tmp_path / "study")
+    words = ["predict", tmp_path / "study", "--out", tmp_path / "results"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DICOM, *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "Error: pydicom is missing. DICOM and images that are not prepared need: "
+        "pip install 'mckd-studio[clinic]'"
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def app(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The installed app, started in an empty folder."""
+    folder, port = tmp_path_factory.mktemp("anywhere"), free_port()
+    output = folder / "output.log"
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [programs / "mckd-studio", "--port", str(port)], cwd=tmp_path, stdout=out, stderr=out
+            [programs / "mckd-studio", "--port", str(port)], cwd=folder, stdout=out, stderr=out
         )
-    app = App(process, f"http://127.0.0.1:{port}/", output)
+    started = App(process, f"http://127.0.0.1:{port}/", output)
     try:
-        until(lambda: is_ready(app), lambda: output.read_text(errors="replace"))
+        until(lambda: answers(started))
+        yield started
     finally:
-        app.end()
+        started.end()
 
 
-def is_ready(app: App) -> bool:
-    assert app.process.poll() is None, app.output.read_text(errors="replace")
-    try:
-        return b'"status":"ready"' in app.ask("health")[1].replace(b" ", b"")
-    except OSError:
-        return False
+def test_the_app_starts_with_every_model(app: App) -> None:
+    until(lambda: json.loads(app.ask("health")[1])["status"] == "ready")
+
+
+# What was measured when the line was last changed. Whoever makes one of these grow by more than a
+# tenth changes its line, so that a review sees it. Work is counted in modules, not in seconds.
+BUDGET = {
+    "the wheel, bytes": 39_700_000,
+    "the wheel without models and examples, bytes": 745_000,
+    "packages that requirements.txt brings along": 117,
+    "the page, bytes": 594_000,
+    "modules imported before the page is served": 1919,
+    "modules imported for the command line of mckd": 107,
+}
+SERVED = """
+from mckd.studio import page
+from mckd.studio.services import Services
+from mckd.tasks import ROOT
+
+page.build(Services.open(ROOT, data=None, runs=None))
+"""
+
+
+def modules(program: str) -> int:
+    """How many modules a program has imported when it is done."""
+    code = f"{program}\nimport sys\nprint(len(sys.modules))"
+    return int(run(Path(sys.executable), "-c", code, folder=ROOT).split()[-1])
+
+
+def test_nothing_has_grown_by_more_than_a_tenth_unseen(wheel: Path, app: App) -> None:
+    inside = zipfile.ZipFile(wheel).infolist()
+    lock = (ROOT / ".ci" / "requirements.lock").read_text(encoding="utf-8")
+    measured = [
+        wheel.stat().st_size,
+        sum(file.compress_size for file in inside if "/bundled/" not in file.filename),
+        len(re.findall(r"^[a-z0-9-]+==", lock, re.M)),
+        len(app.ask("")[1]),
+        modules(SERVED),
+        modules("import mckd.__main__"),
+    ]
+    grown = {
+        what: found
+        for (what, budget), found in zip(BUDGET.items(), measured, strict=True)
+        if found > 1.1 * budget
+    }
+    assert grown == {}, f"{measured}"
