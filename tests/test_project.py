@@ -30,6 +30,18 @@ def test_the_changelog_knows_this_version() -> None:
     assert __version__ in versions
 
 
+def test_every_extra_is_explained() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = re.search(r"^\[project.optional-dependencies\]\n(.*?)^\[", text, re.S | re.M)
+    assert section
+    extras = re.findall(r"^([a-z]+) = \[", section[1], re.M)
+    explained = re.findall(
+        r"^\| `pip install \.\[(\w+)\]` \| \S", (ROOT / "USAGE.md").read_text("utf-8"), re.M
+    )
+    assert "clinic" in extras
+    assert sorted(extras) == sorted(explained)
+
+
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_templates_ask_what_a_form_can(path: Path) -> None:
     """The keys and kinds that GitHub's form schema knows; each question has its own id."""
