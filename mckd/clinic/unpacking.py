@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.pixels import pixel_array
 
 MOST_BYTES = 4 * 2**30
@@ -19,7 +20,8 @@ MOST_BYTES = 4 * 2**30
 
 def main(folder: Path, files: list[str]) -> None:
     for number, path in enumerate(files):
-        np.save(folder / f"{number}.npy", pixel_array(path, raw=True), allow_pickle=False)
+        stored = pixel_array(dcmread(path), raw=True)
+        np.save(folder / f"{number}.npy", stored, allow_pickle=False)
 
 
 def _bound() -> None:
