@@ -36,11 +36,13 @@ class Wishes:
 @dataclass(frozen=True, eq=False)
 class Opened:
     """prepared: None where the images were given prepared. said: for the console, as it may name
-    single files and series, which no result may hold."""
+    single files and series, which no result may hold. series: what each series of an examination
+    was used as, rows for `Results.list_files`."""
 
     case: Case
     prepared: Prepared | None = None
     said: tuple[str, ...] = ()
+    series: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def _work_off(
         opened = work.open(wishes, partial(progress.reach, 0))
         told, files = results_of(opened, segmenter, arguments, work.name, progress)
         results.put(name, files, arguments.replace)
+        results.list_files(work.source, opened.series)
     except OccupiedError as error:  # what the index says of its results stays true
         progress.fail(f"{work.label}: {error}")
         return FAILED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -43,13 +43,22 @@ class StudyWork(Work):
             raise StudyError(_question(study))
         prepared = prepared_of(study, self.name, reach)
         require_alike(prepared.case, wishes.anyway)
-        return Opened(prepared.case, prepared, tuple(_told(study)))
+        return Opened(prepared.case, prepared, tuple(_told(study)), tuple(self._series(study)))
 
     def rows(self) -> list[dict[str, str]]:
         return [
             {"results": self.source, "file": f"{folder}/*", "used_as": "dicom", "why": ""}
             for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in self.paths)
         ]
+
+    def _series(self, study: Study) -> Iterator[dict[str, str]]:
+        """What each series was used as, or why not."""
+        slots = {key: slot for slot, key in study.chosen.items()}
+        given = [(s.name, slots.get(s.key, ""), s.role.why) for s in study.series]
+        aside = [(name, "", why) for name, why in study.aside.items()]
+        for name, slot, why in [*given, *aside]:
+            place = f"{self.name}: {visible(name)}"
+            yield {"results": self.source, "file": place, "used_as": slot, "why": visible(why)}
 
 
 def _as_said(study: Study, rules: Rules) -> Study:

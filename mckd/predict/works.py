@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from mckd.clinic.series import StudyError
 from mckd.files.names import visible
 from mckd.predict.opening import (
     AUTO,
@@ -67,13 +68,21 @@ class FilesWork(Work):
             if not may_prepare:
                 raise
             return self._prepared(wishes, reach)
-        if case.unlike_training and may_prepare and not wishes.anyway:
+        if not case.unlike_training or wishes.anyway or not may_prepare:
+            require_alike(case, wishes.anyway)
+            return Opened(case)
+        try:
             return self._prepared(wishes, reach)
-        require_alike(case, wishes.anyway)
-        return Opened(case)
+        except StudyError as error:
+            require_alike(case, False, f"It cannot be prepared: {error}")
+            raise
 
     def _prepared(self, wishes: Wishes, reach: Reach) -> Opened:
-        """Of images that are no case yet."""
+        """Of images that are no case yet.
+
+        Raises:
+            StudyError: they cannot be prepared.
+        """
         from mckd.clinic.preparation import study_of
 
         images = {slot: path for slot, path in self.files.items() if slot != SEG}

@@ -13,6 +13,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from mckd.clinic import preparation
+from mckd.clinic.brain import BrainError
 from mckd.predict.studies import StudyWork, studies_of
 from mckd.predict.works import survey
 from mckd.tumour import read_case
@@ -67,6 +69,8 @@ def test_a_folder_of_patients(predict, scans, tmp_path, capsys) -> None:
         assert (b"Nobody" in data) == name.startswith("dicom/"), name
     used = {row["file"]: (row["results"], row["used_as"]) for row in table(out / "files.csv")}
     assert used["P1/visit/*"] == ("P1/visit", "dicom")
+    series = "P1/visit: 2 t1_mprage_sag_p2_iso_KM"
+    assert used[series] == ("P1/visit", "t1c")
     assert {row["case"] for row in table(out / "figures.csv")} == {"P1/visit", "P3"}
     holds_the_same(done, "t1c")
 
@@ -92,6 +96,24 @@ def test_dicom_that_nobody_may_prepare(predict, scans, tmp_path, capsys) -> None
     lay(scans, tmp_path / "in")
     assert predict(tmp_path / "in", "--prepare", "never")[0] == 2
     assert "dcm2niix" in capsys.readouterr().err
+
+
+def test_a_head_that_cannot_be_prepared_is_held_back(
+    predict, tmp_path, capsys, monkeypatch
+) -> None:
+    """With what speaks against it as it is, and why it could not be prepared."""
+
+    def none_found(*_):
+        raise BrainError("no brain was found in the image")
+
+    monkeypatch.setattr(preparation, "find_brain", none_found)
+    skull = small_heads.volume("t1") + np.random.default_rng(0).integers(20, 200, small_heads.SHAPE)
+    small_heads.save(tmp_path / "head" / "x_t1.nii.gz", skull.astype(np.int16))
+    code, _ = predict(tmp_path / "head", anyway=False)
+    said = capsys.readouterr().err
+    assert code == 3
+    assert "head: held back. Outside training conditions: nearly every voxel" in said
+    assert "It cannot be prepared: x_t1.nii.gz: no brain was found in the image." in said
 
 
 # ---- which files are one examination
