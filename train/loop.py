@@ -68,11 +68,10 @@ def train(
             "versions": versions(),
             "provenance": task.provenance,
         }
-        if workers.is_first:
-            check_start(run, config, resume)
+        longer = workers.is_first and check_start(run, config, resume)
         session = _Session(task, settings, run, workers, name, say, observers)
         try:
-            if workers.is_first and not resume:
+            if workers.is_first and (longer or not resume):
                 run.write_config(config)
             return session.run_to_end(resume)
         except OSError as error:

@@ -14,8 +14,13 @@ from mckd.files.runs import RunError, RunFolder
 from train.state import TrainingState
 
 
-def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
-    """Whether a run may begin, or go on, with this configuration.
+def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
+    """Let a run begin, or go on, with this configuration.
+
+    Returns:
+        Whether it goes on for more epochs than it was started for. What it does after those is what
+        a run of that length does from the start, if the learning rate does not depend on the length
+        (`--schedule` constant or step, no `--lr-warmup`).
 
     Raises:
         RunError: it exists, or was started with another one.
@@ -31,12 +36,16 @@ def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> None:
             )
         theirs, ours = saved.get("config", {}), config["config"]
         changed = [k for k in ours if theirs.get(k) != ours[k]]
+        before = theirs.get("epochs")
+        if changed == ["epochs"] and isinstance(before, int) and before < ours["epochs"]:
+            return True
         if saved.get("task") != config["task"] or changed:
             what = changed[0] if changed else "task"
             raise RunError(
                 f"The run {run.name} was started with another {what}. Resume it with the command "
                 f"it was started with and --resume: {saved.get('command', '')}"
             )
+    return False
 
 
 def load_newest(

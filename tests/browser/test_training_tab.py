@@ -47,13 +47,13 @@ def test_two_epochs_are_trained_and_drawn(tab: Tab) -> None:
     run = tab.begin("2")
     assert run.startswith("digits-smoke-")
     expect(tab.command).to_contain_text(f"--out {run}" if "/" in run else run)
-    expect(tab.start).to_be_disabled()
+    expect(tab.start).to_have_text("Add to queue")
     tab.until_state("running", "finished")
     tab.until_state("finished")
     assert tab.points >= 2
     assert tab.value("iwv.visual") + tab.value("iwv.audio") == pytest.approx(1, abs=1e-3)
     expect(tab.page.locator(".note")).to_contain_text("Test")
-    expect(tab.start).to_be_enabled()
+    expect(tab.start).to_have_text("Start")
     expect(tab.stop).to_be_disabled()
 
 
@@ -91,7 +91,13 @@ def test_a_live_run_survives_zoom_reload_a_second_browser_stop_and_resume(
     again = Tab(page)
     again.until(lambda: again.get("run") == run and again.points > points, "the same run")
     assert again.get("state") == "running"
-    expect(again.start).to_be_disabled()
+    expect(again.start).to_have_text("Add to queue")
+    again.start.click()
+    queue = page.locator("#training-queue")
+    expect(queue).to_contain_text("1. Digits, Smoke test, MCKD")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(queue).to_be_hidden()
+    assert again.get("run") == run  # the curves stay where they were
 
     other = blank(browser)
     other.goto(studio.url)

@@ -88,6 +88,7 @@ def test_where_strangers_share_the_computer_training_is_off_and_replay_works(
         lambda: training.start(chosen()),
         lambda: training.stop("one"),
         lambda: training.resume("one"),
+        lambda: training.extend("one", 1),
     ]
     for action in actions:
         with pytest.raises(ValueError, match="Training is off here"):
@@ -183,10 +184,10 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
     assert re.fullmatch(r"digits-smoke-\d{8}-\d{6}", run_id)
     assert real.live() == run_id
     assert real.state(run_id)["state"] in ("starting", "running")
-    with pytest.raises(ValueError, match=f"{run_id} is training now"):
-        real.start(chosen(epochs=2))
+    assert real.start(chosen(epochs=1)) is None  # it waits
     with pytest.raises(ValueError, match=f"{run_id} is training now"):
         real.resume(run_id)
+    assert real.advance() is None
 
     rows: list[dict[str, Any]] = []
     cursor = None
@@ -212,6 +213,11 @@ def test_two_epochs_from_start_to_finish(real: Training) -> None:
     until(lambda: child.returncode is not None)
     assert child.returncode == 0
     assert not Path(f"/proc/{child.pid}").exists()  # reaped, not a zombie
+    second = real.advance()  # as the app does now and then
+    assert real.live() == second
+    assert real.queue.all() == []
+    reach_state(real, second, "finished")
+    assert "--epochs 1" in dict(real.facts(second))["Command"]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc how far the trainer is")
@@ -235,8 +241,6 @@ def test_another_app_finds_the_run_stops_it_and_resumes_it(real: Training) -> No
     restarted = Training(ROOT, runs=real.runs_folder)  # the app, started again
     assert restarted.attach() == run_id
     assert restarted.state(run_id)["can_stop"]
-    with pytest.raises(ValueError, match="is training now"):
-        restarted.start(chosen(epochs=1))
     restarted.stop(run_id)
     reach_state(restarted, run_id, "stopped")
     assert restarted.live() is None

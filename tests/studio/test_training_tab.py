@@ -53,14 +53,16 @@ def test_each_preset_has_a_sentence() -> None:
 
 
 def test_another_task_brings_its_own_choices(tmp_path: Path) -> None:
-    presets, scarce, rate, data, systems = tab.choose_task(Training(tmp_path, closed=""), "tumour")
+    presets, scarce, rate, data, systems, _ = tab.choose_task(
+        Training(tmp_path, closed=""), "tumour"
+    )
     assert "mmformer" in [key for _, key in systems.choices]
     assert "smil" not in [key for _, key in systems.choices]
     assert [key for _, key in presets.choices] == ["smoke", "studio", "compact", "paper"]
     assert not scarce.visible
     assert not rate.visible
     assert "synthetic cases" in data.choices[0][0]
-    _, scarce, rate, _, systems = tab.choose_task(Training(tmp_path, closed=""), "digits")
+    _, scarce, rate, _, systems, _ = tab.choose_task(Training(tmp_path, closed=""), "digits")
     assert "smil" in [key for _, key in systems.choices]
     assert scarce.visible
     assert rate.visible
@@ -78,7 +80,9 @@ def test_a_refused_start_warns_and_changes_nothing(
     said: list[str] = []
     monkeypatch.setattr(tab.gr, "Warning", lambda text, **_: said.append(text))
     training = Training(tmp_path, closed="")
-    changes = tab.start_run(training, "digits", "no such preset", "audio", 0.1, 0, 0, "bundled")
+    changes = tab.start_run(
+        training, None, "digits", "no such preset", "audio", 0.1, 0, 0, "bundled"
+    )
     assert "no such preset" in said[0]
     assert changes[1]["run"] is None
     assert list(tmp_path.iterdir()) == []
@@ -103,7 +107,7 @@ def test_buttons_follow_the_state_of_the_run(tmp_path: Path) -> None:
     assert interactive() == [True, False, True]  # start, stop, resume
     with run.hold():
         run.write_status(state="running", step=1, steps=2, eta_s=1.0, message="")
-        assert interactive() == [False, True, False]
+        assert interactive() == [True, True, False]
 
 
 def test_a_few_runs_may_lie_over_another(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ class Services:
             service.warm()
 
     def tend(self) -> None:
-        """Delete what nobody asked for in a while. To be called now and then."""
+        """Delete what nobody asked for in a while, begin what waits. To be called now and then."""
+        self.training.advance()
         self.folders.expire(FILES_IDLE_S)
         for service in self.tasks.values():
             service.tend()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,7 @@ class Choices:
     epochs: int | float | None = 0
     data: str = SMALL_SET
     system: str = MCKD
+    like: str = ""  # a run whose further options are taken over
 
 
 def offered(task: About) -> tuple[Choice, ...]:
@@ -46,10 +47,11 @@ def offered(task: About) -> tuple[Choice, ...]:
     )
 
 
-def words_of(choices: Choices, data: str | None) -> list[str]:
+def words_of(choices: Choices, data: str | None, further: Sequence[str] = ()) -> list[str]:
     """The words after `python` that train what a form holds; without the run's folder.
 
-    data: the folder that was given when the app was started, if any.
+    data: the folder that was given when the app was started, if any. further: options that the form
+    has not; see `further_of`.
 
     Raises:
         ValueError: a choice that the form does not have; a sentence.
@@ -60,7 +62,7 @@ def words_of(choices: Choices, data: str | None) -> list[str]:
     if choices.preset not in [preset.key for preset in task.presets]:
         presets = ", ".join(preset.key for preset in task.presets)
         raise ValueError(f"There is no such preset. Choose one of: {presets}.")
-    words = ["-m", "train", task.key, "--preset", choices.preset]
+    words = ["-m", "train", task.key, *further, "--preset", choices.preset]
     if choices.system not in [system.key for system in offered(task)]:
         raise ValueError("Choose one of the systems in the list.")
     if choices.system != MCKD:
@@ -82,6 +84,83 @@ def words_of(choices: Choices, data: str | None) -> list[str]:
     elif choices.data != SMALL_SET:
         raise ValueError("Choose one of the data sources in the list.")
     return words
+
+
+def choices_of(config: Mapping[str, Any], data: str | None) -> Choices:
+    """The form as it would have to be filled to train a run once more; see `further_of`.
+
+    data: as for `words_of`.
+
+    Raises:
+        ValueError: it left no command behind, or a damaged one; a sentence.
+    """
+    words = saved_words(config, "")
+    task, said = about(words[2]), dict(_flags(words[3:]))
+    rare = [one.key for one in task.scarce if f"--{one.key.replace('_', '-')}-rate" in said]
+    said_rate = said.get(f"--{rare[0].replace('_', '-')}-rate") if rare else None
+    numbers = [said_rate or task.rate or 0.0, said.get("--seed") or 0, said.get("--epochs") or 0]
+    try:
+        rate, seed, epochs = float(numbers[0]), int(numbers[1]), int(numbers[2])
+    except ValueError:
+        raise ValueError("The run's saved command is damaged. Fill in the form by hand.") from None
+    return Choices(
+        task=task.key,
+        preset=said.get("--preset") or "paper",  # what the command takes where none is named
+        scarce=rare[0] if rare else COMPLETE,
+        rate=rate,
+        seed=seed,
+        epochs=epochs,
+        data=GIVEN_FOLDER if data and said.get("--data") == data else SMALL_SET,
+        system=said.get("--system") or MCKD,
+    )
+
+
+def further_of(config: Mapping[str, Any], task: object, data: str | None) -> list[str]:
+    """The options of a run that the form has not, such as `--lr 0.001`, as words.
+
+    data: as for `words_of`.
+
+    Raises:
+        ValueError: it left no command behind, or is of another task; a sentence.
+    """
+    words = saved_words(config, "")
+    if words[2] != task:
+        raise ValueError("The run whose further options are taken over is of another task.")
+    rates = {f"--{one.key.replace('_', '-')}-rate" for one in about(words[2]).scarce}
+    ours = {"--preset", "--system", "--seed", "--epochs", "--out", *rates}
+    kept = [
+        (flag, value)
+        for flag, value in _flags(words[3:])
+        if flag not in ours and not (flag == "--data" and value == data)
+    ]
+    return [word for flag, value in kept for word in (flag, value) if word]
+
+
+def longer_words(config: Mapping[str, Any], out: str, more: object) -> list[str]:
+    """The words of a run's command for `more` epochs beyond its end.
+
+    Raises:
+        ValueError: see `saved_words`; or no whole number of epochs.
+    """
+    settings = config.get("config")
+    before = number(settings.get("epochs")) if isinstance(settings, dict) else None
+    if before is None:
+        raise ValueError("The run does not say how long it was, so it cannot be extended.")
+    total = int(before) + _whole(more, "More epochs", 1, 10_000)
+    words = saved_words(config, out)
+    kept = [w for f, v in _flags(words[3:]) if f != "--epochs" for w in (f, v) if w]
+    return [*words[:3], *kept, "--epochs", str(total), "--resume"]
+
+
+def _flags(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Words as `saved_words` gives them, each flag with its value; "" where it has none."""
+    found: list[tuple[str, str]] = []
+    for word in words:
+        if _FLAG.fullmatch(word):
+            found.append((word, ""))
+        elif found:
+            found[-1] = found[-1][0], word
+    return found
 
 
 def saved_words(config: Mapping[str, Any], out: str) -> list[str]:
@@ -112,6 +191,18 @@ def saved_words(config: Mapping[str, Any], out: str) -> list[str]:
             continue
         kept += [flag, value] if value else [flag]
     return [*kept, "--out", out]
+
+
+def said_of(choices: Choices) -> str:
+    """Checked choices in a few words: Digits, Smoke test, MCKD, seed 1, 30 epochs."""
+    task = about(choices.task)
+    preset = next(one.label for one in task.presets if one.key == choices.preset)
+    words = [task.name, preset, SYSTEMS[choices.system].label, f"seed {choices.seed or 0}"]
+    if choices.epochs:
+        words.append(f"{choices.epochs} epochs")
+    if choices.like:
+        words.append(f"like {choices.like}")
+    return ", ".join(words)
 
 
 def new_name(choices: Choices, now: datetime | None = None) -> str:

@@ -11,6 +11,7 @@ piece of a command.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -20,12 +21,24 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mckd.files.atomic import write_atomically
 from mckd.files.runs import RunFolder, open_plain
-from mckd.studio.services.command import Choices, new_name, saved_words, words_of
+from mckd.studio.services import faults
+from mckd.studio.services.command import (
+    Choices,
+    choices_of,
+    further_of,
+    longer_words,
+    new_name,
+    said_of,
+    saved_words,
+    words_of,
+)
+from mckd.studio.services.queue import Queue, Waiting
 from mckd.studio.services.records import RECORDS_NAME, as_file, facts_of, number, rows_after
 from mckd.studio.services.runs import Run, Runs
 
@@ -34,6 +47,7 @@ SHARED = (
     "Training is off here because every visitor shares this computer. "
     "Clone the project, run `python app.py` on your own machine, and this form is live."
 )
+NO_RUN = "That run is not here any more."
 LOG_NAME = "train.log"
 RESUMABLE = {"stopped", "failed"}
 LOADING = "Importing PyTorch and reading the data"
@@ -41,6 +55,9 @@ BUILDING = "Building the network"
 RESUMING = "Building the network and reading the checkpoint"
 STOPPED_CODE = 3  # what `python -m train` returns when it was asked to stop
 _FLAG_IN_PROSE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
+
+
+log = logging.getLogger(__name__)
 
 
 class Training:
@@ -63,6 +80,7 @@ class Training:
         self._runs = Runs(self.root, self.runs_folder)
         self.data = Path(data).resolve() if data else None
         self.closed = closed
+        self.queue = Queue()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._launched: dict[str, float | None] = {}  # when; None once it trains
         self._start_s: float | None = None  # that the last one needed to begin
@@ -111,28 +129,102 @@ class Training:
 
     def arguments(self, choices: Choices, name: str) -> list[str]:
         """The words after `python` that train `choices` into runs/`name`; see `words_of`."""
-        data = self._shown(self.data) if self.data else None
-        return [*words_of(choices, data), "--out", self._shown(self._runs.path(name))]
+        further: list[str] = []
+        if choices.like:
+            further = further_of(_config(self._own(choices.like).path), choices.task, self._data)
+        words = words_of(choices, self._data, further)
+        return [*words, "--out", self._shown(self._runs.path(name))]
 
-    def start(self, choices: Choices) -> str:
-        """Launch a run and return its id. Refused, in words, while another run is live."""
+    def start(self, choices: Choices) -> str | None:
+        """Launch a run; where one trains or others wait, it waits for its turn.
+
+        Returns:
+            The id of the run that began, None if none did.
+
+        Raises:
+            ValueError: no such run can be, or too many wait; a sentence.
+        """
         self._refuse_where_closed()
-        with self._starting:
-            self._refuse_second()
-            name = new_name(choices)
-            self.arguments(choices, name)  # complains before a folder exists
-            name = self._runs.make(name)
+        self.arguments(choices, new_name(choices))  # complains before it waits
+
+        def launch() -> str:
+            name = self._runs.make(new_name(choices))
             self._launch(name, self.arguments(choices, name))
-        return name
+            return name
+
+        return self._enter(Waiting(said_of(choices), launch))
+
+    def extend(self, run_id: object, more: object) -> str | None:
+        """Let a finished run go on for `more` epochs, now or when it is its turn; as `start`.
+
+        Raises:
+            ValueError: it is not finished, or `more` is no number of epochs; a sentence.
+        """
+        self._refuse_where_closed()
+        run = self._own(run_id)
+        if not self.state(run.id)["can_extend"]:
+            raise ValueError("Only a finished run can be extended; one that stopped is resumed.")
+
+        def words() -> list[str]:
+            return longer_words(_config(run.path), self._shown(run.path), more)
+
+        def launch() -> str:
+            self._launch(run.id, words())
+            return run.id
+
+        words()  # complains before it waits
+        return self._enter(Waiting(f"{run.id}: {more} more epochs", launch))
+
+    def clone(self, run_id: object) -> Choices:
+        """The form filled as for that run; its further options are taken over by `like`.
+
+        Raises:
+            ValueError: it is gone, or left no command behind; a sentence.
+        """
+        run = self.find(run_id)
+        if run is None:
+            raise ValueError(NO_RUN)
+        choices = choices_of(_config(run.path), self._data)
+        return choices if run.bundled else replace(choices, like=run.id)
+
+    def advance(self) -> str | None:
+        """Launch the next that waits, unless one trains; the id of the run, None if none began.
+
+        To be called now and then. Whatever cannot be begun any more is left out.
+        """
+        with self._starting:
+            while self.live() is None and (first := self.queue.take()):
+                try:
+                    return first.launch()
+                except (OSError, ValueError) as problem:
+                    faults.record(log, "A run that waited could not be begun.", problem)
+        return None
+
+    def _enter(self, waiting: Waiting) -> str | None:
+        self.queue.add(waiting)
+        return self.advance()
+
+    def _own(self, run_id: object) -> Run:
+        """A run of this project.
+
+        Raises:
+            ValueError: it is not here, or came with the app; a sentence.
+        """
+        run = self.find(run_id)
+        if run is None or run.bundled:
+            raise ValueError(NO_RUN)
+        return run
+
+    @property
+    def _data(self) -> str | None:
+        return self._shown(self.data) if self.data else None
 
     def resume(self, run_id: object) -> str:
         """Launch the run's own command again with --resume."""
         self._refuse_where_closed()
         with self._starting:
             self._refuse_second()
-            run = self.find(run_id)
-            if run is None or run.bundled:
-                raise ValueError("That run is not here any more, so it cannot be resumed.")
+            run = self._own(run_id)
             self._launch(
                 run.id, [*saved_words(_config(run.path), self._shown(run.path)), "--resume"]
             )
@@ -141,9 +233,7 @@ class Training:
     def stop(self, run_id: object) -> None:
         """Ask the run to save a checkpoint and end. Returns at once; the status tells when."""
         self._refuse_where_closed()
-        run = self.find(run_id)
-        if run is None or run.bundled:
-            raise ValueError("That run is not here any more.")
+        run = self._own(run_id)
         child = self._children.get(run.id)
         if child is not None and child.poll() is None:
             child.terminate()
@@ -196,13 +286,14 @@ class Training:
         """Where a run stands.
 
         state: none, gone, unreadable, starting, running, stopped, failed or finished; plus step,
-        steps, eta_s, message, stage and left_s of the start, can_stop and can_resume. Never raises
-        for what a folder may hold.
+        steps, eta_s, message, stage and left_s of the start, can_stop, can_resume and can_extend.
+        Never raises for what a folder may hold.
         """
         run = self.find(run_id)
         if run is None:
             state = "none" if not run_id else "gone"
-            return {"state": state, "message": "", "can_stop": False, "can_resume": False}
+            cannot = dict.fromkeys(("can_stop", "can_resume", "can_extend"), False)
+            return {"state": state, "message": "", **cannot}
         child = self._children.get(run.id)
         here = child is not None and child.poll() is None
         status = self._status(run.path)
@@ -219,6 +310,7 @@ class Training:
             state, message = "unreadable", trouble
         if state == "failed" and not message:
             message = self._last_words(run.path)
+        rests = not (alive or run.bundled or self.closed) and bool(_config(run.path).get("command"))
         return {
             "state": state,
             "message": _without_flags(self._without_paths(message)[:LONGEST_MESSAGE]),
@@ -227,9 +319,8 @@ class Training:
             "steps": number(status.get("steps")),
             "eta_s": number(status.get("eta_s")) if alive else None,
             "can_stop": alive and not self.closed,
-            "can_resume": not (alive or run.bundled or self.closed)
-            and state in RESUMABLE
-            and bool(_config(run.path).get("command")),
+            "can_resume": rests and state in RESUMABLE,
+            "can_extend": rests and state == "finished",
         }
 
     def _start(self, run: Run, state: str, held: bool) -> dict[str, Any]:
@@ -268,7 +359,7 @@ class Training:
         """The run's records as a file to download: `kind` is "csv" or "jsonl"."""
         run = self.find(run_id)
         if run is None:
-            raise ValueError("That run is not here any more.")
+            raise ValueError(NO_RUN)
         data = as_file(run.path, kind)
         target = Path(self._exports.name) / f"{run.id.replace(':', '-')}.{kind}"
         with self._exporting:

@@ -1,4 +1,5 @@
-"""The Training tab: start, stop and resume a run, watch it live, replay it, take its records home.
+"""The Training tab: start, queue, stop, resume, extend and clone runs, watch them live, replay
+them, compare them, take their records home.
 
 Handlers are plain functions over `Training` (mckd/studio/services/training.py); `build` lays the
 tab out and wires them. What a browser sends is looked up, never trusted.
@@ -7,11 +8,13 @@ tab out and wires them. What a browser sends is looked up, never trusted.
 from __future__ import annotations
 
 import html
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
+from mckd.studio.services import overview
 from mckd.studio.services.command import COMPLETE, GIVEN_FOLDER, SMALL_SET, Choices, offered
 from mckd.studio.services.records import MAX_POINTS
 from mckd.studio.services.training import Training
@@ -20,6 +23,7 @@ from mckd.studio.widgets.curves import curves, point_at
 from mckd.tasks import TASKS, About, about, abouts
 
 FIRST = abouts()[0]
+NOTHING_FURTHER = ("The preset alone", "")
 MOST_OVER = 3  # runs over the one that is shown: a kind of stroke each
 
 
@@ -46,21 +50,27 @@ def show_command(training: Training, *form: Any) -> str:
         return f"# {problem}"
 
 
-def choose_task(training: Training, task_key: str) -> tuple[Any, ...]:
-    """The presets, rare modalities, rates, data and systems of another task."""
+def choose_task(training: Training, task_key: str, told: Choices | None = None) -> tuple[Any, ...]:
+    """The presets, rare modalities, rates, data and systems of another task, and no further
+    options; or these parts of the form as they are told."""
     task = _task(task_key)
-    systems = _pairs(offered(task))
+    first = Choices(task.key, system=offered(task)[0].key, preset=task.presets[0].key)
+    if task.scarce:
+        first = replace(first, scarce=task.scarce[0].key, rate=task.rate or 0.0)
+    form = told or replace(first, data=GIVEN_FOLDER if training.data else SMALL_SET)
     rare: tuple[Any, Any] = gr.Radio(visible=False), gr.Radio(visible=False)
     if task.scarce:  # else its samples have what they have
         rare = (
-            gr.Radio(choices=_scarce(task), value=task.scarce[0].key, visible=True),
-            gr.Radio(choices=_rates(task), value=task.rate, visible=True),
+            gr.Radio(choices=_scarce(task), value=form.scarce, visible=True),
+            gr.Radio(choices=_rates(task), value=form.rate, visible=True),
         )
+    likes = [NOTHING_FURTHER, *([(form.like, form.like)] if form.like else [])]
     return (
-        gr.Radio(choices=_pairs(task.presets), value=task.presets[0].key),
+        gr.Radio(choices=_pairs(task.presets), value=form.preset),
         *rare,
-        gr.Radio(choices=_sources(training, task)),
-        gr.Radio(choices=systems, value=systems[0][1]),
+        gr.Radio(choices=_sources(training, task), value=form.data),
+        gr.Radio(choices=_pairs(offered(task)), value=form.system),
+        gr.Dropdown(choices=likes, value=form.like, visible=bool(form.like)),
     )
 
 
@@ -69,14 +79,67 @@ def choose_scarce(scarce: str) -> Any:
     return gr.Radio(interactive=scarce != COMPLETE)
 
 
-def start_run(training: Training, *form: Any) -> tuple[Any, ...]:
-    """Launch the run of the form; show its command and the run itself."""
+def start_run(training: Training, run_id: str | None, *form: Any) -> tuple[Any, ...]:
+    """Launch the run of the form and show it, or let it wait; `run_id` is shown so far."""
     try:
-        run_id = training.start(Choices(*form))
+        begun = training.start(Choices(*form))
     except ValueError as problem:
         gr.Warning(str(problem), title="Not started")
-        return (gr.skip(), *show_run(training, training.live() or training.attach()))
-    return (training.command(Choices(*form), run_id), *show_run(training, run_id))
+        return (gr.skip(), *show_run(training, run_id or training.attach()))
+    return (training.command(Choices(*form), begun), *begun_or_waits(training, run_id, begun))
+
+
+def begun_or_waits(training: Training, run_id: str | None, begun: str | None) -> tuple[Any, ...]:
+    """Show the run that began; where none did, say that it waits and leave the curves alone."""
+    if begun is not None:
+        return show_run(training, begun)
+    before = len(training.queue.all())
+    gr.Info(f"It waits for its turn: number {before} in the queue.", title="Added to the queue")
+    return (gr.skip(), *refresh(training, run_id))
+
+
+def extend_run(training: Training, run_id: str | None, more: Any) -> tuple[Any, ...]:
+    """Let a finished run go on for more epochs, now or when it is its turn."""
+    try:
+        begun = training.extend(run_id, more)
+    except ValueError as problem:
+        gr.Warning(str(problem), title="Not extended")
+        return (gr.skip(), *refresh(training, run_id))
+    return begun_or_waits(training, run_id, begun)
+
+
+def clone_run(training: Training, run_id: str | None) -> tuple[Any, ...]:
+    """Fill the form as for that run; one value for each of its parts."""
+    try:
+        choices = training.clone(run_id)
+    except ValueError as problem:
+        gr.Warning(str(problem), title="Not cloned")
+        return (gr.skip(),) * len(fields(Choices))
+    preset, scarce, rate, data, system, like = choose_task(training, choices.task, choices)
+    return (choices.task, preset, scarce, rate, choices.seed, choices.epochs, data, system, like)
+
+
+def move(training: Training, by: int, key: str | None) -> Any:
+    """Let one that waits have its turn earlier or later."""
+    training.queue.move(key, by)
+    return waiting_of(training, key)
+
+
+def remove(training: Training, key: str | None) -> Any:
+    """One that waits is not to be begun."""
+    training.queue.remove(key)
+    return waiting_of(training)
+
+
+def waiting_of(training: Training, key: str | None = None) -> Any:
+    """Whoever waits, the next one first. key: of the one that is chosen."""
+    waiting = training.queue.all()
+    keys = [one.key for one in waiting]
+    return gr.Radio(
+        choices=[(f"{k}. {one.label}", one.key) for k, one in enumerate(waiting, 1)],
+        value=key if key in keys else next(iter(keys), None),
+        visible=bool(waiting),
+    )
 
 
 def stop_run(training: Training, run_id: str | None) -> Any:
@@ -121,12 +184,16 @@ def refresh(training: Training, run_id: str | None) -> tuple[Any, ...]:
     runs = [(run.label, run.id) for run in training.runs()]
     known = training.find(run_id) is not None
     state = training.state(run_id)
-    idle = training.live() is None and not training.closed
+    live, waits = training.live(), bool(training.queue.all())
     return (
         gr.Dropdown(choices=runs, value=run_id if known else None),
-        gr.Button(interactive=idle),
+        gr.Button("Add to queue" if live or waits else "Start", interactive=not training.closed),
         gr.Button("Stop", interactive=state["can_stop"]),
-        gr.Button(interactive=idle and state["can_resume"]),
+        gr.Button(interactive=live is None and state["can_resume"]),
+        gr.Button(interactive=state["can_extend"]),
+        gr.Button(interactive=known and not training.closed),
+        waiting_of(training),
+        *(gr.Button(visible=waits) for _ in range(3)),
         gr.Button(interactive=known),
         gr.Button(interactive=known),
         facts_table(training.facts(run_id)),
@@ -225,7 +292,16 @@ def build(services: Any) -> None:
                 interactive=open_here,
                 elem_id="training-data",
             )
-            form: list[Any] = [task, preset, scarce, rate, seed, epochs, data, system]
+            like = gr.Dropdown(
+                [NOTHING_FURTHER],
+                value="",
+                label="Further options as in",
+                visible=False,
+                interactive=open_here,
+                filterable=False,
+                elem_id="training-like",
+            )
+            form: list[Any] = [task, preset, scarce, rate, seed, epochs, data, system, like]
             with gr.Row(elem_id="training-buttons"):
                 start = gr.Button(
                     "Start",
@@ -244,6 +320,14 @@ def build(services: Any) -> None:
                 resume = gr.Button(
                     "Resume", interactive=False, min_width=90, elem_id="training-resume"
                 )
+            waiting = gr.Radio(
+                [], label="Queue", visible=False, interactive=open_here, elem_id="training-queue"
+            )
+            with gr.Row(elem_id="training-order"):
+                order = [
+                    gr.Button(word, size="sm", min_width=80, visible=False)
+                    for word in ("Earlier", "Later", "Remove")
+                ]
             command = gr.Code(
                 show_command(training, *(part.value for part in form)),
                 language=None,
@@ -267,6 +351,25 @@ def build(services: Any) -> None:
                     filterable=False,
                 )
             shown = _curves(training)
+            with gr.Row(elem_id="training-again", equal_height=True):
+                more = gr.Number(
+                    10,
+                    label="More epochs",
+                    precision=0,
+                    minimum=1,
+                    min_width=110,
+                    scale=0,
+                    interactive=open_here,
+                    elem_id="training-more",
+                )
+                extend = gr.Button(
+                    "Extend this run", size="sm", interactive=False, min_width=140,
+                    elem_id="training-extend",
+                )  # fmt: skip
+                clone = gr.Button(
+                    "Clone into the form", size="sm", interactive=False, min_width=160,
+                    elem_id="training-clone",
+                )  # fmt: skip
             with gr.Row():
                 to_csv = gr.Button("Download CSV", size="sm", min_width=120)
                 to_jsonl = gr.Button("Download JSONL", size="sm", min_width=120)
@@ -274,14 +377,20 @@ def build(services: Any) -> None:
             jsonl_file = gr.DownloadButton(visible="hidden", elem_id="training-jsonl")
             with gr.Accordion("Configuration of this run", open=False, elem_id="training-facts"):
                 facts = gr.HTML(apply_default_css=False)
+            all_runs = gr.Accordion("All runs in a table", open=False, elem_id="training-table")
+            with all_runs:
+                table = gr.HTML(apply_default_css=False)
 
     page: Any = gr.context.Context.root_block
-    around = [runs, start, stop, resume, to_csv, to_jsonl, facts, over]
+    around = [runs, start, stop, resume, extend, clone, waiting, *order]
+    around += [to_csv, to_jsonl, facts, over]
     view = [shown, *around]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light: dict[str, Any] = {**quiet, "queue": False}
 
-    task.input(partial(choose_task, training), task, [preset, scarce, rate, data, system], **light)
+    task.input(
+        partial(choose_task, training), task, [preset, scarce, rate, data, system, like], **light
+    )
     gr.on([task.change, preset.change], explain_preset, [task, preset], preset, **light)
     gr.on([task.change, system.change], explain_system, [task, system], system, **light)
     scarce.change(choose_scarce, scarce, rate, **light)
@@ -290,11 +399,22 @@ def build(services: Any) -> None:
         [page.load, *(part.change for part in form)], partial(show_command, training), form,
         command, trigger_mode="always_last", **light,
     )  # fmt: skip
-    start.click(partial(start_run, training), form, [command, *view], **quiet).success(
+    start.click(partial(start_run, training), [runs, *form], [command, *view], **quiet).success(
         None, None, None, js=LOOK_AT_CURVES
     )
     stop.click(partial(stop_run, training), runs, stop, **quiet)
     resume.click(partial(resume_run, training), runs, view, **quiet)
+    extend.click(partial(extend_run, training), [runs, more], view, **quiet)
+    clone.click(partial(clone_run, training), runs, form, **quiet)
+    for button, handler in zip(
+        order,
+        (partial(move, training, -1), partial(move, training, +1), partial(remove, training)),
+        strict=True,
+    ):
+        button.click(handler, waiting, waiting, **light).then(
+            partial(refresh, training), runs, around, **light
+        )
+    all_runs.expand(lambda: overview.table(overview.compared(training)), None, table, **quiet)
     runs.input(partial(show_run, training), runs, view, **quiet)
     over.input(lay_over, [runs, over], shown, **quiet)
     shown.settled(partial(refresh, training), runs, around, **quiet)
