@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import numpy as np
 from scipy.special import expit
 
 from mckd.files.checkpoint import CheckpointError, confirmed
+from mckd.tumour.advice import Step, Steps
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.nifti import Floats
 from mckd.tumour.signs import SMALLEST, Signs
@@ -98,7 +99,8 @@ class Calibration:
 
     about: what it was measured on, in a sentence. weights: {region: of `scale_of`}. told: {subset:
     {region: what was measured}}. stretch: {region: by how much larger the errors of real cases
-    are}. shift: the sentence about that, "" where no real case was measured.
+    are}. shift: the sentence about that, "" where no real case was measured. steps: what adding a
+    sequence does, see `mckd.tumour.advice`.
     """
 
     about: str
@@ -106,6 +108,7 @@ class Calibration:
     told: Mapping[frozenset[str], Mapping[str, Told]]
     stretch: Mapping[str, float]
     shift: str = ""
+    steps: Steps = field(default_factory=dict)
 
     @property
     def meaning(self) -> str:
@@ -171,7 +174,17 @@ def read(whole: Mapping[str, Any], sha256: str) -> Calibration | None:
         for key, of_regions in whole["subsets"].items()
     }
     weights = {region: tuple(values) for region, values in whole["weights"].items()}
-    return Calibration(whole["about"], weights, told, whole["stretch"], whole["shift"])
+    steps = {
+        frozenset(key.split("+")): {
+            sequence: {
+                region: Step(tuple(step["gain"]), tuple(step["shrink"]))
+                for region, step in of_regions.items()
+            }
+            for sequence, of_regions in of_sequences.items()
+        }
+        for key, of_sequences in whole.get("steps", {}).items()
+    }
+    return Calibration(whole["about"], weights, told, whole["stretch"], whole["shift"], steps)
 
 
 def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
@@ -184,7 +197,7 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
         "stretch": dict(calibration.stretch),
         "weights": {region: list(w) for region, w in calibration.weights.items()},
         "subsets": {
-            "+".join(s for s in SEQUENCES if s in subset): {
+            _key(subset): {
                 region: {
                     "low": one.low,
                     "high": one.high,
@@ -195,4 +208,17 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
             }
             for subset, of_regions in calibration.told.items()
         },
+        "steps": {
+            _key(subset): {
+                sequence: {region: asdict(step) for region, step in of_regions.items()}
+                for sequence, of_regions in of_sequences.items()
+            }
+            for subset, of_sequences in calibration.steps.items()
+        },
     }
+
+
+def _key(subset: Iterable[str]) -> str:
+    """Like `flair+t1c`."""
+    names = frozenset(subset)
+    return "+".join(s for s in SEQUENCES if s in names)

@@ -28,6 +28,7 @@ from mckd.files.hub import Pretrained
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.precision import has_bfloat16, in_bfloat16
 from mckd.systems import rebuild
+from mckd.tumour.advice import Advice, advise
 from mckd.tumour.calibration import Calibration, Interval
 from mckd.tumour.data import Case, standardise
 from mckd.tumour.designs import DESIGNS
@@ -142,6 +143,14 @@ class Prediction:
             region: self.calibration.interval(self.present, region, signs, self.case.synthetic)
             for region, signs in self.signs.items()
         }
+
+    @cached_property
+    def advice(self) -> list[Advice]:
+        """What each other sequence would most likely add; see `TumourSegmenter.advise`."""
+        if self.calibration is None:
+            return []
+        widths = {region: high - low for region, (low, high) in self.intervals_ml.items()}
+        return advise(self.calibration.steps, self.present, self.signs, widths)
 
     @cached_property
     def volumes_ml(self) -> dict[str, float]:
@@ -350,6 +359,17 @@ class TumourSegmenter(Pretrained):
             ValueError: no case was set, no sequence, or one that the case does not have.
         """
         return self.decide(self._of_current(), present)
+
+    def advise(self, present: Iterable[str]) -> list[Advice]:
+        """Which sequence next, given these of the case that was set: best first.
+
+        Each entry has `.sequence`, and per region `.dice_gain` and `.narrowing_ml`, as expected
+        from the calibration cases. Empty where none is worth it, and without a calibration.
+
+        Raises:
+            ValueError: as of `predict`.
+        """
+        return self.predict(present).advice
 
     def sweep(self) -> Iterator[tuple[frozenset[str], Prediction]]:
         """Every subset of the sequences of the case that was set, in the order of the paper.

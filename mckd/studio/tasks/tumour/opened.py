@@ -81,8 +81,8 @@ class Outlined:
 class Answer:
     """One prediction: its label map as `pack_regions` makes it, and its rows of the table.
 
-    intervals: of its volumes, as the prediction has them. scores: the same rows with Dice and
-    HD95; worked out afterwards, they take longer.
+    intervals: of its volumes, as the prediction has them. advice: which sequence next. scores: the
+    same rows with Dice and HD95; worked out afterwards, they take longer.
     """
 
     used: frozenset[str]
@@ -91,6 +91,7 @@ class Answer:
     seconds: float
     stamp: int
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    advice: str = ""
     scores: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -46,7 +46,7 @@ def findings(segmentation: Segmentation, update: Update) -> dict[str, Any]:
         nothing = no_tumour(rows[-1]["volume_ml"], answer.intervals.get("wt"))
         found["notes"] = [*filter(None, [nothing]), *found["notes"]]
         meaning = segmentation.header()[0].get("intervals", "")
-        found |= {"status": "answer", "rows": rows, "ranges": meaning}
+        found |= {"status": "answer", "rows": rows, "ranges": meaning, "advice": answer.advice}
         found["seconds"]["answer"] = round(answer.seconds, 2)
         return found
     if model.status == "unavailable":

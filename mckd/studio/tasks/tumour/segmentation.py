@@ -13,12 +13,13 @@ from mckd.studio.services.line import Line, Waiting, result_of
 from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.tumour.opened import Answer, Opened, now, rows_of, scores_of
 from mckd.studio.tasks.tumour.volumes import pack_regions, unpack_bits
+from mckd.tumour.advice import sentence
 from mckd.tumour.fingerprint import NO
 from mckd.tumour.labels import bits_to_regions, left_out
 from mckd.tumour.naming import SEQUENCES
 
 if TYPE_CHECKING:
-    from mckd.tumour import Case, TumourSegmenter
+    from mckd.tumour import Case, Prediction, TumourSegmenter
 
 Intervals = dict[str, tuple[float, float]]
 
@@ -86,9 +87,9 @@ class Segmentation:
             return
         seconds = (time.perf_counter() - started) / len(maps)
         shape = opened.case.grid.canonical.shape
-        for used, (labels, intervals) in maps.items():
+        for used, (labels, intervals, advice) in maps.items():
             rows = rows_of(opened.case, bits_to_regions(unpack_bits(labels, shape)))
-            opened.answers[used] = Answer(used, labels, rows, seconds, now(), intervals)
+            opened.answers[used] = Answer(used, labels, rows, seconds, now(), intervals, advice)
 
     def answer(self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]) -> Answer:
         """The prediction from these sequences, worked out once per case.
@@ -107,10 +108,10 @@ class Segmentation:
             return
         started = time.perf_counter()
         found = self.model.loaded.decide(opened.encoded, used)
-        labels, intervals = found.canonical, found.intervals_ml
+        packed, told = pack_regions(found.canonical), (found.intervals_ml, advised(found))
         seconds = time.perf_counter() - started
-        rows = rows_of(opened.case, labels)
-        opened.answers[used] = Answer(used, pack_regions(labels), rows, seconds, now(), intervals)
+        rows = rows_of(opened.case, found.canonical)
+        opened.answers[used] = Answer(used, packed, rows, seconds, now(), *told)
 
     def score(self, opened: Opened, answer: Answer, wanted: Callable[[], bool]) -> None:
         """Dice and HD95 of an answer, worked out once. The case has a reference.
@@ -153,8 +154,10 @@ class Segmentation:
 
 
 @gpu.borrows(seconds=20)
-def on_gpu(model: TumourSegmenter, case: Case) -> dict[frozenset[str], tuple[bytes, Intervals]]:
-    """The label maps of all subsets, as `pack_regions` makes them, and intervals of volumes."""
+def on_gpu(
+    model: TumourSegmenter, case: Case
+) -> dict[frozenset[str], tuple[bytes, Intervals, str]]:
+    """Of all subsets: the label map as `pack_regions` makes it, intervals of volumes, advice."""
     import torch
 
     from mckd.method import subsets
@@ -164,8 +167,13 @@ def on_gpu(model: TumourSegmenter, case: Case) -> dict[frozenset[str], tuple[byt
     answers = {}
     for used in subsets([s for s in SEQUENCES if s in case.present]):
         found = segmenter.decide(encoded, used)
-        answers[used] = pack_regions(found.canonical), found.intervals_ml
+        answers[used] = pack_regions(found.canonical), found.intervals_ml, advised(found)
     return answers
+
+
+def advised(found: Prediction) -> str:
+    """Which sequence next, in a sentence; "" without a calibration."""
+    return sentence(found.advice, found.present) if found.intervals_ml else ""
 
 
 def before_yours(place: Waiting) -> str:

@@ -61,7 +61,7 @@ def main(checkpoint: Path, cases: Path) -> None:
                 "answers": len(alike),
                 "like the CPU's": sum(alike),
                 "like pretended": sum(
-                    pretended[used] == (answer.labels, answer.intervals)
+                    pretended[used] == (answer.labels, answer.intervals, answer.advice)
                     for used, answer in opened.answers.items()
                 ),
             }

@@ -12,6 +12,7 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.presentation import findings
 from mckd.tumour import regions
+from mckd.tumour.advice import Advice
 from tests.patience import PATIENCE_S
 
 
@@ -26,6 +27,7 @@ class Stub:
         self.forgotten: list[str] = []
         self.before = "no"
         self.intervals: dict[str, tuple[float, float]] = {}
+        self.advice: list[Advice] = []
         self.pause = threading.Event()
         self.pause.set()
 
@@ -47,7 +49,9 @@ class Stub:
         found = regions(encoded.labels)
         if "t1c" not in used:
             found[0] = False
-        return SimpleNamespace(canonical=found, intervals_ml=self.intervals)
+        return SimpleNamespace(
+            canonical=found, present=used, intervals_ml=self.intervals, advice=self.advice
+        )
 
 
 def last(updates: Iterator[Update]) -> Update:

@@ -69,7 +69,7 @@ class Layers:
         if "t1" in used:
             found[2, :2, :2, :2] = True
         found[2] |= found[1]
-        return SimpleNamespace(canonical=found, intervals_ml={})
+        return SimpleNamespace(canonical=found, intervals_ml={}, advice=[])
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ class Found:
     def decide(self, case: Any, used: frozenset[str]) -> Any:
         true = regions(case.labels)
         found = np.roll(true, len(case.present) - len(used), axis=1)
-        return SimpleNamespace(canonical=found, intervals_ml={})
+        return SimpleNamespace(canonical=found, intervals_ml={}, advice=[])
 
 
 @pytest.fixture(scope="module")

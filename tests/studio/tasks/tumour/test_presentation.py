@@ -17,6 +17,8 @@ from mckd.studio.tasks.tumour.compare import CompareService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.presentation import findings
 from mckd.studio.tasks.tumour.segmentation import model_unavailable
+from mckd.tumour import REGIONS
+from mckd.tumour.advice import Advice
 from tests import small_heads
 from tests.studio.tasks.tumour.stub import Stub, last, opened, shown, upload
 
@@ -56,6 +58,16 @@ class TestRanges:
         assert [row["range"] for row in found["rows"]] == ["0.2 to 0.9", "3 to 12", "8 to 15"]
         assert found["ranges"] == "Measured on two stubs."
         assert not any("No tumour" in note for note in found["notes"])
+
+    def test_advice_comes_with_the_answer(self, service: CaseService, model: Stub) -> None:
+        model.intervals = {"wt": (8.0, 15.0)}
+        model.advice = [
+            Advice("t1c", {"et": 0.3, "tc": 0.1, "wt": 0.0}, dict.fromkeys(REGIONS, 0.0))
+        ]
+        update = service.switch(opened(service), ["flair", "t1", "t2"])
+        assert (
+            shown(service, update)["advice"] == "T1c would most likely raise the Dice of ET by .30."
+        )
 
     def test_are_absent_without_a_calibration(self, service: CaseService) -> None:
         found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))

@@ -124,7 +124,7 @@ function announce(value) {
   document.dispatchEvent(new CustomEvent('mckd:answer', { detail: {
     turn: value.turn, name: value.name, used: keys(value.used), given: keys([...value.used, ...value.off]),
     volumes: of('volume_ml'), dice: of('dice'), cautions: of('caution'), seen: value.seen, reference: value.reference,
-    seconds: value.seconds.answer,
+    seconds: value.seconds.answer, advice: value.advice,
   } }));
 }
 

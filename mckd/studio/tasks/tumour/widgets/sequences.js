@@ -24,6 +24,7 @@ function render() {
     if (turn > 0) kept = null;
     if (before.length && before.length < given.length) queueMicrotask(() => { ask(before); render(); });
     $('.tell').textContent = '';
+    advise('');
   }
   for (const told of root.querySelectorAll('.learned')) told.hidden = !Object.keys(weights).length;
   $('ul').replaceChildren(...Object.entries(props.labels).map(([key, name]) => {
@@ -67,10 +68,18 @@ function ask(next) {
   on = next;
   keep(on);
   $('.tell').textContent = '';
+  advise('');
   document.dispatchEvent(new CustomEvent('mckd:sequences', { detail: { turn, on: [...on] } }));
   props.value = { ...props.value, on: [...on] };
   trigger('input');
 }
+
+// Which sequence next: comes with the answer from those that are on.
+function advise(text) {
+  $('.advice').hidden = !text;
+  $('.advice').textContent = text && `Next: ${text} Expected from synthetic cases, where T1c first was nearly as good a choice.`;
+}
+document.addEventListener('mckd:answer', ({ detail }) => { if (detail.turn === turn) advise(detail.advice); });
 
 // The tour flips switches too.
 document.addEventListener('mckd:use', ({ detail }) => {
