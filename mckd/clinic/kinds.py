@@ -17,16 +17,16 @@ _KINDS = (
     (
         "diffusion",
         r"diffusion|\bdwi|\bdw\b|\bdti|\b[de]?adc\b|\btracew?\b|\bdiff\b|ep b ?\d|\bb ?\d{3,4}\b"
-        r"|\bresolve\b|\btensor\b|\b(col)?fa\b|\bep2d diff",
+        r"|\bresolve\b|\btensor\b|\b(col)?fa\b(?! ?\d)|\bep2d diff",
     ),
     (
         "susceptibility-weighted",
-        r"\bs?swi(p|3d)?\b|\bswan\b|\bmnip\b|\bminip\b|\bm?ip images sw|\bven\w* ?bold|\bqsm\b"
+        r"\bs?swi(p|3d\w*)?\b|\bswan\b|\bmnip\b|\bminip\b|\bm?ip images sw|\bven\w* ?bold|\bqsm\b"
         r"|\bsw [mp]\b",
     ),
     (
         "perfusion",
-        r"\bperf|\bp?c?asl\b|pcasl|\bpwi\b|\bd[sc]e\b|\bdsc\b|\b(r|n)?cb[fv]\b|\bmtt\b|\bttp\b"
+        r"\bperf|\bp?c?asl\b|pcasl|\bpwi\b|\bdce\b|\bdsc\b|\b(r|n)?cb[fv]\b|\bmtt\b|\bttp\b"
         r"|\btmax\b|\bblood (flow|volume)\b|\bktrans\b|\bgbp\b|\btwist\b|\btricks\b|\bdyn(amic)?\b",
     ),
     ("a subtraction", r"\bsub\b|subtr"),
@@ -36,7 +36,10 @@ _KINDS = (
     ),
     ("a projection", r"\bmip\b|\bprojection\b"),
     ("spectroscopy", r"spectro|\bcsi\b|\bsvs\b|\bmrs(i)?\b"),
-    ("functional imaging", r"\bbold\b|\bfc?mri\b|\bresting|\brest\d?\b|\bmoco\b|\bmosaic\b"),
+    (
+        "functional imaging",
+        r"\bbold\b|\bfc?mri\b|\bresting|\brest\d\b|\brest ?state|\bmoco\b|\bmosaic\b",
+    ),
     ("a field map", r"field ?map|\bfield ?mapping|\bb[01] ?(map|ns)?\b|\bgre field|\bphase ?map\b"),
     ("a map or a measure, no image", r"\b(t[12](star)?|r2(star)?|pd|mtr|stiffness) ?map\b|\bquant"),
     ("a picture of a screen", r"screen ?(save|shot)|secondary capture|\breport\b"),
@@ -60,10 +63,11 @@ _VALUES = {  # of ImageType, whole
     "OPP_PHASE": "opposed phase of a Dixon series",
     "OUT_PHASE": "opposed phase of a Dixon series",
 }
-_HEAD = re.compile(r"head|brain|skull")
+_HEAD = re.compile(r"head|brain|skull|cranial|schädel", re.IGNORECASE)
 _ELSEWHERE = re.compile(
-    r"spine|lumbar|thora|cervical|\bneck\b|knee|shoulder|\bhip\b|ankle|foot|wrist|hand\b|elbow|chest"
-    r"|heart|card|breast|abdom|liver|pelvi|prostat|kidney|uter|whole ?body|extremity",
+    r"spine|lumbar|\bthora|cervical|\bneck\b|\bknee|shoulder|\bhip\b|\bankle|\bfoot|wrist|\bhand\b"
+    r"|\belbow|\bchest|\bheart|\bcardi|\bbreast|abdom|\bliver|\bpelvi|prostat|kidney|\buter"
+    r"|whole ?body|extremity",
     re.IGNORECASE,
 )
 
@@ -72,8 +76,8 @@ def kind_of(facts: Facts) -> str:
     """Of which kind a series is that shows no head in one of the four sequences; "" of others."""
     if facts.modality not in ("", "MR"):
         return f"{facts.modality}, not MR"
-    body = facts.body.lower()
-    if not _HEAD.search(body) and (elsewhere := _ELSEWHERE.search(f"{body} {facts.description}")):
+    place = re.sub(r"[\W_]+", " ", f"{facts.body} {facts.description}")
+    if not _HEAD.search(place) and (elsewhere := _ELSEWHERE.search(place)):
         return f"not a head, but {elsewhere[0].strip().lower()}"
     if (facts.b_value or 0) > 0:
         return "diffusion"

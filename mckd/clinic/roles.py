@@ -31,6 +31,10 @@ _PERHAPS = re.compile(
     r"\+ ?/ ?-|±|delay|late|mmol|\bdos|(?<![^\W_])(ml|mtc?)(?![^\W_])|\d ?m(l|in)(?![^\W_])",
     re.IGNORECASE,
 )
+# What names of files use for another kind of image, but protocols for an angle, a slab, a dose.
+_BESIDE = re.compile(
+    r"(?<![^\W_])(fa[\W_]?\d+|rest[\W_]?slabs?|dos[ei]s?)(?![^\W_])", re.IGNORECASE
+)
 _NEVER_MEANT = ("T2*", "STIR")  # though their names say T2
 # ms, of protocols at 1.5 and 3 T
 SHORT_TE, LONG_TE, T2STAR_TE = 35.0, 70.0, 12.0
@@ -257,6 +261,7 @@ def _spin_echo(te: float, tr: float, times: str) -> Physics:
 def called_of(description: str) -> Called:
     """What a description says, by the vocabulary of file names (see `mckd.tumour.naming`)."""
     name = re.sub(r"[/\\]", " ", description).strip()
+    name = _BESIDE.sub(" ", name).strip()
     if re.search("t2", name, re.IGNORECASE):  # of two echoes, PD and T2, the times tell which
         name = re.sub(r"(?<![^\W_])pdw?(?![^\W_])", " ", name, flags=re.IGNORECASE).strip()
     if not name:
