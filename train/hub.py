@@ -6,7 +6,9 @@ its card, NAME.md, with the measured scores in its front matter. `from_pretraine
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.files.hub import CARD, CONFIG
+from mckd.files.manifest import enter
 from mckd.files.runs import MODEL
 from mckd.tasks import about
 
@@ -54,7 +57,12 @@ def _write(path: Path, into: Path) -> Path:
     header = without_names(checkpoint.header)
     card = path.with_suffix(".md")
     text = card.read_text(encoding="utf-8") if card.is_file() else _text(path.stem, header)
-    save_checkpoint(into / MODEL, checkpoint.tensors, header)
+    digest = save_checkpoint(into / MODEL, checkpoint.tensors, header)
+    for beside in path.parent.glob(f"{path.stem}.*.json"):  # says by its hash which model it is of
+        data = beside.read_bytes().replace(checkpoint.sha256.encode(), digest.encode())
+        target = into / f"{Path(MODEL).stem}{beside.name.removeprefix(path.stem)}"
+        write_atomically(target, data)
+        enter(target, hashlib.sha256(data).hexdigest())
     config = json.dumps({"model_type": "mckd", **header}, indent=2) + "\n"
     write_atomically(into / CONFIG, config.encode())
     write_atomically(into / CARD, card_of(into.name, text, header).encode())
@@ -82,7 +90,12 @@ def card_of(name: str, text: str, header: Mapping[str, Any]) -> str:
         model_name=name,
         eval_results=results or None,
     )
-    return f"---\n{data.to_yaml()}\n---\n{card.text}"
+    return f"---\n{data.to_yaml()}\n---\n{unlinked(card.text)}"
+
+
+def unlinked(text: str) -> str:
+    """Without links to other files of the project, which a repository does not hold."""
+    return re.sub(r"(?<!!)\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
 def results_of(header: Mapping[str, Any], task_type: str) -> list[EvalResult]:

@@ -17,11 +17,12 @@ from packaging.requirements import Requirement
 
 from mckd.files.atomic import write_atomically
 from mckd.files.hub import CARD
-from mckd.tasks import ROOT, abouts
-from train.hub import ATTRIBUTES, PREFIX
+from mckd.tasks import CHECKPOINTS, ROOT, abouts
+from train.hub import ATTRIBUTES, PREFIX, unlinked
 
 BROUGHT = ("gradio", "spaces")
 REQUIREMENTS = "requirements.txt"
+OF_RESULTS = "tables"  # below checkpoints/: the numbers behind RESULTS.md, which the app needs not
 PROGRAM = ("app.py", "mckd", "LICENSE")
 
 
@@ -40,19 +41,12 @@ def space(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{out} is not empty. Choose a new folder.")
     out.mkdir(parents=True, exist_ok=True)
     bundled = [
-        place.relative_to(ROOT).as_posix()
-        for task in abouts()
-        for place in (
-            task.assets(),
-            task.checkpoint(),
-            task.checkpoint().with_suffix(".md"),
-            task.run(),
-        )
+        *(task.assets() for task in abouts()),
+        *(place for place in CHECKPOINTS.iterdir() if place.name != OF_RESULTS),
     ]
     page = card(arguments.owner)
     pictures = re.findall(r"!\[.*?\]\((\S+)\)", page)
-    others = ("checkpoints/compared", "checkpoints/SHA256SUMS")
-    for name in (*PROGRAM, *bundled, *others, *pictures):
+    for name in (*PROGRAM, *pictures, *(str(place.relative_to(ROOT)) for place in bundled)):
         _copy(ROOT / name, out / name)
     texts = {CARD: page, REQUIREMENTS: requirements(), ".gitattributes": ATTRIBUTES}
     for name, text in texts.items():
@@ -76,8 +70,8 @@ def card(owner: str | None) -> str:
         whole.data.models = [f"{owner}/{PREFIX}{task.key}" for task in abouts()]
     first = whole.text.partition("```")[0]
     limits = re.search(r"^## What it cannot do\n.*?(?=^## )", whole.text, re.S | re.M)
-    unlinked = re.sub(r"(?<!!)\[(.*?)\]\(.*?\)", r"\1", f"{first}{limits[0] if limits else ''}")
-    return f"---\n{whole.data.to_yaml()}\n---\n{unlinked}"
+    words = unlinked(f"{first}{limits[0] if limits else ''}")
+    return f"---\n{whole.data.to_yaml()}\n---\n{words}"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -63,7 +63,7 @@ def model_of(name: Path | str, revision: str | None = None, download: bool = Fal
         fetched = snapshot_download(
             str(name),
             revision=revision,
-            allow_patterns=[MODEL, MANIFEST, CONFIG],
+            allow_patterns=[f"{Path(MODEL).stem}.*", MANIFEST, CONFIG],
             local_files_only=not download,
         )
     except (OSError, ValueError) as error:  # also what the Hub refuses, and having no network

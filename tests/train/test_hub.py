@@ -10,7 +10,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from mckd.files.checkpoint import load_checkpoint, save_checkpoint
-from mckd.tasks import ROOT, abouts
+from mckd.tasks import ROOT, about, abouts
+from mckd.tumour import TumourSegmenter
 from train.__main__ import main
 
 KEYS = [about.key for about in abouts()]
@@ -33,7 +34,8 @@ def scores(card: ModelCard) -> dict[tuple[str | None, str], float]:
 def test_one_for_each_bundled_model(hub: Path) -> None:
     assert sorted(path.name for path in hub.iterdir()) == [f"mckd-{key}" for key in sorted(KEYS)]
     for folder in hub.iterdir():
-        assert {path.name for path in folder.iterdir()} == {
+        calibrated = {"model.calibration.json"} if folder.name == "mckd-tumour" else set()
+        assert {path.name for path in folder.iterdir()} - calibrated == {
             "model.safetensors", "SHA256SUMS", "config.json", "README.md", ".gitattributes",
         }  # fmt: skip
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -86,6 +88,13 @@ def test_cases_are_counted_and_not_named(hub: Path) -> None:
         "test": 0,
     }
     assert "BraTS2021_00000" not in (hub / "mckd-tumour" / "config.json").read_text("utf-8")
+
+
+def test_a_calibration_comes_along(hub: Path) -> None:
+    given = TumourSegmenter.from_pretrained(hub / "mckd-tumour")
+    bundled = TumourSegmenter.load(about("tumour").checkpoint())
+    assert given.calibration == bundled.calibration
+    assert given.calibration is not None
 
 
 def test_a_model_without_a_card_is_not_praised(tmp_path: Path) -> None:

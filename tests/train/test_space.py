@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import SpaceCard, SpaceHardware
 from packaging.requirements import Requirement
 
-from mckd.tasks import ROOT
+from mckd.tasks import CHECKPOINTS, ROOT
 from tests.browser.conftest import free_port
 from tests.patience import PATIENCE_S, until
 from tests.test_app import running
@@ -56,6 +56,10 @@ def test_it_holds_no_more_than_it_needs(space: Path) -> None:
         ".gitattributes", "LICENSE", "README.md", "app.py", "assets", "checkpoints", "mckd",
         "requirements.txt",
     }  # fmt: skip
+    held, bundled = (
+        {path.name for path in place.iterdir()} for place in (space / "checkpoints", CHECKPOINTS)
+    )
+    assert bundled - held == {"tables"}  # of RESULTS.md
     assert not list(space.rglob("__pycache__"))
 
 
