@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mckd import __version__
+from mckd.clinic import NEEDS
 from mckd.memory import keep_memory
 from mckd.progress import Progress
 from mckd.tasks import about
@@ -27,7 +28,6 @@ __all__ = ["Progress", "main"]
 
 BUNDLED = about("tumour").checkpoint()
 USAGE, STOPPED = 2, 130
-CLINIC = "DICOM and images that are not prepared need: pip install 'mckd-studio[clinic]'"
 ALL = "all"
 
 ABOUT_PREDICT = """\
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return USAGE
     except ModuleNotFoundError as error:
-        print(f"Error: {error.name} is missing. {CLINIC}", file=sys.stderr)
+        print(f"Error: {error.name} is missing. {NEEDS}", file=sys.stderr)
         return USAGE
 
 

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mckd.clinic.series import Prepared
 
+NEEDS = "DICOM and images that are not prepared need: pip install 'mckd-studio[clinic]'"
+"""What is said where a package is missing."""
+
 
 def prepare_study(
     source: Path | str | Mapping[str, Path | str], study: int = 0, **options: Any

@@ -16,6 +16,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mckd.clinic import NEEDS
 from mckd.clinic.series import StudyError
 from mckd.files.results import DONE, FILES, OccupiedError, Results
 from mckd.memory import keep_memory
@@ -113,6 +114,8 @@ def _work_off(
         why = str(error)
     except OSError as error:
         why = f"its results cannot be written ({error.strerror})."
+    except ModuleNotFoundError as error:
+        why = f"{error.name} is missing. {NEEDS}"
     except Exception as error:  # the other cases must not suffer
         why = f"something went wrong ({type(error).__name__})."
     else:
