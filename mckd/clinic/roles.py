@@ -28,7 +28,8 @@ ANY = FLAIR | T1 | T2
 _BOTH = re.compile(r"\+ ?/ ?-|±")
 # Of a dose, of a time after it, and of a pulse that is mostly used after it.
 _PERHAPS = re.compile(
-    r"\+ ?/ ?-|±|delay|late|mmol|\bdos|(?<![^\W_])(ml|mtc?)(?![^\W_])|\d ?m(l|in)(?![^\W_])",
+    r"\+ ?/ ?-|±|delay|mmol|\d ?m(l|in)(?![^\W_])"
+    r"|(?<![^\W_])(late|ml|mtc?|dos[ei]s?)(?![^\W_])",
     re.IGNORECASE,
 )
 # What names of files use for another kind of image, but protocols for an angle, a slab, a dose.
