@@ -41,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             small_heads.save(folder / patient / name / "image.nii.gz", small_heads.volume(word))
     (folder / "notes.txt").write_text("x")
     for number in range(2):
-        (folder / "P1" / f"IM{number}").write_bytes(bytes(128) + b"DICM")
+        (folder / f"IM{number}").write_bytes(bytes(128) + b"DICM")
     return folder
 
 
