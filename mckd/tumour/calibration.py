@@ -114,8 +114,8 @@ class Calibration:
     def meaning(self) -> str:
         """What has to stand beside the intervals."""
         return (
-            f"Behind a volume: from and to, in mL. Such a range holds the true volume in 90 % of "
-            f"cases that are like those it was measured on: {self.about}. {self.shift}"
+            "The range of a volume, from and to in mL, holds the true volume in 90 % of cases like "
+            f"those it was measured on: {self.about}. {self.shift}"
         ).strip()
 
     def interval(

@@ -225,7 +225,7 @@ def _shift(real: Sequence[Score], stretch: dict[str, float]) -> str:
     return (
         f"On {len({s.case for s in real})} real cases, each by a model that did not see it, errors "
         f"from all sequences were larger than on the synthetic ones, by a factor of {words}: "
-        "intervals of real cases are stretched by it."
+        "ranges of real cases are stretched by it."
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mckd.files.checkpoint import load_checkpoint, save_checkpoint
+from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.tumour import REGIONS, SEQUENCES, TumourSegmenter, read_case, regions
 from mckd.tumour.advice import advise
 from mckd.tumour.calibration import Calibration, beside
@@ -192,6 +192,15 @@ class TestCommand:
             truth = np.count_nonzero(regions(case.labels)[k]) * case.voxel_ml
             assert low <= truth <= high + 1e-9
             assert low <= found.volumes_ml[region] <= high
+
+    def test_a_damaged_one_is_made_anew(self, checkpoint, tmp_path, monkeypatch):
+        small_heads.save_case(tmp_path / "data" / "head")
+        monkeypatch.setattr(calibrate, "find_cases", lambda folder: 40 * [folder / "head"])
+        beside(checkpoint).write_text("rubbish")
+        with pytest.raises(CheckpointError):
+            TumourSegmenter.load(checkpoint)
+        assert self.call(checkpoint, tmp_path / "data") == 0
+        assert TumourSegmenter.load(checkpoint).calibration is not None
 
     def test_needs_more_than_a_few_cases(self, checkpoint, tmp_path, capsys):
         small_heads.save_case(tmp_path / "data" / "head")
