@@ -100,6 +100,11 @@ def _add_task(parser: argparse.ArgumentParser, task: TaskCommands, system: str) 
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard files (default: no)"
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only read the data and say what is there (default: no)",
+    )
     add_threads(parser)
     task.add_flags(parser)
     fits = system if system in task.SETTINGS.CHOICES["system"] else TrainSettings.system
@@ -117,6 +122,11 @@ def _train(
     known = names_of(preset)
     changes = {k: v for k, v in vars(arguments).items() if k in known}
     settings = override(preset, changes)
+    if arguments.check:
+        from train.check import report
+
+        print("\n".join(report(task.task(settings, arguments))))
+        return 0
     run = RunFolder(arguments.out)
     if os.environ.get("RANK", "0") == "0":
         run.check_start(arguments.resume)

@@ -139,6 +139,10 @@ class TestClone:
             "--seed 7 --epochs 9 --out runs/two"
         )
 
+    def test_one_without_further_options_is_a_form_of_its_own(self, training: Begun) -> None:
+        write_run(training.root)
+        assert training.clone("one").like == ""
+
     def test_a_command_that_somebody_spoilt(self, training: Begun) -> None:
         run = write_run(training.root)
         run.write_config(run.config() | {"command": "python -m train digits --seed one"})

@@ -273,3 +273,20 @@ def test_a_trainer_that_cannot_begin_says_why(real: Training, tmp_path: Path) ->
     assert "Traceback" not in state["message"]
     assert len(state["message"]) > 20
     assert not state["can_stop"]
+
+
+def test_own_data_are_chosen_by_name_and_checked_before_the_start(tmp_path: Path) -> None:
+    """The app's folder `data` holds what can be chosen; nothing of it is a path from a browser."""
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    training = Training(tmp_path)
+    assert training.folders() == {"data/mine": "data/mine"}
+    form = chosen(task="tables", scarce="none", data="data/mine")
+    assert "--data data/mine" in training.command(form)
+    for odd in ("data/../..", "/etc", "data/yours", None, ["data/mine"]):
+        with pytest.raises(ValueError, match="data sources in the list"):
+            training.command(chosen(data=odd))
+    here = Training(ROOT, data=tmp_path / "data" / "mine")
+    with pytest.raises(ValueError, match=r"labels\.csv") as refused:
+        here.check(chosen(task="tables", scarce="none", data="given"))
+    assert "Traceback" not in str(refused.value)
+    assert "can be trained on" in here.check(chosen())

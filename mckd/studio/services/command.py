@@ -47,10 +47,10 @@ def offered(task: About) -> tuple[Choice, ...]:
     )
 
 
-def words_of(choices: Choices, data: str | None, further: Sequence[str] = ()) -> list[str]:
+def words_of(choices: Choices, data: Mapping[str, str], further: Sequence[str] = ()) -> list[str]:
     """The words after `python` that train what a form holds; without the run's folder.
 
-    data: the folder that was given when the app was started, if any. further: options that the form
+    data: folders of the user's own by what the form calls them. further: options that the form
     has not; see `further_of`.
 
     Raises:
@@ -77,16 +77,16 @@ def words_of(choices: Choices, data: str | None, further: Sequence[str] = ()) ->
     words += ["--seed", str(_whole(choices.seed, "The seed", 0, 2**31 - 1))]
     if choices.epochs:  # 0 or nothing: the preset's own
         words += ["--epochs", str(_whole(choices.epochs, "Epochs", 1, 10_000))]
-    if choices.data == GIVEN_FOLDER:
-        if data is None:
-            raise ValueError("No folder was named when the app was started: use bundled data.")
-        words += ["--data", data]
-    elif choices.data != SMALL_SET:
-        raise ValueError("Choose one of the data sources in the list.")
+    if choices.data == GIVEN_FOLDER and GIVEN_FOLDER not in data:
+        raise ValueError("No folder was named when the app was started: use bundled data.")
+    if choices.data != SMALL_SET:
+        if not isinstance(choices.data, str) or choices.data not in data:
+            raise ValueError("Choose one of the data sources in the list.")
+        words += ["--data", data[choices.data]]
     return words
 
 
-def choices_of(config: Mapping[str, Any], data: str | None) -> Choices:
+def choices_of(config: Mapping[str, Any], data: Mapping[str, str]) -> Choices:
     """The form as it would have to be filled to train a run once more; see `further_of`.
 
     data: as for `words_of`.
@@ -110,12 +110,12 @@ def choices_of(config: Mapping[str, Any], data: str | None) -> Choices:
         rate=rate,
         seed=seed,
         epochs=epochs,
-        data=GIVEN_FOLDER if data and said.get("--data") == data else SMALL_SET,
+        data=next((key for key, path in data.items() if path == said.get("--data")), SMALL_SET),
         system=said.get("--system") or MCKD,
     )
 
 
-def further_of(config: Mapping[str, Any], task: object, data: str | None) -> list[str]:
+def further_of(config: Mapping[str, Any], task: object, data: Mapping[str, str]) -> list[str]:
     """The options of a run that the form has not, such as `--lr 0.001`, as words.
 
     data: as for `words_of`.
@@ -131,7 +131,7 @@ def further_of(config: Mapping[str, Any], task: object, data: str | None) -> lis
     kept = [
         (flag, value)
         for flag, value in _flags(words[3:])
-        if flag not in ours and not (flag == "--data" and value == data)
+        if flag not in ours and not (flag == "--data" and value in data.values())
     ]
     return [word for flag, value in kept for word in (flag, value) if word]
 

@@ -29,6 +29,7 @@ from mckd.files.atomic import write_atomically
 from mckd.files.runs import RunFolder, open_plain
 from mckd.studio.services import faults
 from mckd.studio.services.command import (
+    GIVEN_FOLDER,
     Choices,
     choices_of,
     further_of,
@@ -49,6 +50,8 @@ SHARED = (
 )
 NO_RUN = "That run is not here any more."
 LOG_NAME = "train.log"
+DATA, MOST_FOLDERS = "data", 50
+CHECK_S = 600
 RESUMABLE = {"stopped", "failed"}
 LOADING = "Importing PyTorch and reading the data"
 BUILDING = "Building the network"
@@ -85,7 +88,7 @@ class Training:
         self._launched: dict[str, float | None] = {}  # when; None once it trains
         self._start_s: float | None = None  # that the last one needed to begin
         self._starting = threading.Lock()
-        self._asking = threading.Lock()
+        self._asking, self._checking = threading.Lock(), threading.Lock()
         self._exporting = threading.Lock()
         self._exports = tempfile.TemporaryDirectory(prefix="mckd-records-")  # gone with the app
 
@@ -131,8 +134,9 @@ class Training:
         """The words after `python` that train `choices` into runs/`name`; see `words_of`."""
         further: list[str] = []
         if choices.like:
-            further = further_of(_config(self._own(choices.like).path), choices.task, self._data)
-        words = words_of(choices, self._data, further)
+            like = self._own(choices.like)
+            further = further_of(_config(like.path), choices.task, self.folders())
+        words = words_of(choices, self.folders(), further)
         return [*words, "--out", self._shown(self._runs.path(name))]
 
     def start(self, choices: Choices) -> str | None:
@@ -176,7 +180,7 @@ class Training:
         return self._enter(Waiting(f"{run.id}: {more} more epochs", launch))
 
     def clone(self, run_id: object) -> Choices:
-        """The form filled as for that run; its further options are taken over by `like`.
+        """The form filled as for that run; `like` takes over the options that a form has not.
 
         Raises:
             ValueError: it is gone, or left no command behind; a sentence.
@@ -184,8 +188,10 @@ class Training:
         run = self.find(run_id)
         if run is None:
             raise ValueError(NO_RUN)
-        choices = choices_of(_config(run.path), self._data)
-        return choices if run.bundled else replace(choices, like=run.id)
+        config = _config(run.path)
+        choices = choices_of(config, self.folders())
+        further = further_of(config, choices.task, self.folders())
+        return replace(choices, like=run.id) if further and not run.bundled else choices
 
     def advance(self) -> str | None:
         """Launch the next that waits, unless one trains; the id of the run, None if none began.
@@ -215,9 +221,41 @@ class Training:
             raise ValueError(NO_RUN)
         return run
 
-    @property
-    def _data(self) -> str | None:
-        return self._shown(self.data) if self.data else None
+    def folders(self) -> dict[str, str]:
+        """Data of the user's own: {what the form calls a folder: its path in a command}. That which
+        was named at the start, and those in `data`, where `python -m train data` puts them."""
+        found = {GIVEN_FOLDER: self._shown(self.data)} if self.data else {}
+        try:
+            own = sorted(path for path in (self.root / DATA).iterdir() if path.is_dir())
+        except OSError:
+            own = []
+        return found | {f"{DATA}/{path.name}": self._shown(path) for path in own[:MOST_FOLDERS]}
+
+    def check(self, choices: Choices) -> str:
+        """What the data of a form hold, and whether they can be trained on; a few lines. Takes as
+        long as a start does.
+
+        Raises:
+            ValueError: they cannot be read, or checking is not possible now; a sentence.
+        """
+        self._refuse_where_closed()
+        words = [*self.arguments(choices, new_name(choices)), "--check"]
+        if not self._checking.acquire(blocking=False):
+            raise ValueError("Other data are being checked. Please wait until that has ended.")
+        try:
+            done = subprocess.run(
+                [sys.executable, *words], cwd=self.root, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=CHECK_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            minutes = CHECK_S // 60
+            raise ValueError(f"Reading the data took more than {minutes} minutes.") from None
+        finally:
+            self._checking.release()
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["The data could not be read."])[-1]
+            raise ValueError(_without_flags(self._without_paths(last.removeprefix("Error: "))))
+        return self._without_paths(done.stdout.strip())
 
     def resume(self, run_id: object) -> str:
         """Launch the run's own command again with --resume."""

@@ -108,6 +108,16 @@ def extend_run(training: Training, run_id: str | None, more: Any) -> tuple[Any, 
     return begun_or_waits(training, run_id, begun)
 
 
+def check_data(training: Training, *form: Any) -> Any:
+    """What the chosen data hold, or why they cannot be trained on."""
+    try:
+        said, kind = training.check(Choices(*form)), "usable"
+    except ValueError as problem:
+        said, kind = str(problem), "problem"
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in said.splitlines())
+    return gr.HTML(f"<ul class='mckd-check' data-kind='{kind}'>{lines}</ul>", visible=True)
+
+
 def clone_run(training: Training, run_id: str | None) -> tuple[Any, ...]:
     """Fill the form as for that run; one value for each of its parts."""
     try:
@@ -292,6 +302,10 @@ def build(services: Any) -> None:
                 interactive=open_here,
                 elem_id="training-data",
             )
+            check = gr.Button(
+                "Check these data", size="sm", interactive=open_here, elem_id="training-check"
+            )
+            checked = gr.HTML(visible=False, apply_default_css=False, elem_id="training-checked")
             like = gr.Dropdown(
                 [NOTHING_FURTHER],
                 value="",
@@ -399,6 +413,8 @@ def build(services: Any) -> None:
         [page.load, *(part.change for part in form)], partial(show_command, training), form,
         command, trigger_mode="always_last", **light,
     )  # fmt: skip
+    check.click(partial(check_data, training), form, checked, api_visibility="private")
+    gr.on([task.change, data.change], lambda: gr.HTML(visible=False), None, checked, **light)
     start.click(partial(start_run, training), [runs, *form], [command, *view], **quiet).success(
         None, None, None, js=LOOK_AT_CURVES
     )
@@ -459,8 +475,9 @@ def _rates(task: About) -> list[tuple[str, float]]:
 
 def _sources(training: Training, task: About) -> list[tuple[str, str]]:
     sources = [(f"Bundled: {task.data}", SMALL_SET)]
-    if training.data:
-        sources.append((f"Folder given at start: {training.data.name}", GIVEN_FOLDER))
+    for key in training.folders():
+        given = training.data if key == GIVEN_FOLDER else None
+        sources.append((f"Folder given at start: {given.name}" if given else f"Folder {key}", key))
     return sources
 
 
