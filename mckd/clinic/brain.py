@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Way = Literal["light", "hd-bet"]
 
-BUNDLED = CHECKPOINTS / "brain.safetensors"
+BUNDLED = CHECKPOINTS / "clinic" / "brain.safetensors"
 TALLEST_MM = 190.0  # from the crown down: a neck is left out
 FAINT = 0.1  # of the brightest 1 %: darker is air
 MARGIN = 4
@@ -59,6 +59,13 @@ def find_brain(
     return brain_by(_network(way), head, spacing_mm, tick)
 
 
+def best_way() -> Way:
+    """HD-BET where its weights are installed: the light network is quicker, and rougher."""
+    from mckd.clinic.hdbet import weights_file
+
+    return "hd-bet" if weights_file() else "light"
+
+
 def brain_by(
     network: BrainNetwork | HdBet,
     head: Floats,
@@ -66,6 +73,8 @@ def brain_by(
     tick: Tick = silent,
 ) -> Bools:
     """As `find_brain`, by a network that is at hand."""
+    if head.min() == head.max():
+        raise BrainError("no brain was found in the image")
     box = _head_box(head, spacing_mm)
     part = box.crop(head)
     logits = _logits(network, at_spacing(part, spacing_mm, network.SPACING_MM), tick)

@@ -18,16 +18,17 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from mckd.clinic.brain import BrainError, Way, find_brain
+from mckd.clinic.brain import BrainError, Way, best_way, find_brain
 from mckd.clinic.registration import Registration, Volume, judged, register
 from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, StudyError
 from mckd.clinic.steps import Progress, Tick, ticking
+from mckd.clinic.thickness import cost_of
 from mckd.files.names import plain_name
 from mckd.tumour.background import without_background
 from mckd.tumour.data import case_of
 from mckd.tumour.doubts import BRAIN_ML
 from mckd.tumour.geometry import Bools, Doubles, Grid
-from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 from mckd.tumour.nifti import Floats, read_header, read_image
 from mckd.tumour.placing import near_place
 
@@ -37,6 +38,7 @@ ROOM_MM = 20.0  # of the head around the brain, for people to see
 WHOLE_HEAD_MM = 120.0  # a series that shows less from foot to head is a slab
 CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
 PREPARED_MM = (0.75, 1.5)  # voxels of images that may be prepared already
+NETWORKS: dict[Way, str] = {"light": "the bundled light network", "hd-bet": "HD-BET"}
 FLOOR = 1e-3  # of the brightness of a brain: darker than that nothing in it is, for 0 is air
 
 
@@ -44,7 +46,7 @@ def prepare(
     study: Study,
     *,
     reference: str = "",
-    way: Way = "hd-bet",
+    way: Way | None = None,
     progress: Progress = lambda kind, slot, share: None,
     cancelled: Callable[[], bool] = lambda: False,
     name: str = "study",
@@ -54,7 +56,7 @@ def prepare(
     Args:
         study: with at least one chosen series.
         reference: the slot whose series the others are brought onto; "" for the best.
-        way: how the brain is found, see `brain`.
+        way: how the brain is found, see `brain`; None for HD-BET where it is installed.
         progress: told how far each step is, often.
         cancelled: asked as often; True ends it.
         name: of the case, for people.
@@ -76,7 +78,7 @@ def prepare(
         for slot, one in series.items()
         if slot != reference
     }
-    return _on_one_grid(study, series, reference, motions, way, tick, name)
+    return _on_one_grid(study, series, reference, motions, way or best_way(), tick, name)
 
 
 def study_of(files: Mapping[str, Path | str]) -> Study:
@@ -173,7 +175,7 @@ def _on_one_grid(
         tick("resampling", slot)(place / len(series))
         head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], SPLINE)
         volumes[slot] = without_skull(head[slot], brain & seen)
-    steps = _steps(series, reference, motions, brain, way)
+    steps = _steps(series, reference, motions, brain, grid, way)
     warnings = [step.trouble for step in steps if step.trouble]
     known = all(one.sides_known for one in series.values())
     case = case_of(name, volumes, grid, grid, warnings=warnings, sides_known=known)
@@ -220,29 +222,36 @@ def _steps(
     reference: str,
     motions: Mapping[str, Registration],
     brain: Bools,
+    grid: Grid,
     way: Way,
 ) -> tuple[Step, ...]:
     """What was done, for people, in their order."""
+    middle = np.append(grid.corners_mm().mean(0), 1.0)
     steps = [
-        Step("registration", slot, _motion(found.moved, onto=reference), _doubt(slot, found))
+        Step("registration", slot, _motion(found.moved, middle, reference), _doubt(slot, found))
         for slot, found in motions.items()
     ]
+    thickest = max(series, key=lambda slot: max(series[slot].grid.spacing_mm))
     for slot, one in series.items():
         size = " x ".join(f"{mm:.2g}" for mm in one.grid.spacing_mm)
-        steps.append(Step("resampling", slot, f"from voxels of {size} mm to {SPACING_MM:g} mm"))
+        cost = cost_of(one.grid) if slot == thickest else ""
+        said = f"from voxels of {size} mm to {SPACING_MM:g} mm"
+        steps.append(Step("resampling", slot, said, cost))
     ml = np.count_nonzero(brain) * SPACING_MM**3 / 1000
-    network = "HD-BET" if way == "hd-bet" else "the bundled network"
+    said = f"{ml:.0f} mL, found by {NETWORKS[way]} in {SEQUENCE_NAMES[reference]}"
     low, high = BRAIN_ML
     trouble = "" if low <= ml <= high else f"What was taken for brain measures {ml:.0f} mL."
-    steps.append(Step("brain", "", f"{ml:.0f} mL, found by {network} in {reference}", trouble))
-    return tuple(steps)
+    return (*steps, Step("brain", "", said, trouble))
 
 
 def _doubt(slot: str, found: Registration) -> str:
-    return f"{slot} may not lie on the others: {found.trouble}." if found.trouble else ""
+    if not found.trouble:
+        return ""
+    return f"{SEQUENCE_NAMES[slot]} may not lie on the others: {found.trouble}."
 
 
-def _motion(moved: Doubles, onto: str) -> str:
-    """How far an image lay from another, in words."""
+def _motion(moved: Doubles, middle: Doubles, onto: str) -> str:
+    """How far an image lay from another at the middle of the head, in words."""
     degrees = np.degrees(Rotation.from_matrix(moved[:3, :3]).magnitude())
-    return f"turned by {degrees:.1f} degrees onto {onto}"
+    mm = np.linalg.norm(moved @ middle - middle)
+    return f"turned by {degrees:.1f} degrees and shifted by {mm:.1f} mm onto {SEQUENCE_NAMES[onto]}"

@@ -98,7 +98,10 @@ def _skull_of(path: Path) -> Head:
     spacing = header.grid.canonical.spacing_mm
     brain = find_brain(voxels, spacing)
     coarse = ndimage.zoom(voxels, spacing, order=1, grid_mode=True, mode="nearest")
-    inside = ndimage.zoom(brain.astype(np.float32), spacing, order=1, grid_mode=True) > 0.5
+    inside = (
+        ndimage.zoom(brain.astype(np.float32), spacing, order=1, grid_mode=True, mode="nearest")
+        > 0.5
+    )
     return Head(path.name, coarse / np.median(coarse[inside]), inside, True)
 
 

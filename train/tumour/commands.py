@@ -92,7 +92,8 @@ def add_data_commands(commands: Any) -> None:
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train evaluate` and `calibrate`."""
+    """`python -m train evaluate`, `calibrate` and `brain`."""
+    _add_brain(commands.add_parser("brain", help="train the network that finds a brain in a head"))
     parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
     parser.add_argument(
         "--checkpoint", type=Path, nargs="+", help="one, or the folds of a run (default: none)"
@@ -280,7 +281,7 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
         "--data", type=folder, default=BUNDLED, help="cases with references (default: bundled)"
     )
     parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")
-    parser.add_argument("--head", type=file, help="NIfTI file whose skull `clinic` gives to cases")
+    parser.add_argument("--head", type=Path, help="NIfTI file whose skull `clinic` gives to cases")
     parser.add_argument(
         "--way", choices=("light", "hd-bet"), default="light", help=f"to find a brain {DEFAULT}"
     )

@@ -1,0 +1,156 @@
+"""A study to a case: a moved and coarsened phantom, images that are prepared, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mckd.clinic import prepare_study
+from mckd.clinic.preparation import best_reference, prepare, study_of
+from mckd.clinic.series import Facts, Role, Series, Study, StudyError
+from mckd.clinic.steps import CancelledError
+from mckd.tumour import read_case
+from mckd.tumour.geometry import Grid
+from mckd.tumour.metrics import dice
+from tests.clinic.moved import rigid, series_of
+
+PHANTOM = Path(__file__).parents[2] / "assets" / "tumour" / "phantom_a"
+MOTION = rigid((5.0, -7.0, 9.0), (12.0, -6.0, 9.0))
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return read_case(PHANTOM, reference=False)
+
+
+def scanned(phantom, slot: str, spacing_mm, motion: np.ndarray) -> Series:
+    """A sequence of the phantom after a motion, on a grid of that spacing around it."""
+    place = phantom.grid.canonical.affine
+    brain = np.argwhere(phantom.volumes[slot] != 0)[::50] @ place[:3, :3].T + place[:3, 3]
+    moved = brain @ motion[:3, :3].T + motion[:3, 3]
+    affine = np.diag([*spacing_mm, 1.0])
+    affine[:3, 3] = moved.min(0) - 12
+    shape = tuple(int(n) for n in np.ceil((moved.max(0) + 12 - affine[:3, 3]) / spacing_mm))
+    there = np.linalg.inv(place) @ np.linalg.inv(motion) @ affine
+    voxels = ndimage.affine_transform(
+        phantom.volumes[slot], there[:3, :3], there[:3, 3], shape, order=1
+    )
+    return Series(slot, slot, Grid(shape, affine), Facts(), Role(slot, True), voxels)
+
+
+@pytest.fixture(scope="module")
+def study(phantom):
+    series = (
+        scanned(phantom, "flair", (2.0, 2.0, 2.0), np.eye(4)),
+        scanned(phantom, "t2", (2.0, 2.0, 5.0), MOTION),
+    )
+    return Study(series, {one.key: one.key for one in series}, {})
+
+
+@pytest.fixture(scope="module")
+def told():
+    return []
+
+
+@pytest.fixture(scope="module")
+def prepared(study, told):
+    return prepare(study, way="light", progress=lambda *step: told.append(step))
+
+
+def test_the_case_is_1_mm_and_its_axes_are_those_of_space(prepared) -> None:
+    assert np.array_equal(prepared.case.grid.affine[:3, :3], np.eye(3))
+    assert prepared.case.grid is prepared.case.input_grid
+    assert {*prepared.case.volumes} == {"flair", "t2"}
+
+
+def test_the_finest_series_keeps_its_place(prepared) -> None:
+    assert np.array_equal(prepared.moved["flair"], np.eye(4))
+    assert [step.slot for step in prepared.steps if step.kind == "registration"] == ["t2"]
+
+
+def test_places_are_found_in_the_other_series(prepared) -> None:
+    corners = np.array(np.meshgrid(*[(-50.0, 50.0)] * 3)).reshape(3, 8).T
+    found, true = (corners @ m[:3, :3].T + m[:3, 3] for m in (prepared.moved["t2"], MOTION))
+    assert np.linalg.norm(found - true, axis=1).max() < 1.0
+
+
+def test_the_brain_is_that_of_the_phantom(prepared, phantom) -> None:
+    there = np.linalg.inv(phantom.grid.canonical.affine) @ prepared.case.grid.affine
+    known = ndimage.affine_transform(
+        np.float32(phantom.volumes["flair"] != 0),
+        there[:3, :3],
+        there[:3, 3],
+        prepared.brain.shape,
+        order=1,
+    )
+    assert dice(prepared.brain, known > 0.5) > 0.9
+
+
+def test_nothing_is_left_around_the_brain_and_no_hole_within(prepared) -> None:
+    for volume in prepared.case.volumes.values():
+        assert (volume[~prepared.brain] == 0).all()
+        assert (volume[prepared.brain] > 0).mean() > 0.95  # but where it was not scanned
+
+
+def test_the_head_is_kept_to_be_looked_at(prepared) -> None:
+    for slot, volume in prepared.case.volumes.items():
+        inside = volume > 1
+        assert np.array_equal(prepared.head[slot][inside], volume[inside])
+
+
+def test_progress_is_told_for_each_step(prepared, told) -> None:
+    kinds = [kind for kind, _, _ in told]
+    assert sorted({*kinds}, key=kinds.index) == ["registration", "brain", "resampling"]
+    for kind in {*kinds}:
+        shares = [share for told_kind, _, share in told if told_kind == kind]
+        assert shares == sorted(shares)
+        assert shares[0] >= 0
+        assert shares[-1] <= 1
+
+
+def test_images_that_are_prepared_go_through_to_the_bit() -> None:
+    files = {s: PHANTOM / f"phantom_a_{s}.nii.gz" for s in ("flair", "t2")}
+    prepared = prepare_study(files)
+    case = read_case(files)
+    assert prepared.untouched
+    assert prepared.steps == ()
+    for slot, volume in case.volumes.items():
+        assert prepared.case.volumes[slot].tobytes() == volume.tobytes()
+        assert prepared.head[slot].tobytes() == volume.tobytes()
+        assert np.array_equal(prepared.moved[slot], np.eye(4))
+    assert prepared.case.grid.same_as(case.grid)
+
+
+def test_it_can_be_ended(study) -> None:
+    with pytest.raises(CancelledError):
+        prepare(study, cancelled=lambda: True)
+
+
+def test_nothing_chosen() -> None:
+    with pytest.raises(StudyError, match="No series is chosen"):
+        prepare(Study((), {}, {}))
+
+
+def test_an_unknown_sequence() -> None:
+    with pytest.raises(StudyError, match="'dwi' is none of flair"):
+        study_of({"dwi": PHANTOM / "phantom_a_t2.nii.gz"})
+
+
+def spaced(slot: str, spacing_mm, shape) -> Series:
+    return series_of(slot, shape, np.diag([*spacing_mm, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("series", "best"),
+    [
+        ({"flair": ((1, 1, 5), (200, 200, 30)), "t2": ((1, 1, 1), (180, 220, 180))}, "t2"),
+        ({"flair": ((1, 1, 1), (180, 220, 180)), "t1c": ((1, 1, 1), (180, 220, 180))}, "t1c"),
+        ({"t1c": ((1, 1, 1), (200, 200, 60)), "flair": ((1, 1, 5), (200, 200, 30))}, "flair"),
+    ],
+    ids=["the thinnest", "the clearest of equals", "no slab"],
+)
+def test_the_best_reference(series, best) -> None:
+    assert best_reference({s: spaced(s, *how) for s, how in series.items()}) == best
