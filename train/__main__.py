@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mckd
 from mckd.files.faults import in_words
@@ -27,6 +27,9 @@ from train.settings import (
     override,
     with_system,
 )
+
+if TYPE_CHECKING:
+    from mckd.files.runs import RunFolder
 
 
 def main(argv: Sequence[str]) -> int:
@@ -101,6 +104,9 @@ def _add_task(parser: argparse.ArgumentParser, task: TaskCommands, system: str) 
         "--tensorboard", action="store_true", help="also write TensorBoard files (default: no)"
     )
     parser.add_argument(
+        "--trackio", action="store_true", help="also log to Trackio, on this computer (default: no)"
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="only read the data and say what is there (default: no)",
@@ -150,7 +156,7 @@ def _train(
             command=shlex.join(["python", "-m", "train", *words]),
             resume=arguments.resume,
             say=print if workers.is_first else lambda line: None,
-            observers=_observers(arguments) if workers.is_first else (),
+            observers=_observers(arguments, run) if workers.is_first else (),
         )
     return 0 if state == "finished" else 3
 
@@ -160,16 +166,23 @@ def _out(arguments: argparse.Namespace) -> Path:
     return Path(getattr(arguments, "out", None) or getattr(arguments, "into", None) or ".")
 
 
-def _observers(arguments: argparse.Namespace) -> list[Callable[[dict[str, Any]], None]]:
-    if not arguments.tensorboard:
-        return []
+def _observers(
+    arguments: argparse.Namespace, run: RunFolder
+) -> list[Callable[[dict[str, Any]], None]]:
+    found: list[Callable[[dict[str, Any]], None]] = []
     try:
-        from train.tensorboard import Board
+        if arguments.tensorboard:
+            from train.tensorboard import Board
+
+            found.append(Board(arguments.out / "tensorboard"))
+        if arguments.trackio:
+            from train.trackio import Track
+
+            found.append(Track(run, arguments.command))
     except ImportError:
-        raise SettingsError(
-            "--tensorboard needs the package tensorboard: pip install tensorboard"
-        ) from None
-    return [Board(arguments.out / "tensorboard")]
+        name = "trackio" if found or not arguments.tensorboard else "tensorboard"
+        raise SettingsError(f"--{name} needs the package {name}: pip install {name}") from None
+    return found
 
 
 def _stop(*_: object) -> None:
