@@ -281,7 +281,9 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
         "--data", type=folder, default=BUNDLED, help="cases with references (default: bundled)"
     )
     parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")
-    parser.add_argument("--head", type=Path, help="NIfTI file whose skull `clinic` gives to cases")
+    parser.add_argument(
+        "--head", type=Path, help="NIfTI file whose skull `clinic` gives to cases (default: none)"
+    )
     parser.add_argument(
         "--way", choices=("light", "hd-bet"), default="light", help=f"to find a brain {DEFAULT}"
     )
