@@ -15,7 +15,7 @@ from mckd.studio import page
 from mckd.studio.services import Services
 from mckd.studio.services.command import Choices, words_of
 from mckd.studio.services.records import names_of
-from mckd.studio.tasks import Tab, tab_of
+from mckd.studio.tasks import Api, Tab, tab_of
 from mckd.systems import fitting
 from mckd.tasks import TASKS, About, Choice, Series, about
 from train.__main__ import parser
@@ -85,6 +85,11 @@ def lay_out(service: Any) -> None:
         gr.Markdown("bricks")
 
 
+def count_bricks() -> int:
+    """How many there are."""
+    return 8
+
+
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of eight modalities, one scarce: a line in TASKS, and modules by their names."""
@@ -104,8 +109,13 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
         "SETTINGS": ToySettings,
         "PRESETS": {"smoke": ToySettings},
         "BENCHES": {},
+        "FIGURES": {},
         **dict.fromkeys(
-            ("add_flags", "add_data_commands", "add_commands", "add_bench_flags"), lambda _: None
+            (
+                *("add_flags", "add_data_commands", "add_commands"),
+                *("add_bench_flags", "add_figure_flags"),
+            ),
+            lambda _: None,
         ),
     }
     modules = {
@@ -113,6 +123,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
         "train.toys.commands": commands,
         "mckd.studio.tasks.toys.service": {"open_service": lambda *_: Toys()},
         "mckd.studio.tasks.toys.tab": {"TAB": Tab(lay_out)},
+        "mckd.studio.tasks.toys.api": {"API": Api(lambda toys: [count_bricks], lambda toys: [])},
     }
     monkeypatch.setitem(TASKS, "toys", "toys")
     for name, content in modules.items():
@@ -122,14 +133,15 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("toys")
 class TestAFurtherTask:
     def test_stands_in_the_page_by_itself(self, tmp_path: Path) -> None:
-        built = page.build(Services.open(tmp_path, data=None, runs=None))
+        built = page.build(Services.open(tmp_path, data=None, runs=None), by_name=True)
+        assert "count_bricks" in page.functions(built).named
         tabs = [block.label for block in built.blocks.values() if isinstance(block, gr.Tab)]
         assert tabs.index("Digits") < tabs.index("Toys") < tabs.index("Training")
         assert "--mk-toys-toy_7: #e8eef1" in page.colours()
 
     def test_is_trained_by_the_form_and_the_command_line(self, tmp_path: Path) -> None:
         form = Choices("toys", "smoke", "toy_7", 0.5, system="shaspec")
-        words = words_of(form, None)
+        words = words_of(form, {})
         assert words[:4] == ["-m", "train", "toys", "--preset"]
         assert "--toy-7-rate" in words
         found = parser("shaspec").parse_args(["toys", "--preset", "smoke", "--out", str(tmp_path)])
