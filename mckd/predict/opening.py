@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mckd.files.names import visible
 from mckd.tumour.data import Case
-from mckd.tumour.naming import CaseError
+from mckd.tumour.naming import SEQUENCE_NAMES, CaseError
 
 if TYPE_CHECKING:
     from mckd.clinic.series import Prepared, Study
@@ -104,7 +104,7 @@ def prepared_of(study: Study, name: str, reach: Reach) -> Prepared:
 
     def told(kind: str, slot: str, share: float) -> None:
         begun, part = steps[kind]
-        reach(begun + part * share, f"{kind} {slot}".rstrip())
+        reach(begun + part * share, f"{kind} {SEQUENCE_NAMES.get(slot, '')}".rstrip())
 
     return prepare(study, progress=told, name=name)
 

@@ -24,9 +24,9 @@ from tests.clinic.moved import series_of
 SLICES = np.diag([2.5, 2.2, 5.6, 1.0])  # every second slice of the small head, both in one
 SLICES[:3, 3] = np.add(small_heads.ORIGIN, (0, 0, 1.4))
 STEPS = (
-    Step("registration", "t2", "turned by 3.1 degrees onto t1", "t2 may not lie on the others."),
+    Step("registration", "t2", "turned by 3.1 degrees onto T1", "T2 may not lie on the others."),
     Step("resampling", "t1", "from voxels of 2.5 x 2.2 x 2.8 mm to 1 mm"),
-    Step("brain", "", "1383 mL, found by the bundled network in t1"),
+    Step("brain", "", "1383 mL, found by the bundled network in T1"),
 )
 
 
@@ -64,9 +64,9 @@ def test_the_report_names_the_preparation_and_the_native_spacing(subject) -> Non
     words = words_of(files["report.pdf"])
     assert "How the images were prepared" in words
     assert "T1 2.5 x 2.2 x 2.8 2.8 40 axial from voxels of" in words
-    assert "T2 2.5 x 2.2 x 5.6 5.6 20 axial turned by 3.1 degrees onto t1" in words
-    assert "Brain: 1383 mL, found by the bundled network in t1." in words
-    assert "t2 may not lie on the others." in words
+    assert "T2 2.5 x 2.2 x 5.6 5.6 20 axial turned by 3.1 degrees onto T1" in words
+    assert "Brain: 1383 mL, found by the bundled network in T1." in words
+    assert "T2 may not lie on the others." in words
     assert "Doe" not in words
     assert "preparation.png" in files
     assert "preparation.png: outline" in sealed(subject, files)["README.txt"].decode()
@@ -106,7 +106,7 @@ def test_figures_say_how_each_sequence_was_taken(subject) -> None:
         "slice_thickness_mm": 5.6,
         "plane": "axial",
     }
-    assert told["steps"][0]["trouble"] == "t2 may not lie on the others."
+    assert told["steps"][0]["trouble"] == "T2 may not lie on the others."
     assert told["prepared_already"] is False
 
 
