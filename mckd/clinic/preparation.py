@@ -38,7 +38,10 @@ ROOM_MM = 20.0  # of the head around the brain, for people to see
 WHOLE_HEAD_MM = 120.0  # a series that shows less from foot to head is a slab
 CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
 PREPARED_MM = (0.75, 1.5)  # voxels of images that may be prepared already
-NETWORKS: dict[Way, str] = {"light": "the bundled light network", "hd-bet": "HD-BET"}
+NETWORKS: dict[Way, str] = {
+    "light": "the bundled light network, rougher than HD-BET,",
+    "hd-bet": "HD-BET",
+}
 FLOOR = 1e-3  # of the brightness of a brain: darker than that nothing in it is, for 0 is air
 
 
