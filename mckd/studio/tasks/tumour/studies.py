@@ -18,6 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
+from mckd.clinic import NEEDS
+from mckd.progress import clock
 from mckd.studio.tasks.tumour.opened import CaseFiles, Choice, Reading
 from mckd.tumour.geometry import Bools, Box, bounding_box
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
@@ -35,8 +37,6 @@ DOING = {
     "brain": "Finding the brain",
 }
 ASKS = "Say of at least one series whether it is FLAIR, T1, T1c or T2; its name and header do not."
-
-NEEDS = "Examinations of a scanner need more packages. Run: pip install .[clinic]"
 OFFER = (
     "These images do not lie on one grid, still show the skull, or have thick slices. They can be "
     "prepared: moved onto each other, resampled to 1 mm, the skull taken off."
@@ -45,6 +45,7 @@ TOLD_FROM = 0.05  # of the work: before, its pace says nothing
 THUMBNAIL = 88  # pixels
 TILE = 220
 AXIAL_AT = (0.25, 0.4, 0.5, 0.6, 0.75)  # of the brain's height
+CORONAL_AT, SAGITTAL_AT = 0.5, 0.42  # of its depth, of its width: a little beside the midline
 WINDOW = (1.0, 99.5)  # percentiles of the values above the mean of all: the head
 PLANES = ("sagittal", "coronal", "axial")
 TILES = [*["axial"] * len(AXIAL_AT), "coronal", "sagittal"]
@@ -184,7 +185,7 @@ def _left(passed_s: float, share: float) -> str:
     if share < TOLD_FROM:
         return ""
     seconds = passed_s * (1 - share) / share
-    return f", about {seconds:.0f} s left" if seconds >= 1 else ""
+    return f", about {clock(seconds)} left" if seconds >= 1 else ""
 
 
 def _chosen(choice: Choice, study: Study) -> dict[str, str]:
@@ -240,12 +241,14 @@ def _fitted(picture: npt.NDArray[Any], mm: tuple[float, float], size: int) -> Fl
 
 
 def _greys(picture: Floats, window: tuple[float, float] | None = None) -> Bytes:
+    """Values as greys from 0 to 255, between the ends of a window or of its own."""
     low, high = window or _window(picture)
     greys: Bytes = np.clip((picture - low) * (255 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
     return greys
 
 
 def _window(values: Floats) -> tuple[float, float]:
+    """What is black and what is white in a head, by WINDOW; air is black."""
     head = values[values > values.mean()]
     if not head.size:
         return 0.0, 1.0
@@ -268,17 +271,16 @@ def _checks(prepared: Prepared) -> dict[str, bytes]:
 
 
 def _cuts(box: Box) -> list[tuple[int, int]]:
-    """(axis, index) of each tile."""
-    at = [low + share * (high - low) for low, high, share in _spans(box)]
-    return [(2, int(z)) for z in at[2:]] + [(1, int(at[1])), (0, int(at[0]))]
-
-
-def _spans(box: Box) -> list[tuple[int, int, float]]:
-    (x, y, z), (end_x, end_y, end_z) = box.start, box.stop
-    return [(x, end_x, 0.42), (y, end_y, 0.5), *((z, end_z, share) for share in AXIAL_AT)]
+    """(axis, index) of each tile, in the order of TILES."""
+    places = [*((2, share) for share in AXIAL_AT), (1, CORONAL_AT), (0, SAGITTAL_AT)]
+    return [
+        (axis, int(box.start[axis] + share * (box.stop[axis] - box.start[axis])))
+        for axis, share in places
+    ]
 
 
 def _line(outline: Bools, axis: int, at: int) -> Bytes:
+    """A slice of the outline (X, Y, Z), 255 where it is."""
     return _looked_at(outline, axis, at).astype(np.uint8) * 255
 
 
