@@ -99,10 +99,14 @@ def _of_shape(volume: Floats, shape: tuple[int, ...]) -> Floats:
     return resized
 
 
+def not_air(head: Floats) -> Bools:
+    """(X, Y, Z) bool: what is brighter than air in a head."""
+    return np.asarray(head > FAINT * np.percentile(head[::2, ::2, ::2], 99))
+
+
 def _head_box(head: Floats, spacing_mm: tuple[float, float, float]) -> Box:
     """Around the head, but no further down than TALLEST_MM."""
-    bright = head > FAINT * np.percentile(head[::2, ::2, ::2], 99)
-    box = bounding_box(bright, MARGIN)
+    box = bounding_box(not_air(head), MARGIN)
     x, y, z = box.start
     return Box((x, y, max(z, box.stop[2] - round(TALLEST_MM / spacing_mm[2]))), box.stop)
 

@@ -31,7 +31,7 @@ from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
 
-MOST_FRAMES = 50_000
+MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
 MOST_ALIKE = 3  # files named one by one that are left out for the same reason
 KEPT_BYTES = 2**30
@@ -132,9 +132,9 @@ def _looked_through(
                 frames += read_frames(file.path)
             except StudyError as error:
                 bad[str(error)].append(plain_name(file.shown))
-            if len(frames) > MOST_FRAMES or time.monotonic() > late:
+            if len(frames) > MOST_SLICES or time.monotonic() > late:
                 raise StudyError(
-                    f"There are more than {MOST_FRAMES:,} slices here, or their headers take more "
+                    f"There are more than {MOST_SLICES:,} slices here, or their headers take more "
                     f"than {READING_S // 60} minutes to read. Give one examination."
                 )
     aside: dict[str, str] = {}

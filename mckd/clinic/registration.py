@@ -21,8 +21,9 @@ import SimpleITK as sitk  # noqa: N813, as everybody calls it
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from mckd.clinic.brain import not_air
 from mckd.clinic.steps import Tick, silent, within
-from mckd.tumour.geometry import Bools, Doubles, Grid, bounding_box
+from mckd.tumour.geometry import LPS, Bools, Doubles, Grid, bounding_box
 from mckd.tumour.nifti import Floats
 
 LEVELS_MM = (6.0, 3.0, 1.5)
@@ -41,7 +42,6 @@ LEAST_GAIN = 1.0
 """Agreement of edges over that with an image moved aside. Of five pairs of real heads it was 1.12
 to 1.21 where they fit, and less than 1 from 4 mm off."""
 LEAST_SHARED = 0.5  # of the smaller head within the other's image
-FAINT = 0.1  # of the brightest 1 %: darker is air
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Volume:
 class Registration:
     """moved: (4, 4) rigid, mm in the fixed image to mm in the moving one. gain: agreement of edges
     over the best of those with an image moved aside. shared: how much of the smaller head lies
-    within the other image. trouble: why it cannot be trusted, a sentence, or ""."""
+    within the other image. trouble: why it cannot be trusted, a clause, or ""."""
 
     moved: Doubles
     gain: float
@@ -86,7 +86,7 @@ def register(fixed: Volume, moving: Volume, tick: Tick = silent) -> Registration
 def judged(fixed: Volume, moving: Volume, moved: Doubles) -> Registration:
     """A motion from mm in `fixed` to mm in `moving` with what there is to say of it."""
     a, b = (_cubic_volume(volume, JUDGED_MM) for volume in (fixed, moving))
-    head_a, head_b = (_head(volume.voxels) for volume in (a, b))
+    head_a, head_b = (not_air(volume.voxels) for volume in (a, b))
     shared = max(_share_within(a, head_a, b, moved), _share_within(b, head_b, a, _back(moved)))
     at = _edges_agree(a, b, moved)
     aside = max(_edges_agree(a, b, one) for one in _moved_aside(moved, a, head_a))
@@ -103,7 +103,7 @@ def _cubic_volume(volume: Volume, mm: float) -> Volume:
     """The head in cubic voxels, axes right, front, up; smoothed so far as that makes it coarser."""
     grid = volume.grid.canonical
     voxels = volume.grid.to_canonical(volume.voxels)
-    box = bounding_box(_head(voxels), 2)
+    box = bounding_box(not_air(voxels), 2)
     part = box.crop(voxels)
     blur = [max(0.0, mm / s - 1) / 2 for s in grid.spacing_mm]
     part = ndimage.gaussian_filter(part, blur)
@@ -117,21 +117,13 @@ def _cubic_volume(volume: Volume, mm: float) -> Volume:
     return Volume(coarse, Grid((shape[0], shape[1], shape[2]), grid.affine @ turn))
 
 
-def _head(voxels: Floats) -> Bools:
-    """What is brighter than air."""
-    return np.asarray(voxels > FAINT * np.percentile(voxels[::2, ::2, ::2], 99))
-
-
 def _cubic(volume: Volume, mm: float) -> sitk.Image:
     return _image(_cubic_volume(volume, mm))
 
 
-TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # and back
-
-
 def _image(volume: Volume) -> sitk.Image:
     """As SimpleITK has it: axes z, y, x of the array, space to the left, back, up."""
-    affine = TO_LPS @ volume.grid.affine
+    affine = LPS @ volume.grid.affine
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.voxels.T))
     image.SetSpacing(volume.grid.spacing_mm)
     image.SetOrigin(affine[:3, 3].tolist())
@@ -146,7 +138,7 @@ def _matrix(transform: sitk.Euler3DTransform) -> Doubles:
     matrix = np.eye(4)
     matrix[:3, :3] = turn
     matrix[:3, 3] = middle + transform.GetTranslation() - turn @ middle
-    return np.asarray(TO_LPS @ matrix @ TO_LPS, np.float64)
+    return np.asarray(LPS @ matrix @ LPS, np.float64)
 
 
 def _best_starts(fixed: sitk.Image, moving: sitk.Image) -> list[sitk.Euler3DTransform]:
@@ -181,7 +173,7 @@ def _turns() -> Iterator[tuple[float, float, float]]:
 
 def _middle(image: sitk.Image) -> Doubles:
     """Of the head, in the space of SimpleITK."""
-    head = _head(sitk.GetArrayViewFromImage(image))
+    head = not_air(sitk.GetArrayViewFromImage(image))
     z, y, x = np.argwhere(head).mean(0)
     return np.array(image.TransformContinuousIndexToPhysicalPoint((x, y, z)))
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from mckd import __version__
 from mckd.clinic.series import Series, StudyError
-from mckd.tumour.geometry import Bools, Doubles, Grid
+from mckd.tumour.geometry import LPS, Bools, Doubles, Grid
 from mckd.tumour.looks import COLOURS
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 RESEARCH = "Research use only, not a medical device"
 MAKER = "MCKD Studio"
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ mm to LPS mm, and back
 MEANINGS = {
     "et": "Tumour that takes up contrast",
     "tc": "Enhancing tumour, necrosis and core without enhancement",
@@ -107,7 +106,7 @@ def dicom_seg(series: Series, regions: Bools, slot: str, algorithm: Algorithm) -
             content_description=RESEARCH,
             series_description=f"Tumour regions on {SEQUENCE_NAMES[slot]}, research use only",
         )
-    except Exception as error:  # as above
+    except Exception as error:  # of an odd header highdicom raises whatever its parts do
         raise SegmentationError(
             f"The headers of {series.name} lack what a DICOM-SEG has to refer to; its regions are "
             "NIfTI only."

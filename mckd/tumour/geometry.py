@@ -22,6 +22,8 @@ Triple = tuple[int, int, int]
 
 SAME_PLACE_MM = 0.05
 """Two grids are the same if no corner voxel lies further apart than this in x, y or z."""
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""(4, 4): mm in RAS+, as here, to mm in LPS, as in DICOM, and back."""
 ENDS = (("L", "R"), ("P", "A"), ("I", "S"))  # of the axes x, y, z in RAS+: negative, positive
 OBLIQUE = 0.35  # a second letter where an axis leans more than 20 degrees towards another
 
