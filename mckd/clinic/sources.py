@@ -7,7 +7,6 @@ this disk; what is neither DICOM nor NIfTI, archives within it too, stays packed
 from __future__ import annotations
 
 import os
-import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +16,12 @@ from tempfile import TemporaryDirectory
 from mckd.clinic.headers import begins_dicom
 from mckd.clinic.series import StudyError
 from mckd.files.names import plain_name
+from mckd.files.unpacking import ENTRY_BYTES, listed_bytes
 from mckd.tumour.naming import SUFFIXES
 
 MOST_FILES = 20_000
 LARGEST_ARCHIVE = 2**32
-LARGEST_DIRECTORY = MOST_FILES * 512  # bytes, of the list at the end of an archive
 _PIECE = 2**20
-_END = b"PK\5\6"  # begins the end of an archive; sizes stand 12 bytes behind
-_LONGEST_END = 22 + 2**16
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,8 @@ def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
     """The images of an archive as files FOLDER/NUMBER; count: of the files that there are."""
     name = plain_name(archive.name)
     try:
-        _judge_directory(archive, name)
+        if listed_bytes(archive) > MOST_FILES * ENTRY_BYTES:
+            raise too_many(name)
         with zipfile.ZipFile(archive) as opened:
             return [*_entries(opened, folder, name, count)]
     except StudyError:
@@ -101,22 +99,6 @@ def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
         raise StudyError(f"{name} is locked with a password. Pack it without one.") from None
     except Exception:  # of a damaged archive zipfile raises whatever its parts do
         raise StudyError(f"{name} is no ZIP archive that can be read. Pack it again.") from None
-
-
-def _judge_directory(archive: Path, name: str) -> None:
-    """Refuse a list of files so long that to read it would fill the memory.
-
-    The list of an archive beyond 4 GB or 65,535 files is longer than its end says: all ones.
-    """
-    size = archive.stat().st_size
-    with archive.open("rb") as file:
-        file.seek(max(0, size - _LONGEST_END))
-        tail = file.read()
-    place = tail.rfind(_END)
-    if place >= 0 and len(tail) >= place + 22:
-        (listed,) = struct.unpack_from("<L", tail, place + 12)
-        if listed > LARGEST_DIRECTORY or size > LARGEST_ARCHIVE:
-            raise too_many(name)
 
 
 def _entries(archive: zipfile.ZipFile, folder: Path, name: str, count: int) -> Iterator[Given]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from mckd.files.unpacking import ENTRY_BYTES, listed_bytes
 from mckd.tables.files import LARGEST_BYTES, TableError, modality_of
 
 MOST_ENTRIES = 1000
@@ -29,6 +30,8 @@ def unpacked(archive: Path, shown: str) -> Iterator[Path]:
             name.
     """
     with TemporaryDirectory(prefix="mckd-tables-") as folder:
+        if listed_bytes(archive) > MOST_ENTRIES * ENTRY_BYTES:
+            raise TableError(f"{shown} holds more than {MOST_ENTRIES:,} files; no more are read.")
         try:
             with zipfile.ZipFile(archive) as opened:
                 _unpack(opened, Path(folder), shown)

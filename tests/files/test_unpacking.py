@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from mckd.files.unpacking import UnpackError, numbered
+from mckd.files.unpacking import UnpackError, listed_bytes, numbered
 
 
 def archive(path: Path, entries: dict[str, bytes]) -> Path:
@@ -44,3 +45,39 @@ def test_what_is_more_than_the_bounds_or_damaged_is_refused(tmp_path: Path) -> N
         with pytest.raises(UnpackError, match=sentence):
             numbered([tmp_path / name], target, 3, 9_999)
     assert many.exists()
+
+
+def ends(plain: bytes, zip64: bytes = b"") -> bytes:
+    return b"PK\3\4" + bytes(60) + zip64 + plain
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ends(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 2**25, 0, 0)),
+        # another that is cut short, in the field that says where the list begins
+        ends(struct.pack("<4s4HL4sH", b"PK\5\6", 0, 0, 1, 1, 2**25, b"PK\5\6", 0)),
+        # ZIP64's, which counts whatever the other says
+        ends(
+            struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 46, 0, 0),
+            struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 2**25, 0)
+            + struct.pack("<4sLQL", b"PK\6\7", 0, 64, 1),
+        ),
+    ],
+    ids=["plain", "hidden", "zip64"],
+)
+def test_a_list_of_files_too_long_is_not_read(tmp_path: Path, data: bytes) -> None:
+    """zipfile would read all of it, with half a kilobyte for each entry."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(data)
+    assert listed_bytes(path) == 2**25
+    with pytest.raises(UnpackError, match="More than 3,000 files"):
+        numbered([path], tmp_path, 3000, 2**30)
+
+
+def test_how_long_a_list_is(tmp_path: Path) -> None:
+    """46 bytes and the name for each file."""
+    path = archive(tmp_path / "x.zip", {"ab": b"1", "abcd": b"2"})
+    assert listed_bytes(path) == 46 + 2 + 46 + 4
+    (tmp_path / "none").write_bytes(b"PK")
+    assert listed_bytes(tmp_path / "none") == 0
