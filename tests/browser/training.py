@@ -72,6 +72,14 @@ class Tab:
         found = self.page.locator(f".key[data-series='{series}']").get_attribute("data-value")
         return float(found or "nan")
 
+    def weights(self) -> list[float]:
+        """The IWV, all of it at once: a row may arrive between two looks."""
+        keys = self.page.locator(".key[data-series^='iwv.']")
+        found: list[float] = keys.evaluate_all(
+            "(all) => all.map((key) => Number(key.dataset.value))"
+        )
+        return found
+
     def where(self) -> str:
         return str(self.page.locator("#training-curves .where").inner_text())
 
