@@ -25,10 +25,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import (
-    MRSpectroscopyStorage,
-    RawDataStorage,
-)
+from pydicom.uid import MRSpectroscopyStorage, RawDataStorage
 
 from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import visible
@@ -57,7 +54,7 @@ _NO_IMAGES = {RawDataStorage, MRSpectroscopyStorage}
 _HEADER = """
     SOPClassUID SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate StudyTime
     SeriesDate SeriesTime AcquisitionDate AcquisitionTime AcquisitionDateTime SeriesNumber
-    SeriesDescription ProtocolName Manufacturer BodyPartExamined ImageType ScanningSequence
+    SeriesDescription ProtocolName BodyPartExamined ImageType ScanningSequence
     SequenceVariant SequenceName PulseSequenceName EchoPulseSequence EchoPlanarPulseSequence
     MRAcquisitionType RepetitionTime EchoTime InversionTime FlipAngle DiffusionBValue SliceThickness
     ContrastBolusAgent ContrastBolusAgentSequence AcquisitionContrast ComplexImageComponent
@@ -256,7 +253,6 @@ def _facts(levels: list[Dataset]) -> Facts:
     thickness = _of(levels, "SliceThickness")
     return Facts(
         description=_first_text(top, "SeriesDescription", "ProtocolName"),
-        vendor=_text(top, "Manufacturer"),
         modality=_text(top, "Modality"),
         sequence=_texts(top, "ScanningSequence") or _enhanced_sequence(levels),
         variant=_texts(top, "SequenceVariant"),

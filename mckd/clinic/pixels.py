@@ -1,7 +1,7 @@
 """The pixels of a stack of slices.
 
 Those that are stored plainly are read here. What is compressed is unpacked by native code, which a
-damaged file may end: a process of its own does it, bounded in memory and time (`unpacking`).
+damaged file may end: a process of its own does it, bounded in memory and time (`decoding`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mckd.files.names import plain_name
 from mckd.tumour.nifti import Floats
 
 PLAIN = {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
-UNPACKING_S = 300
+DECODING_S = 300
 DAMAGED = "its pixels are damaged or cut short; export it again"
 
 Stored = npt.NDArray[Any]
@@ -47,8 +47,8 @@ def read_voxels(stack: Stack) -> Floats:
         StudyError: cut short, damaged, or stored in a way that cannot be read: why, in a few words.
     """
     out = np.empty(stack.grid.shape, np.float32)
-    read = _plain if stack.frames[0].syntax in PLAIN else _unpacked
-    if read is _unpacked:
+    read = _plain if stack.frames[0].syntax in PLAIN else _decoded
+    if read is _decoded:
         _require_decoder(UID(stack.frames[0].syntax))
     for place, stored in read(stack.frames):
         frame = stack.frames[place]
@@ -83,19 +83,19 @@ def _plain(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
         yield from _picked(stored, frames, places)
 
 
-def _unpacked(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
-    """The same, of a process that may run UNPACKING_S seconds."""
+def _decoded(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
+    """The same, of a process that may run DECODING_S seconds."""
     files = _by_file(frames)
     with TemporaryDirectory(prefix="mckd-dicom-") as folder:
         order = json.dumps([str(path.resolve()) for path in files])
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "mckd.clinic.unpacking", folder],
+                [sys.executable, "-m", "mckd.clinic.decoding", folder],
                 input=order.encode(),
                 cwd=Path(mckd.__file__).parents[1],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=UNPACKING_S,
+                timeout=DECODING_S,
             )
         except subprocess.TimeoutExpired:
             raise StudyError("unpacking its pixels took too long; export it plainly") from None

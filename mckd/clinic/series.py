@@ -38,7 +38,6 @@ class Facts:
     """
 
     description: str = ""
-    vendor: str = ""
     modality: str = "MR"
     sequence: tuple[str, ...] = ()  # ScanningSequence: SE, IR, GR, EP ...
     variant: tuple[str, ...] = ()  # SequenceVariant: SK, MP ...

@@ -97,7 +97,9 @@ def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
         raise
     except RuntimeError:  # what zipfile says of a password
         raise StudyError(f"{name} is locked with a password. Pack it without one.") from None
-    except Exception:  # of a damaged archive zipfile raises whatever its parts do
+    except Exception as error:  # of a damaged archive zipfile raises whatever its parts do
+        if isinstance(error, OSError) and error.errno:  # of the disk
+            raise StudyError(f"{name} cannot be unpacked ({error.strerror}).") from None
         raise StudyError(f"{name} is no ZIP archive that can be read. Pack it again.") from None
 
 

@@ -16,7 +16,7 @@ from mckd.tumour.naming import SEQUENCE_NAMES, CaseError
 if TYPE_CHECKING:
     from mckd.clinic.series import Prepared, Study
 
-AUTO, NEVER = "auto", "never"
+AUTO = "auto"
 Reach = Callable[[float, str], None]
 """Told how much of the opening is done, and what is being done."""
 
@@ -27,7 +27,7 @@ class UnlikeError(CaseError):
 
 @dataclass(frozen=True)
 class Wishes:
-    """prepare: AUTO, or NEVER. anyway: images unlike those of the training too, as they are."""
+    """prepare: AUTO, or `never`. anyway: images unlike those of the training too, as they are."""
 
     prepare: str = AUTO
     anyway: bool = False

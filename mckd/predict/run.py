@@ -30,7 +30,7 @@ from mckd.tumour.naming import CaseError
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
 
-OK, SOME_FAILED, USAGE, SOME_HELD = 0, 1, 2, 3
+OK, SOME_FAILED, SOME_HELD = 0, 1, 3  # 2: nothing could be begun
 FAILED, HELD = "failed", "held back"
 DIED = (
     "not done: a process ended, perhaps for want of memory. Go on with --resume and fewer --jobs."

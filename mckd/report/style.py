@@ -21,7 +21,7 @@ BAND = 27 * mm  # of the first page, in colour
 FIRST_TOP = BAND + 5 * mm
 
 INK, SOFT, FAINT, RULE = (HexColor(c) for c in ("#16222a", "#4a5963", "#7b8890", "#d5dde1"))
-ACCENT, FILM, STRIPE = HexColor("#0a6570"), HexColor("#0b1114"), HexColor("#f6f8f9")
+ACCENT, FILM = HexColor("#0a6570"), HexColor("#0b1114")
 WARN, WARN_SOFT, WARN_LINE = HexColor("#7a4b00"), HexColor("#fdf1d8"), HexColor("#e6c684")
 GOOD = HexColor("#8fccd3")  # behind a Dice of 1; paler below
 TINTS = {"et": HexColor("#e0b400"), "tc": HexColor("#e85d26"), "wt": HexColor("#4d94ea")}

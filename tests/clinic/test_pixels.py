@@ -144,6 +144,6 @@ def test_a_decoder_is_bounded_in_time_and_ends_no_other_process(
     paths[3].write_bytes(paths[3].read_bytes()[:-200])
     with pytest.raises(StudyError, match="damaged or cut short"):
         read_voxels(stack_of(paths))
-    monkeypatch.setattr(pixels, "UNPACKING_S", 0.01)
+    monkeypatch.setattr(pixels, "DECODING_S", 0.01)
     with pytest.raises(StudyError, match="too long"):
         read_voxels(stack_of(paths))

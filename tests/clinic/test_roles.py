@@ -33,7 +33,6 @@ def facts_of(row: dict[str, str]) -> Facts:
     }
     return Facts(
         description=row["description"],
-        vendor=row["vendor"],
         sequence=tuple(row["sequence"].split()),
         variant=tuple(row["variant"].split()),
         image_type=tuple(row["image_type"].split()),

@@ -88,6 +88,12 @@ def test_a_list_of_files_too_long_is_not_read(tmp_path: Path) -> None:
         files_of(path)
 
 
+def test_a_disk_that_takes_nothing_is_no_fault_of_the_archive(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "x.zip", {"IM1": IMAGE})
+    with pytest.raises(StudyError, match=r"x.zip cannot be unpacked \(No such file"):
+        sources._unpacked(archive, tmp_path / "gone", 0)
+
+
 def test_locked_damaged_missing(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.zip", {"IM1": IMAGE})
     data = bytearray(archive.read_bytes())

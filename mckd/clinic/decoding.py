@@ -1,4 +1,4 @@
-"""python -m mckd.clinic.unpacking FOLDER: compressed pixels, in a process that may end badly.
+"""python -m mckd.clinic.decoding FOLDER: compressed pixels, in a process that may end badly.
 
 Reads a JSON list of DICOM files from its input and writes what each holds, as stored, to
 FOLDER/0.npy, FOLDER/1.npy, ... The decoders are native code for what strangers made; here a fault
@@ -19,6 +19,7 @@ MOST_BYTES = 4 * 2**30
 
 
 def main(folder: Path, files: list[str]) -> None:
+    """Pixels as stored: (rows, columns), of several frames (frames, rows, columns)."""
     for number, path in enumerate(files):
         stored = pixel_array(dcmread(path), raw=True)
         np.save(folder / f"{number}.npy", stored, allow_pickle=False)
