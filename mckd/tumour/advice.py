@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from mckd.tumour.evidence import short
 from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, SEQUENCES
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def sentence(advice: Iterable[Advice], subset: Iterable[str]) -> str:
 def _words(one: Advice) -> str:
     """`T1c would most likely raise the Dice of ET by .31 and narrow its range by 12 mL`."""
     region = max(one.dice_gain, key=lambda r: one.dice_gain[r])
-    gain = f"{one.dice_gain[region]:.2f}".removeprefix("0")
+    gain = short(one.dice_gain[region])
     said = f"{SEQUENCE_NAMES[one.sequence]} would most likely raise the Dice of {region.upper()} by"
     narrower = one.narrowing_ml[region]
     told = f" and narrow its range by {narrower:.0f} mL" if narrower >= SHOWN_ML else ""
