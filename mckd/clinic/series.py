@@ -10,7 +10,7 @@ only `Facts` are kept, and where its files lie, so that results can refer to the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -172,9 +172,18 @@ class Prepared:
         chosen = self.study.chosen
         return {slot: self.study[chosen[slot]] for slot in SEQUENCES if slot in chosen}
 
+    def without_voxels(self) -> Prepared:
+        """The same without the voxels of its series, of which only a preparation needs any."""
+        series = tuple(replace(one, voxels=_put_away) for one in self.study.series)
+        return replace(self, study=replace(self.study, series=series))
+
     def native(self, regions: npt.NDArray[np.generic], slot: str) -> Bools:
         """Regions (R, X, Y, Z) on the canonical grid of the case as (R, X, Y, Z) bool on the grid
         of the series in that slot."""
         from mckd.clinic.native import to_series
 
         return to_series(self, regions, slot)
+
+
+def _put_away() -> Floats:
+    raise StudyError("The voxels of this series were put away. Read the study once more.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -14,6 +15,8 @@ _CHUNK = 2**20
 _ENDS = ((b"PK\5\6", 22, 12, "<L"), (b"PK\6\6", 56, 40, "<Q"))
 """What ends a list: how it begins, its bytes, where in them its length stands, and how."""
 _LONGEST_END = 22 + 2**16 + 20 + 56  # with a comment, and what ZIP64 puts before it
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other ways ask for memory as they like
+_NO_PLACE = (None, errno.EINVAL)  # what an archive sends its reader to
 DAMAGED = "An archive is damaged. Please send the files again."
 
 
@@ -65,6 +68,8 @@ def numbered(archives: list[Path], folder: Path, most_files: int, most_bytes: in
                         continue
                     if count == most_files:
                         raise UnpackError(_many(most_files))
+                    if entry.compress_type not in _PACKED:
+                        raise UnpackError(DAMAGED)
                     with opened.open(entry) as packed, (folder / str(count)).open("xb") as file:
                         while data := packed.read(_CHUNK):
                             total += len(data)
@@ -75,7 +80,7 @@ def numbered(archives: list[Path], folder: Path, most_files: int, most_bytes: in
         except UnpackError:
             raise
         except Exception as error:  # of a damaged archive zipfile raises whatever its parts do
-            if isinstance(error, OSError) and error.errno:  # of the disk
+            if isinstance(error, OSError) and error.errno not in _NO_PLACE:  # of the disk
                 raise
             raise UnpackError(DAMAGED) from None
     return count

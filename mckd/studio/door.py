@@ -94,6 +94,7 @@ UNKNOWN_HOST = (
 FOREIGN = "Pages of other websites may not use this app."
 BUSY = "Too many files are on their way at once. Please try again in a moment."
 TOO_SLOW = "This took too long to arrive. Please try again."
+DELETED = "Your files were deleted while this one came. Please send it again."
 FAULT = "Something went wrong here; the log of the app has the details."
 
 HEADERS = {
@@ -337,6 +338,8 @@ class Door:
                 raise Refused(422, ODD) from None
             except DiskFull as full:
                 raise Refused(507, str(full)) from None
+            except FileNotFoundError:
+                raise Refused(410, DELETED) from None
         await answer(send, 200, [ticket])
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import random
 import struct
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,25 @@ def test_how_long_a_list_is(tmp_path: Path) -> None:
     assert listed_bytes(path) == 46 + 2 + 46 + 4
     (tmp_path / "none").write_bytes(b"PK")
     assert listed_bytes(tmp_path / "none") == 0
+
+
+def test_only_ways_of_packing_that_ask_for_little_memory_are_unpacked(tmp_path: Path) -> None:
+    for name, way in [("lzma", zipfile.ZIP_LZMA), ("bz2", zipfile.ZIP_BZIP2)]:
+        with zipfile.ZipFile(tmp_path / name, "w", way) as packed:
+            packed.writestr("0", b"x")
+        with pytest.raises(UnpackError, match="damaged"):
+            numbered([tmp_path / name], tmp_path, 5, 100)
+
+
+def test_whatever_was_exchanged_in_an_archive_is_a_sentence_of_ours(tmp_path: Path) -> None:
+    honest = archive(tmp_path / "a.zip", {"é": b"1" * 50, "b": bytes(range(99))}).read_bytes()
+    chance = random.Random(5)
+    for number in range(400):
+        changed = bytearray(honest)
+        for _ in range(chance.randint(1, 4)):
+            changed[chance.randrange(len(changed))] = chance.choice([0, 1, 8, 127, 128, 255])
+        (tmp_path / "x.zip").write_bytes(changed[: chance.choice([len(changed), -1, -9, -40])])
+        target = tmp_path / str(number)
+        target.mkdir()
+        with suppress(UnpackError):  # whatever else is raised fails the test
+            numbered([tmp_path / "x.zip"], target, 5, 1_000)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mckd.files.names import plain_name
+from mckd.files.unpacking import UnpackError
 from mckd.studio.services import folders as module
 from mckd.studio.services.folders import DiskFull, Folders
 
@@ -163,3 +165,72 @@ def test_a_full_disk_leaves_no_half_file(folders: Folders, full_disk: Any) -> No
         assert every(folders.root) == [kept]
     assert folders.send("ann", "t2.gz", bytes(9000)).read_bytes() == bytes(9000)
     assert folders.take("ann", upload(folders, "x.nii", bytes(9000))).path.stat().st_size == 9000
+
+
+def packed(*contents: bytes) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(str(number), content)
+    return data.getvalue()
+
+
+def test_who_unpacks_again_has_the_last_only_and_others_keep_theirs(folders: Folders) -> None:
+    tickets = [upload(folders, data=packed(content)) for content in (b"1", b"2", b"3")]
+    first = folders.unpack("ann", tickets[:1])
+    other = folders.unpack("bob", tickets[2:])
+    second = folders.unpack("ann", tickets[:2])
+    assert [file.read_bytes() for file in sorted(every(second))] == [b"1", b"2"]
+    assert not first.exists()
+    assert (other / "0").read_bytes() == b"3"
+    with pytest.raises(FileNotFoundError):
+        folders.unpack("ann", tickets[2:])
+    folders.forget("ann")
+    assert not second.exists()
+    assert other.exists()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_deleting_while_something_is_unpacked_leaves_nothing(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    ticket = upload(folders, data=packed(b"1", b"2"))
+    unpack = module.numbered
+
+    def interrupted(archives: list[Path], folder: Path, *bounds: int) -> int:
+        folders.forget("ann")
+        if late:  # as if files came while the folder was being deleted
+            folder.mkdir(parents=True)
+        return unpack(archives, folder, *bounds)
+
+    monkeypatch.setattr(module, "numbered", interrupted)
+    folders.take("ann", ticket)
+    with pytest.raises((FileNotFoundError, UnpackError)):
+        folders.unpack("ann", [ticket])
+    assert every(folders.root) == []
+
+
+def test_deleting_while_a_file_arrives_leaves_nothing_for_good(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            folders.forget("a browser")
+            return super().read(size)
+
+    upload(folders)
+    with pytest.raises(FileNotFoundError):
+        folders.receive("a browser", "x", Slow(b"head"))
+    assert every(folders.root) == []
+
+    write = module._write
+
+    def later(path: Path, fill: Any) -> None:
+        folders.forget("a browser")
+        write(path, fill)
+
+    monkeypatch.setattr(module, "_write", later)
+    upload(folders)
+    assert len(every(folders.root)) == 1  # it is new
+    folders.forget("a browser")
+    assert every(folders.root) == []

@@ -59,7 +59,8 @@ class Folders:
         self._arrived: dict[str, tuple[str, Upload]] = {}  # ticket -> sender, file
         self._given: dict[str, dict[str, Upload]] = {}  # per owner, who opened them: ticket -> file
         self._senders: dict[str, str] = {}  # of what was opened: ticket -> sender
-        self._lock = threading.Lock()
+        self._unpacked: dict[str, Path] = {}  # per owner, the folder of the last that was
+        self._lock, self._unpacking = threading.Lock(), threading.Lock()
 
     @property
     def given(self) -> Path:
@@ -90,13 +91,15 @@ class Folders:
 
         Raises:
             DiskFull: there is no room for it.
+            FileNotFoundError: all of this sender was deleted while it came.
         """
         ticket = secrets.token_hex(16)
         with self._lock:
             upload = Upload(self._place(sender), plain_name(name))
         _write(upload.path, lambda kept: shutil.copyfileobj(file, kept))
         with self._lock:
-            self._arrived[ticket] = sender, upload
+            kept = upload.path.replace(self._place(sender))  # who was forgotten meanwhile is new
+            self._arrived[ticket] = sender, Upload(kept, upload.name)
             self._make_room([u.path for s, u in self._arrived.values() if s == sender])
         return ticket
 
@@ -130,22 +133,36 @@ class Folders:
     def unpack(self, owner: str, tickets: list[str], sender: str = "") -> Path:
         """The files of the archives of some tickets, see `take`, in a folder of their own.
 
+        An owner has one such folder: what was unpacked before goes. All are unpacked one after the
+        other, so the disk holds no more at a time.
+
         Raises:
-            FileNotFoundError: an archive is not here (any more).
+            FileNotFoundError: an archive is not here (any more), or all was deleted meanwhile.
             UnpackError: one cannot be unpacked.
             DiskFull: there is no room for the files.
         """
         archives = [self.take(owner, ticket, sender).path for ticket in tickets]
+        with self._unpacking:
+            return self._unpack(owner, archives)
+
+    def _unpack(self, owner: str, archives: list[Path]) -> Path:
         with self._lock:
             folder = self._place(owner)
-        folder.mkdir()
         try:
+            folder.mkdir()
             numbered(archives, folder, MOST_UNPACKED, LARGEST_UNPACKED)
+            with self._lock:
+                if self._names.get(owner) != folder.parent.name:  # deleted while it was written to
+                    raise FileNotFoundError
+                before = self._unpacked.get(owner)
+                self._unpacked[owner] = folder
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise DiskFull(DISK_FULL) from error
             raise
+        if before:
+            shutil.rmtree(before, ignore_errors=True)
         return folder
 
     def forget(self, owner: str) -> None:
@@ -157,6 +174,7 @@ class Folders:
             for ticket in [t for t, (sender, _) in self._arrived.items() if sender == owner]:
                 del self._arrived[ticket]
             self._touched.pop(owner, None)
+            self._unpacked.pop(owner, None)
             name = self._names.pop(owner, None)
         if name:
             for part in ("sent", "given"):

@@ -132,18 +132,16 @@ class CaseService:
         if source is None:
             yield Update(now(), problem=GONE)
             return
+        self.shelf.forget(desk.owner)  # as it was prepared before: nothing finds that again
         yield from self.open(desk, replace(source, key=own_key(), choice=choice))
 
     def stop(self, desk: Desk) -> Update:
         """Stop what is being opened; of an examination the series stay on the desk."""
-        source = desk.examination
         turn = desk.begin()
         desk.end(turn)
         self.segmentation.hurry()
-        series = source.examination if source else None
-        if source is not None:
-            desk.note(turn, source, series)
-        return Update(turn, problem=STOPPED, examination=series)
+        source = desk.examination
+        return Update(turn, problem=STOPPED, examination=source.examination if source else None)
 
     def accept(self, desk: Desk) -> Iterator[Update]:
         """Segment the case on the desk although the model was not made for such images."""
@@ -269,6 +267,21 @@ class CaseService:
         except Superseded:
             return None
 
+    def on_screen(self, desk: Desk) -> tuple[Opened, Answer]:
+        """The case and the answer that people see, which belong together.
+
+        Raises:
+            ValueError: there is no answer, or its case is gone.
+        """
+        with desk.lock:
+            turn, answer = desk.turn, desk.shown
+        if answer is None:
+            raise ValueError("There is no segmentation to download yet.")
+        opened = self.opened(desk)
+        if opened is None or desk.turn != turn:  # another case came
+            raise ValueError(GONE)
+        return opened, answer
+
     def label_file(self, desk: Desk, alias: str | None = "") -> tuple[str, bytes]:
         """Name and content of the label file of the answer on screen.
 
@@ -278,13 +291,7 @@ class CaseService:
         Raises:
             ValueError: there is none.
         """
-        with desk.lock:
-            source, answer = desk.source, desk.shown
-        if source is None or answer is None:
-            raise ValueError("There is no segmentation to download yet.")
-        opened = self.opened(desk)
-        if opened is None:
-            raise ValueError(GONE)
+        opened, answer = self.on_screen(desk)
         bits = unpack_bits(answer.labels, opened.case.grid.canonical.shape)
         name = file_name(opened.called(alias), [s for s in SEQUENCES if s in answer.used])
         return name, label_file(bits, opened.case)
@@ -295,6 +302,7 @@ class CaseService:
         A bundled case stays as long as somebody else has it open.
         """
         desk.end(desk.begin())
+        desk.examination = None
         self.shelf.forget(desk.owner)
         self.folders.forget(desk.owner)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
-from mckd.studio.tasks.tumour.opened import GONE
 from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour.labels import bits_to_regions, portable_name
 from mckd.tumour.naming import SEQUENCES
@@ -25,13 +24,11 @@ def series_archive(cases: CaseService, desk: Desk, kind: str) -> tuple[str, byte
     from mckd.clinic.segmentation import Algorithm
     from mckd.report.archive import zipped
 
-    with desk.lock:
-        answer = desk.shown
-    opened = cases.opened(desk)
-    if answer is None or kind not in KINDS:
-        raise ValueError("There is no segmentation to download yet.")
-    if opened is None or opened.prepared is None:
-        raise ValueError(GONE)
+    if kind not in KINDS:
+        raise ValueError(f"That is no kind of file. There are: {', '.join(KINDS)}.")
+    opened, answer = cases.on_screen(desk)
+    if opened.prepared is None:
+        raise ValueError("The case is not made of series of a scanner.")
     shape = opened.case.grid.canonical.shape
     regions = bits_to_regions(unpack_bits(answer.labels, shape))
     if kind == NIFTI:

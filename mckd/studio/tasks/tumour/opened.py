@@ -14,6 +14,8 @@ from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from mckd.clinic.series import Prepared
     from mckd.studio.tasks.tumour.studies import Examination
     from mckd.tumour import Case
@@ -129,7 +131,9 @@ class Opened:
     @property
     def size(self) -> int:
         """Bytes of all its arrays and files; the features lie with the model."""
-        arrays = [*self.case.volumes.values(), self.case.labels]
+        arrays: list[npt.NDArray[Any] | None] = [*self.case.volumes.values(), self.case.labels]
+        if self.prepared is not None:
+            arrays += [*self.prepared.head.values(), self.prepared.brain]
         files = [self.reference, *(packed.data for packed in self.packed.values())]
         files += [answer.labels for answer in [*self.answers.values()]]
         files += [outlined.labels for outlined in [*self.systems.values()]]

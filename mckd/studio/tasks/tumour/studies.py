@@ -148,7 +148,7 @@ def read_examination(
 
     reference = source.choice.reference if source.choice else ""
     found = prepare(study, reference=reference, progress=progress)
-    return found, shown.prepared(found)
+    return found.without_voxels(), shown.prepared(found)
 
 
 def offered(source: CaseFiles) -> Examination | None:
@@ -192,10 +192,10 @@ def _chosen(choice: Choice, study: Study) -> dict[str, str]:
     """The visitor's series by slot.
 
     Raises:
-        ValueError: none, or a series that is not there.
+        ValueError: none, a series that is not there, or one that is to be two sequences.
     """
-    known = {series.key for series in study.series}
-    if not choice.slots or not set(choice.slots.values()) <= known:
+    known, said = {series.key for series in study.series}, [*choice.slots.values()]
+    if not said or not set(said) <= known or len(set(said)) < len(said):
         raise ValueError(ASKS)
     return dict(choice.slots)
 

@@ -12,15 +12,18 @@ import pytest
 from PIL import Image
 
 from mckd.clinic.intake import read_study
-from mckd.clinic.series import Facts, Role, Series, Step, Study
+from mckd.clinic.series import Facts, Role, Series, Step, Study, StudyError
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.native import series_archive
+from mckd.studio.tasks.tumour.opened import GONE, CaseFiles, Choice, Opened, read
 from mckd.studio.tasks.tumour.sources import DROPPED
 from mckd.studio.tasks.tumour.studies import TILE, Examination
 from mckd.tumour.geometry import Grid
 from tests import small_heads
 from tests.clinic.moved import prepared_of
 from tests.clinic.written import write_study
+from tests.studio.tasks.tumour.stub import last, opened
 
 
 def kept(name: str, data: bytes) -> dict[str, Any]:
@@ -132,3 +135,76 @@ def test_an_archive_that_is_none_is_one_sentence(service: CaseService, tmp_path:
     path.write_bytes(b"PK no archive")
     with pytest.raises(ValueError, match="An archive is damaged"):
         service.sources.examination(Desk().owner, [sent(service, path)])
+
+
+def of_phantom(cases: Path, choice: Choice | None = None) -> CaseFiles:
+    files = {s: cases / "phantom_a" / f"phantom_a_{s}.nii.gz" for s in ("flair", "t2")}
+    return CaseFiles("own:1", files, raw=True, choice=choice)
+
+
+def noted(service: CaseService, cases: Path) -> Desk:
+    """A desk with a case, and with series that it could be prepared from."""
+    desk, source = opened(service), of_phantom(cases)
+    desk.note(desk.turn, source, Examination((), {}, {}, 0))
+    return desk
+
+
+def test_nothing_of_an_examination_stays_when_all_is_deleted(
+    service: CaseService, cases: Path
+) -> None:
+    desk = noted(service, cases)
+    assert service.stop(desk).examination is not None
+    service.close(desk)
+    assert service.stop(desk).examination is None
+    assert last(service.prepare(desk, Choice({"t2": "t2"}))).problem == GONE
+
+
+def test_an_examination_that_is_prepared_anew_is_kept_once(
+    service: CaseService, cases: Path
+) -> None:
+    desk = noted(service, cases)
+    assert "bundled:phantom_a" in service.shelf
+    list(service.prepare(desk, Choice({})))
+    assert "bundled:phantom_a" not in service.shelf
+
+
+def test_voxels_of_the_series_are_not_kept_and_the_rest_is_counted() -> None:
+    shape = (4, 5, 6)
+    one = series(corner(shape), np.eye(4))
+    found = prepared_of({"t1": one}, shape)
+    light = found.without_voxels()
+    with pytest.raises(StudyError, match="put away"):
+        _ = light.used["t1"].voxels
+    regions = np.zeros((3, *shape), np.bool_)
+    regions[:, 1:3, 2, 2] = True
+    np.testing.assert_array_equal(light.native(regions, "t1"), regions)
+    plain, whole = Opened(found.case, {}, None, 0), Opened(found.case, {}, None, 0, prepared=light)
+    assert whole.size - plain.size == 4 * 5 * 6 * (4 + 1)  # a head of float32, a mask
+
+
+@pytest.mark.parametrize("slots", [{}, {"t1": "t9"}, {"t1": "t2", "t2": "t2"}])
+def test_a_choice_of_no_series_an_unknown_one_or_one_twice_is_asked_about(
+    cases: Path, slots: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="Say of at least one"):
+        read(of_phantom(cases, Choice(slots)))
+
+
+def test_what_is_taken_home_is_of_the_case_on_screen(
+    service: CaseService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, read_anew = opened(service), service.opened
+    with pytest.raises(ValueError, match="no kind of file"):
+        series_archive(service, desk, "exe")
+    with pytest.raises(ValueError, match="not made of series"):
+        series_archive(service, desk, "nifti")
+
+    def another_came(desk: Desk) -> Opened | None:
+        list(service.open(desk, service.sources.bundled("phantom_b")))
+        return read_anew(desk)
+
+    monkeypatch.setattr(service, "opened", another_came)
+    with pytest.raises(ValueError, match="open it again"):
+        service.label_file(desk)
+    with pytest.raises(ValueError, match="open it again"):
+        series_archive(service, desk, "nifti")
