@@ -88,6 +88,7 @@ def save_figure(out: Path, name: str, figure: Figure) -> None:
 
 
 def as_matplotlib(chart: Chart) -> Figure:
+    """The chart for print: its panels row by row, what it is made from below."""
     from matplotlib.figure import Figure
 
     width, height = SIZE

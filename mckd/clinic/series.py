@@ -178,8 +178,8 @@ class Prepared:
         return replace(self, study=replace(self.study, series=series))
 
     def native(self, regions: npt.NDArray[np.generic], slot: str) -> Bools:
-        """Regions (R, X, Y, Z) on the canonical grid of the case as (R, X, Y, Z) bool on the grid
-        of the series in that slot."""
+        """Regions (R, X, Y, Z) on the canonical grid of the case as (R, x, y, z) bool on the grid
+        of the series in that slot, in the axes of its files."""
         from mckd.clinic.native import to_series
 
         return to_series(self, regions, slot)

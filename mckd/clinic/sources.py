@@ -79,6 +79,7 @@ def _below(root: Path, most: int) -> list[Given]:
 
 
 def too_many(name: str) -> StudyError:
+    """The refusal of a folder or archive of that name with more files than MOST_FILES."""
     return StudyError(
         f"{plain_name(name)} holds more than {MOST_FILES:,} files. Give the folder of one "
         "examination."

@@ -80,12 +80,15 @@ class Work(ABC):
 
 
 def hashed(*words: str) -> str:
+    """16 hexadecimal digits that tell these words, in their order, from all others."""
     return sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def require_alike(case: Case, anyway: bool, more: str = "") -> None:
-    """Raises:
-    UnlikeError: the app would not segment it unasked.
+    """Hold back images unlike those of the training. more: a sentence after the reasons.
+
+    Raises:
+        UnlikeError: they are, and `anyway` is not said.
     """
     if case.unlike_training and not anyway:
         doubts = " ".join(filter(None, [*case.warnings, more]))

@@ -144,6 +144,7 @@ def scale_bar(ax: Axes, side: float) -> None:
 
 
 def as_png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG at DPI, which name no software and no time."""
     file = io.BytesIO()
     figure.savefig(
         file, format="png", facecolor=PAPER, metadata={"Software": None},

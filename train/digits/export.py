@@ -15,9 +15,11 @@ SOUNDS = {
 
 
 def parts(checkpoint: Checkpoint) -> DigitParts:
+    """What the checkpoint's system is built from again."""
     return parts_of(checkpoint.header)
 
 
 def inputs(checkpoint: Checkpoint) -> dict[str, Input]:
+    """{modality: the shape of one sample, and what it holds}."""
     known = {"visual": PICTURE, "audio": SOUNDS[checkpoint.header["network"]]}
     return {name: known[name] for name in checkpoint.header["modalities"]}

@@ -13,6 +13,7 @@ OUTPUT = "(1, K) logits of the classes of the checkpoint's header, or (1, 1), a 
 
 
 def inputs(checkpoint: Checkpoint) -> dict[str, Input]:
+    """{modality: the shape of one sample, and what it holds}."""
     made: TableParts = parts(checkpoint)
     return {
         name: Input((count,), "a row as mckd.tables.columns.Columns.encode gives it")

@@ -23,14 +23,17 @@ PLACES = {"1": 0, "6": 1, "7": 2}
 
 
 def figure_1(arguments: argparse.Namespace) -> int:
+    """In the first of the cases."""
     return _figure(arguments, "1")
 
 
 def figure_6(arguments: argparse.Namespace) -> int:
+    """In the second of the cases."""
     return _figure(arguments, "6")
 
 
 def figure_7(arguments: argparse.Namespace) -> int:
+    """In the third of the cases."""
     return _figure(arguments, "7")
 
 
