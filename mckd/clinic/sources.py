@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from mckd.clinic.headers import begins_dicom
 from mckd.clinic.series import StudyError
 from mckd.files.names import plain_name
-from mckd.files.unpacking import ENTRY_BYTES, listed_bytes
+from mckd.files.unpacking import ENTRY_BYTES, PACKED, listed_bytes, of_the_disk
 from mckd.tumour.naming import SUFFIXES
 
 MOST_FILES = 20_000
@@ -99,7 +99,7 @@ def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
     except RuntimeError:  # what zipfile says of a password
         raise StudyError(f"{name} is locked with a password. Pack it without one.") from None
     except Exception as error:  # of a damaged archive zipfile raises whatever its parts do
-        if isinstance(error, OSError) and error.errno:  # of the disk
+        if of_the_disk(error):
             raise StudyError(f"{name} cannot be unpacked ({error.strerror}).") from None
         raise StudyError(f"{name} is no ZIP archive that can be read. Pack it again.") from None
 
@@ -113,6 +113,8 @@ def _entries(archive: zipfile.ZipFile, folder: Path, name: str, count: int) -> I
         if ".." in parts:
             raise StudyError(f"{name} names places outside itself. Pack it again.")
         suffix = next((end for end in SUFFIXES if parts[-1].lower().endswith(end)), "")
+        if entry.compress_type not in PACKED:
+            raise StudyError(f"{name} is packed in a way that is not read. Pack it as plain ZIP.")
         with archive.open(entry) as packed:
             start = packed.read(_PIECE)
             if not (suffix or begins_dicom(start)):

@@ -8,14 +8,16 @@ import re
 import struct
 import zipfile
 from pathlib import Path
+from typing import TypeGuard
 
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How a file may be packed: other ways ask for memory as they like."""
 ENTRY_BYTES = 512
 """Of a file in the list at the end of an archive; names of usual length need far less."""
 _CHUNK = 2**20
 _ENDS = ((b"PK\5\6", 22, 12, "<L"), (b"PK\6\6", 56, 40, "<Q"))
 """What ends a list: how it begins, its bytes, where in them its length stands, and how."""
 _LONGEST_END = 22 + 2**16 + 20 + 56  # with a comment, and what ZIP64 puts before it
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other ways ask for memory as they like
 _NO_PLACE = (None, errno.EINVAL)  # what an archive sends its reader to
 DAMAGED = "An archive is damaged. Please send the files again."
 
@@ -47,6 +49,11 @@ def listed_bytes(archive: Path) -> int:
     )
 
 
+def of_the_disk(error: Exception) -> TypeGuard[OSError]:
+    """Whether unpacking failed for the disk, and not for what the archive holds."""
+    return isinstance(error, OSError) and error.errno not in _NO_PLACE
+
+
 def numbered(archives: list[Path], folder: Path, most_files: int, most_bytes: int) -> int:
     """The files of some archives into a folder, with numbers for names; returns how many.
 
@@ -68,7 +75,7 @@ def numbered(archives: list[Path], folder: Path, most_files: int, most_bytes: in
                         continue
                     if count == most_files:
                         raise UnpackError(_many(most_files))
-                    if entry.compress_type not in _PACKED:
+                    if entry.compress_type not in PACKED:
                         raise UnpackError(DAMAGED)
                     with opened.open(entry) as packed, (folder / str(count)).open("xb") as file:
                         while data := packed.read(_CHUNK):
@@ -80,7 +87,7 @@ def numbered(archives: list[Path], folder: Path, most_files: int, most_bytes: in
         except UnpackError:
             raise
         except Exception as error:  # of a damaged archive zipfile raises whatever its parts do
-            if isinstance(error, OSError) and error.errno not in _NO_PLACE:  # of the disk
+            if of_the_disk(error):
                 raise
             raise UnpackError(DAMAGED) from None
     return count

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from mckd.files.unpacking import ENTRY_BYTES, listed_bytes
+from mckd.files.unpacking import ENTRY_BYTES, PACKED, listed_bytes, of_the_disk
 from mckd.tables.files import LARGEST_BYTES, TableError, modality_of
 
 MOST_ENTRIES = 1000
@@ -35,12 +34,16 @@ def unpacked(archive: Path, shown: str) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(archive) as opened:
                 _unpack(opened, Path(folder), shown)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-            raise TableError(
-                f"{shown} is no ZIP archive that can be read. Pack it again."
-            ) from None
-        except RuntimeError:  # what zipfile says of a password
-            raise TableError(f"{shown} is locked with a password. Pack it without one.") from None
+        except TableError:
+            raise
+        except Exception as error:  # of a damaged archive zipfile raises whatever its parts do
+            if of_the_disk(error):
+                raise
+            if type(error) is RuntimeError:  # what zipfile says of a password
+                why = "is locked with a password. Pack it without one"
+            else:
+                why = "is no ZIP archive that can be read. Pack it again"
+            raise TableError(f"{shown} {why}.") from None
         yield Path(folder)
 
 
@@ -55,6 +58,8 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, shown: str) -> None:
         place = PurePosixPath(entry.filename.replace("\\", "/"))
         if entry.is_dir() or "__MACOSX" in place.parts or not modality_of(place.name):
             continue
+        if entry.compress_type not in PACKED:
+            raise TableError(f"{shown} is packed in a way that is not read. Pack it as plain ZIP.")
         target = folder / place.name
         if target.exists():
             raise TableError(f"{shown} holds two files called {place.name}. Keep one of them.")

@@ -88,6 +88,14 @@ def test_a_list_of_files_too_long_is_not_read(tmp_path: Path) -> None:
         files_of(path)
 
 
+def test_ways_of_packing_that_take_memory_as_they_like(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("IM1", IMAGE)
+    with pytest.raises(StudyError, match=r"x.zip is packed in a way that is not read"):
+        files_of(path)
+
+
 def test_a_disk_that_takes_nothing_is_no_fault_of_the_archive(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.zip", {"IM1": IMAGE})
     with pytest.raises(StudyError, match=r"x.zip cannot be unpacked \(No such file"):

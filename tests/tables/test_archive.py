@@ -67,6 +67,13 @@ class TestComplaints:
         path.write_bytes(data)
         assert "mine.zip is no ZIP archive" in self.complaint(path)
 
+    @pytest.mark.parametrize("way", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+    def test_ways_of_packing_that_take_memory_as_they_like(self, tmp_path, way):
+        path = tmp_path / "mine.zip"
+        with zipfile.ZipFile(path, "w", way) as opened:
+            opened.writestr("blood.csv", "id,x\n1,2\n")
+        assert "mine.zip is packed in a way that is not read" in self.complaint(path)
+
     def test_one_with_a_password(self, packed):
         path = packed(**{"blood.csv": "id,x\n1,2\n"})
         data = bytearray(path.read_bytes())
