@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from PIL import Image
 
 from mckd.clinic.intake import read_study
 from mckd.clinic.series import Facts, Role, Series, Step, Study, StudyError
+from mckd.studio.tasks.tumour import case_tab as tab
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.native import series_archive
@@ -22,7 +25,7 @@ from mckd.studio.tasks.tumour.studies import TILE, Examination
 from mckd.tumour.geometry import Grid
 from tests import small_heads
 from tests.clinic.moved import prepared_of
-from tests.clinic.written import write_study
+from tests.clinic.written import PLANS, write_study
 from tests.studio.tasks.tumour.stub import last, opened
 
 
@@ -208,3 +211,34 @@ def test_what_is_taken_home_is_of_the_case_on_screen(
         service.label_file(desk)
     with pytest.raises(ValueError, match="open it again"):
         series_archive(service, desk, "nifti")
+
+
+def test_names_in_headers_are_shown_to_their_visitor_and_stand_nowhere_else(
+    service: CaseService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A series may be called after a person; those of the files hold "Nobody^Known" too."""
+    caplog.set_level(logging.DEBUG)
+    plans = {"flair": replace(PLANS["flair"], description="FLAIR Mustermann")}
+    plans["t1c"] = replace(PLANS["t1c"], description="Mustermann T1 post")
+    heads = {"flair": small_heads.volume("flair"), "t1c": small_heads.volume("t1ce")}
+    write_study(tmp_path / "disk", heads, small_heads.affine(), plans, coarser=2.0)
+    damaged = next((tmp_path / "disk" / "003").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-999])
+    ticket, desk = sent(service, archive(tmp_path / "disk", tmp_path / "Mustermann.zip")), Desk()
+    for _, _, _, shown in tab.open_case(service, desk, {"study": [ticket]}, "browser"):
+        if "series" in shown:
+            stopped = tab.stop(service, desk)[3]
+    assert "Mustermann" in stopped["series"][0]["name"]
+    assert "Mustermann" in str(stopped["aside"])
+    assert "Mustermann" not in str(tab.stop(service, Desk()))
+    secrets = ("Mustermann", "Known")
+    assert not any(secret in caplog.text for secret in secrets)
+    kept = [file for file in service.folders.root.rglob("*") if file.is_file()]
+    assert any(file.suffix == ".png" for file in kept)
+    for file in kept:
+        assert not any(secret in str(file) for secret in secrets)
+        if not file.is_relative_to(service.folders.given):
+            assert not any(secret.encode() in file.read_bytes() for secret in secrets)
+    service.close(desk)
+    service.folders.forget("browser")
+    assert [file for file in service.folders.root.rglob("*") if file.is_file()] == []
