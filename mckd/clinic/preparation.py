@@ -18,11 +18,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from mckd.clinic.brain import BrainError, Way, best_way, find_brain
+from mckd.clinic.brain import OUTSIDE, BrainError, Way, best_way, evidence, in_one_piece
 from mckd.clinic.choosing import WHOLE_MM
 from mckd.clinic.registration import Registration, Volume, judged, register
 from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, StudyError
-from mckd.clinic.steps import Progress, Tick, ticking
+from mckd.clinic.steps import Progress, Tick, ticking, within
 from mckd.clinic.thickness import cost_of
 from mckd.files.names import plain_name
 from mckd.tumour.background import without_background
@@ -39,9 +39,13 @@ ROOM_MM = 20.0  # of the head around the brain, for people to see
 CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
 PREPARED_MM = (0.75, 1.5)  # voxels of images that may be prepared already
 NETWORKS: dict[Way, str] = {
-    "light": "the bundled light network, rougher than HD-BET,",
+    "light": "the bundled light network",
     "hd-bet": "HD-BET",
 }
+ROUGH = (
+    "The bundled network outlines the brain roughly: tumour at its edge may be missed. HD-BET does "
+    "it better: pip install .[hdbet]."
+)
 FLOOR = 1e-3  # of the brightness of a brain: darker than that nothing in it is, for 0 is air
 
 
@@ -162,27 +166,71 @@ def _on_one_grid(
     tick: Callable[[str, str], Tick],
     name: str,
 ) -> Prepared:
-    best = series[reference]
-    own = best.grid.canonical
-    try:
-        found = find_brain(
-            best.grid.to_canonical(best.voxels), own.spacing_mm, way, tick("brain", "")
-        )
-    except BrainError as error:
-        raise StudyError(f"{best.name}: {error}.") from None
-    grid = _around(found, own)
-    brain = _sampled(found.astype(np.float32), own, grid, np.eye(4), 1)[0] > 0.5
     moved = {slot: np.eye(4) for slot in series} | {s: m.moved for s, m in motions.items()}
+    grid, brain, how = _brain(series, reference, moved, way, tick)
     head, volumes = {}, {}
     for place, (slot, one) in enumerate(series.items()):
         tick("resampling", slot)(place / len(series))
         head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], SPLINE)
         volumes[slot] = without_skull(head[slot], brain & seen)
-    steps = _steps(series, reference, motions, brain, grid, way)
+    steps = _steps(series, reference, motions, brain, grid, how)
     warnings = [step.trouble for step in steps if step.trouble]
     known = all(one.sides_known for one in series.values())
     case = case_of(name, volumes, grid, grid, warnings=warnings, sides_known=known)
     return Prepared(study, case, head, brain, moved, steps)
+
+
+def _brain(
+    series: Mapping[str, Series],
+    reference: str,
+    moved: Mapping[str, Doubles],
+    way: Way,
+    tick: Callable[[str, str], Tick],
+) -> tuple[Grid, Bools, str]:
+    """The grid of the case, the brain on it, and how it was found, in words.
+
+    HD-BET looks at the reference; the light network at every series, and the mean of what they
+    say counts: what one of them hides, another shows. A head that came without its skull is asked
+    of nobody.
+    """
+    bare = _bare(series[reference])
+    every = way == "light" and bare is None
+    asked = [reference, *(slot for slot in series if slot != reference and every)]
+    grid, said = series[reference].grid.canonical, []
+    for number, slot in enumerate(asked):
+        one = series[slot]
+        place = one.grid.canonical
+        part = within(tick("brain", ""), number / len(asked), (number + 1) / len(asked))
+        try:
+            logits = bare if bare is not None else _evidence(one, way, part)
+        except BrainError as error:
+            if slot == reference:
+                raise StudyError(f"{one.name}: {error}.") from None
+            continue
+        part(1.0)
+        if slot == reference:
+            grid = _around(in_one_piece(logits), place)
+        found, seen = _sampled(logits, place, grid, moved[slot], 1)
+        said.append(np.where(seen, found, OUTSIDE))
+    names = " and ".join(SEQUENCE_NAMES[slot] for slot in asked)
+    how = f"found by {NETWORKS[way]} in {names}" if bare is None else "as it came, without a skull"
+    return grid, in_one_piece(np.mean(said, axis=0)), how
+
+
+def _evidence(one: Series, way: Way, tick: Tick) -> Floats:
+    return evidence(one.grid.to_canonical(one.voxels), one.grid.canonical.spacing_mm, way, tick)
+
+
+def _bare(one: Series) -> Floats | None:
+    """The evidence of brain where a head came without its skull: all that is not air, if that is
+    a whole head's and no more than a brain; else None."""
+    grid = one.grid.canonical
+    inside = without_background(one.grid.to_canonical(one.voxels)) != 0
+    ml = np.count_nonzero(inside) * grid.voxel_ml
+    whole = grid.shape[2] * grid.spacing_mm[2] >= WHOLE_MM
+    if not (whole and BRAIN_ML[0] <= ml <= BRAIN_ML[1]):
+        return None
+    return np.where(inside, -OUTSIDE, OUTSIDE).astype(np.float32)
 
 
 def _around(brain: Bools, own: Grid) -> Grid:
@@ -226,7 +274,7 @@ def _steps(
     motions: Mapping[str, Registration],
     brain: Bools,
     grid: Grid,
-    way: Way,
+    how: str,
 ) -> tuple[Step, ...]:
     """What was done, for people, in their order."""
     middle = np.append(grid.corners_mm().mean(0), 1.0)
@@ -241,10 +289,11 @@ def _steps(
         said = f"from voxels of {size} mm to {SPACING_MM:g} mm"
         steps.append(Step("resampling", slot, said, cost))
     ml = np.count_nonzero(brain) * SPACING_MM**3 / 1000
-    said = f"{ml:.0f} mL, found by {NETWORKS[way]} in {SEQUENCE_NAMES[reference]}"
     low, high = BRAIN_ML
-    trouble = "" if low <= ml <= high else f"What was taken for brain measures {ml:.0f} mL."
-    return (*steps, Step("brain", "", said, trouble))
+    trouble = ROUGH if NETWORKS["light"] in how else ""
+    if not low <= ml <= high:
+        trouble = f"What was taken for brain measures {ml:.0f} mL."
+    return (*steps, Step("brain", "", f"{ml:.0f} mL, {how}", trouble))
 
 
 def _doubt(slot: str, found: Registration) -> str:

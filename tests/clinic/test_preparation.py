@@ -73,6 +73,14 @@ def test_the_finest_series_keeps_its_place(prepared) -> None:
     assert moved.said.endswith(" onto FLAIR")
 
 
+def test_a_brain_without_its_skull_is_taken_as_it_came(phantom, prepared) -> None:
+    [step] = [step for step in prepared.steps if step.kind == "brain"]
+    assert step.said.endswith("as it came, without a skull")
+    assert step.trouble == ""
+    inside = np.count_nonzero(phantom.volumes["flair"]) * phantom.voxel_ml
+    assert np.count_nonzero(prepared.brain) / 1000 == pytest.approx(inside, rel=0.03)
+
+
 def test_places_are_found_in_the_other_series(prepared) -> None:
     corners = np.array(np.meshgrid(*[(-50.0, 50.0)] * 3)).reshape(3, 8).T
     found, true = (corners @ m[:3, :3].T + m[:3, 3] for m in (prepared.moved["t2"], MOTION))

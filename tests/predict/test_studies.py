@@ -106,7 +106,7 @@ def test_a_head_that_cannot_be_prepared_is_held_back(
     def none_found(*_):
         raise BrainError("no brain was found in the image")
 
-    monkeypatch.setattr(preparation, "find_brain", none_found)
+    monkeypatch.setattr(preparation, "evidence", none_found)
     skull = small_heads.volume("t1") + np.random.default_rng(0).integers(20, 200, small_heads.SHAPE)
     small_heads.save(tmp_path / "head" / "x_t1.nii.gz", skull.astype(np.int16))
     code, _ = predict(tmp_path / "head", anyway=False)
