@@ -25,6 +25,7 @@ from mckd.clinic.roles import Guess, by_verdict, in_time
 from mckd.clinic.series import Facts, Series, Study, StudyError
 from mckd.clinic.sources import Given, files_of
 from mckd.clinic.stacks import Stack, stacked, volumes_of
+from mckd.clinic.steps import Tick, silent
 from mckd.files.names import plain_name
 from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
@@ -80,18 +81,21 @@ class _Draft:
         )
 
 
-def read_study(source: Path | str | Sequence[Path | str], study: int = 0) -> Study:
+def read_study(
+    source: Path | str | Sequence[Path | str], study: int = 0, tick: Tick = silent
+) -> Study:
     """Read one examination.
 
     Args:
         source: a folder, a ZIP archive, a file, or several of these; DICOM, NIfTI or both.
         study: which one, where there are several: 0 is the newest.
+        tick: told the share of the headers that are read; what it raises ends the reading.
 
     Raises:
         StudyError: nothing that can be used, or no such study.
     """
     files = files_of(source)
-    frames, images, aside = _looked_through(files.given)
+    frames, images, aside = _looked_through(files.given, tick)
     studies = _studies(frames, images)
     if not studies:
         reason = next(iter(aside.items()), None)
@@ -117,14 +121,15 @@ def read_study(source: Path | str | Sequence[Path | str], study: int = 0) -> Stu
 
 
 def _looked_through(
-    given: Sequence[Given],
+    given: Sequence[Given], tick: Tick
 ) -> tuple[list[Frame], list[Given], dict[str, str]]:
     """The frames of all DICOM files, the NIfTI files, and {name: why} of what cannot be read."""
     frames: list[Frame] = []
     images: list[Given] = []
     bad: dict[str, list[str]] = defaultdict(list)
     late = time.monotonic() + READING_S
-    for file in given:
+    for number, file in enumerate(given):
+        tick(number / len(given))
         if stem_of(file.shown) is not None:
             images.append(file)
         elif file.path.name != "DICOMDIR" and is_dicom(file.path):

@@ -81,8 +81,12 @@ def prepare(tumour: CaseService, desk: Desk, wish: Any) -> Iterator[Shown]:
     said = said if isinstance(said, dict) else {}
     slots = said["slots"] if isinstance(said.get("slots"), dict) else {}
     chosen = {s: str(slots[s]) for s in SEQUENCES if slots.get(s)}
-    reference = said.get("reference")
-    choice = Choice(chosen, reference if isinstance(reference, str) and reference in chosen else "")
+    reference, study = said.get("reference"), said.get("study")
+    choice = Choice(
+        study if isinstance(study, int) and study >= 0 else 0,
+        chosen,
+        reference if isinstance(reference, str) and reference in chosen else "",
+    )
     for update in tumour.prepare(desk, choice):
         yield show(tumour, desk, update)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,12 @@ GONE = "This case was deleted after a pause, as promised. Please open it again."
 class Choice:
     """What a visitor says of an examination.
 
-    slots: {slot: key of a series}. reference: the slot whose series the others are moved onto, ""
-    for the best.
+    study: which of several, 0 is the newest. slots: {slot: key of a series}; empty: as proposed.
+    reference: the slot whose series the others are moved onto, "" for the best.
     """
 
-    slots: Mapping[str, str]
+    study: int = 0
+    slots: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
 
@@ -149,6 +150,7 @@ def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: No
     """
     from mckd.studio.tasks.tumour.studies import offered, read_examination
     from mckd.tumour import read_case, regions
+    from mckd.tumour.placing import ApartError
 
     started = time.perf_counter()
     if not _here(source.files):
@@ -160,10 +162,13 @@ def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: No
     else:
         try:
             case = read_case(source.files, shown=source.names)
+        except ApartError:  # as a scanner gives them: each on a grid of its own
+            prepared, examination = read_examination(replace(source, raw=True), report)
+            case = prepared.case
         except ValueError:
             report(Reading("", None, offered(source)))
             raise
-        if case.unlike_training:
+        if case.unlike_training and prepared is None:
             examination = offered(source)
     packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
     reference = None if case.labels is None else pack_regions(regions(case.labels))

@@ -62,7 +62,8 @@ Send = Callable[[str, bytes], dict[str, Any]]
 class Examination:
     """What people are shown of a study; no volume.
 
-    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. asks: what a person
+    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. study: which of others
+    + 1 it is, 0 is the newest. asks: what a person
     has to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
     outline of the brain under OUTLINE_SHEET, empty where nothing was prepared.
     """
@@ -71,6 +72,7 @@ class Examination:
     pictures: Mapping[str, bytes] = field(repr=False)
     aside: Mapping[str, str]
     others: int
+    study: int = 0
     asks: str = ""
     untouched: bool = False
     steps: tuple[dict[str, str], ...] = ()
@@ -111,6 +113,7 @@ class Examination:
             ],
             "aside": [[name, why] for name, why in self.aside.items()],
             "others": self.others,
+            "study": self.study,
             "asks": self.asks,
             "untouched": self.untouched,
             "steps": [*self.steps],
@@ -126,11 +129,11 @@ def read_examination(
     Raises:
         ValueError: nothing in it can be used, or a person has to say which series is what.
     """
-    report(Reading(FINDING, None, source.examination))
-    study = _study(source)
-    if source.choice is not None:
-        study = replace(study, chosen=_chosen(source.choice, study))
-    shown = Examination.of(study)
+    choice = source.choice or Choice()
+    study = _study(source, lambda share: report(Reading(FINDING, share, source.examination)))
+    if choice.slots:
+        study = replace(study, chosen=_chosen(choice, study))
+    shown = replace(Examination.of(study), study=choice.study)
     if not study.chosen:
         report(Reading(FINDING, None, replace(shown, asks=ASKS)))
         raise ValueError(ASKS)
@@ -146,8 +149,7 @@ def read_examination(
 
     from mckd.clinic.preparation import prepare  # now that it is known to be installed
 
-    reference = source.choice.reference if source.choice else ""
-    found = prepare(study, reference=reference, progress=progress)
+    found = prepare(study, reference=choice.reference, progress=progress)
     return found.without_voxels(), shown.prepared(found)
 
 
@@ -161,8 +163,8 @@ def offered(source: CaseFiles) -> Examination | None:
         return None
 
 
-def _study(source: CaseFiles) -> Study:
-    """What a visitor gave, as a study.
+def _study(source: CaseFiles, tick: Callable[[float], None] = lambda share: None) -> Study:
+    """What a visitor gave, as a study. tick: told how far its headers are read.
 
     Raises:
         ValueError: nothing in it can be used, or what reads it is not installed.
@@ -173,7 +175,7 @@ def _study(source: CaseFiles) -> Study:
     except ModuleNotFoundError:
         raise ValueError(NEEDS) from None
     if isinstance(source.files, Path):
-        return read_study(source.files)
+        return read_study(source.files, source.choice.study if source.choice else 0, tick)
     study = study_of({s: path for s, path in source.files.items() if s in SEQUENCES})
     names = source.names or {}
     series = (replace(one, name=names.get(one.key, one.name)) for one in study.series)

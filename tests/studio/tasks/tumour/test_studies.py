@@ -9,17 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
 from mckd.clinic.intake import read_study
 from mckd.clinic.series import Facts, Role, Series, Step, Study, StudyError
+from mckd.studio.services.line import Superseded
 from mckd.studio.tasks.tumour import case_tab as tab
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.native import series_archive
-from mckd.studio.tasks.tumour.opened import GONE, CaseFiles, Choice, Opened, read
+from mckd.studio.tasks.tumour.opened import GONE, CaseFiles, Choice, Opened, Reading, read
 from mckd.studio.tasks.tumour.sources import DROPPED
 from mckd.studio.tasks.tumour.studies import TILE, Examination
 from mckd.tumour.geometry import Grid
@@ -159,7 +161,7 @@ def test_nothing_of_an_examination_stays_when_all_is_deleted(
     assert service.stop(desk).examination is not None
     service.close(desk)
     assert service.stop(desk).examination is None
-    assert last(service.prepare(desk, Choice({"t2": "t2"}))).problem == GONE
+    assert last(service.prepare(desk, Choice(slots={"t2": "t2"}))).problem == GONE
 
 
 def test_an_examination_that_is_prepared_anew_is_kept_once(
@@ -167,7 +169,7 @@ def test_an_examination_that_is_prepared_anew_is_kept_once(
 ) -> None:
     desk = noted(service, cases)
     assert "bundled:phantom_a" in service.shelf
-    list(service.prepare(desk, Choice({})))
+    list(service.prepare(desk, Choice()))
     assert "bundled:phantom_a" not in service.shelf
 
 
@@ -185,12 +187,12 @@ def test_voxels_of_the_series_are_not_kept_and_the_rest_is_counted() -> None:
     assert whole.size - plain.size == 4 * 5 * 6 * (4 + 1)  # a head of float32, a mask
 
 
-@pytest.mark.parametrize("slots", [{}, {"t1": "t9"}, {"t1": "t2", "t2": "t2"}])
-def test_a_choice_of_no_series_an_unknown_one_or_one_twice_is_asked_about(
+@pytest.mark.parametrize("slots", [{"t1": "t9"}, {"t1": "t2", "t2": "t2"}])
+def test_a_choice_of_an_unknown_series_or_of_one_twice_is_asked_about(
     cases: Path, slots: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="Say of at least one"):
-        read(of_phantom(cases, Choice(slots)))
+        read(of_phantom(cases, Choice(slots=slots)))
 
 
 def test_what_is_taken_home_is_of_the_case_on_screen(
@@ -242,3 +244,48 @@ def test_names_in_headers_are_shown_to_their_visitor_and_stand_nowhere_else(
     service.close(desk)
     service.folders.forget("browser")
     assert [file for file in service.folders.root.rglob("*") if file.is_file()] == []
+
+
+def test_an_older_examination_can_be_chosen(service: CaseService, tmp_path: Path) -> None:
+    for date, word in [("20230101", "flair"), ("20240101", "t1c")]:
+        heads = {word: small_heads.volume({"t1c": "t1ce"}.get(word, word))}
+        write_study(tmp_path / "disk" / date, heads, small_heads.affine(), date=date, coarser=2.0)
+    path = archive(tmp_path / "disk", tmp_path / "scans.zip")
+    source = service.sources.examination(Desk().owner, [sent(service, path)], "browser")
+    told: list[Reading] = []
+
+    def first(said: Reading) -> None:
+        """Stop once the series are known."""
+        told.append(said)
+        if said.examination is not None:
+            raise Superseded
+
+    for study, slot in [(0, "t1c"), (1, "flair")]:
+        with pytest.raises(Superseded):
+            read(replace(source, choice=Choice(study)), first)
+        shown = told[-1].examination
+        assert shown is not None
+        assert (shown.others, shown.study) == (1, study)
+        assert [row["slot"] for row in shown.series] == [slot]
+    assert {said.fraction for said in told} >= {0.0, 0.5}  # of the headers
+
+
+def test_files_on_grids_of_their_own_are_prepared_unasked(tmp_path: Path) -> None:
+    files = {}
+    for slot, turn in [("flair", 0.0), ("t2", 0.4)]:
+        affine = np.diag([4.0, 4.0, 4.0, 1.0])
+        affine[:2, :2] = 4 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        files[slot] = tmp_path / f"{slot}.nii"
+        nibabel.save(nibabel.Nifti1Image(corner((30, 36, 30)), affine), files[slot])
+    told: list[Reading] = []
+
+    def first(said: Reading) -> None:
+        told.append(said)
+        if said.text.startswith("Moving"):
+            raise Superseded
+
+    with pytest.raises(Superseded):
+        read(CaseFiles("own:1", files, {"flair": "a.nii", "t2": "b.nii"}), first)
+    shown = told[-1].examination
+    assert shown is not None
+    assert [row["name"] for row in shown.series] == ["a.nii", "b.nii"]

@@ -34,7 +34,7 @@ function render() {
     fold('checks', value().steps.some(({ trouble }) => trouble));
   }
   const used = series.filter(({ slot }) => slot).length;
-  $('.told').textContent = `${series.length} series${value().aside.length ? `, ${value().aside.length} more set aside` : ''}; ${used} used.${value().untouched ? ' Prepared already: taken as they are.' : ''}${value().others ? ` ${value().others} older examination${value().others > 1 ? 's' : ''} in the same files ${value().others > 1 ? 'are' : 'is'} not shown.` : ''}`;
+  $('.told').textContent = `${series.length} series${value().aside.length ? `, ${value().aside.length} more set aside` : ''}; ${used} used.${value().untouched ? ' Prepared already: taken as they are.' : ''}${value().others ? ` ${value().others + 1} examinations in these files.` : ''}`;
   $('.asks').textContent = value().asks || '';
   showSeries();
   showAside();
@@ -64,16 +64,22 @@ function showSeries() {
   $('.again').title = twice ? 'Two series are used as the same sequence' : '';
   $('.again').textContent = value().prepared ? 'Prepare again' : 'Prepare these';
   $('.reference').hidden = value().busy || value().untouched || slots.filter(Boolean).length < 2;
+  $('.which').hidden = value().busy || !value().others;
+  $('.which select').replaceChildren(...Array.from({ length: (value().others || 0) + 1 }, (_, age) => new Option(age ? `${age} before the newest` : 'the newest', age, false, age === value().study)));
   const chosen = $('.reference select').value, keys = Object.keys(props.labels).filter((slot) => slots.includes(slot));
   $('.reference select').replaceChildren(new Option('the best of them', ''), ...keys.map((slot) => new Option(props.labels[slot], slot, false, slot === chosen)));
 }
 $('.reference select').addEventListener('change', showSeries);
+$('.which select').addEventListener('change', ({ target }) => ask({ study: Number(target.value), slots: {}, reference: '' }));
 $('.stop').addEventListener('click', () => trigger('stop'));
 $('.again').addEventListener('click', () => {
   const slots = Object.fromEntries(Object.entries(wanted).filter(([, slot]) => slot).map(([key, slot]) => [slot, key]));
-  props.value = { turn, wish: { slots, reference: $('.reference select').value } };
-  trigger('prepare');
+  ask({ study: value().study, slots, reference: $('.reference select').value });
 });
+function ask(wish) {
+  props.value = { turn, wish };
+  trigger('prepare');
+}
 
 function showAside() {
   const { aside } = value();

@@ -15,7 +15,7 @@ def study(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
 
     Its value is what `Examination.view` returns, with "turn", "busy" while it is being prepared,
     "prepared" then, and "kinds", the files that there are to take home. It fires `prepare` with
-    "wish" {"slots": {slot: key of a series}, "reference": slot or ""} in its value, `stop`, and
-    `download` with "kind".
+    "wish" {"study": its number, "slots": {slot: key of a series}, "reference": slot or ""} in its
+    value, `stop`, and `download` with "kind".
     """
     return widget("study", None, labels=labels, folder=HERE, **kwargs)
