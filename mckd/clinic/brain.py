@@ -58,7 +58,7 @@ def find_brain(
     Raises:
         BrainError: nothing like a brain in it; HD-BET is not installed.
     """
-    return brain_by(_network(way), head, spacing_mm, tick)
+    return brain_by(network_of(way), head, spacing_mm, tick)
 
 
 def best_way() -> Way:
@@ -75,30 +75,20 @@ def brain_by(
     tick: Tick = silent,
 ) -> Bools:
     """As `find_brain`, by a network that is at hand."""
-    return in_one_piece(evidence_by(network, head, spacing_mm, tick))
+    return in_one_piece(evidence(network, head, spacing_mm, tick))
 
 
 def evidence(
-    head: Floats,
-    spacing_mm: tuple[float, float, float],
-    way: Way = "light",
-    tick: Tick = silent,
-) -> Floats:
-    """The logit of brain at each voxel of a head, (X, Y, Z) float32; see `find_brain`.
-
-    Raises:
-        BrainError: nothing like a brain in it; HD-BET is not installed.
-    """
-    return evidence_by(_network(way), head, spacing_mm, tick)
-
-
-def evidence_by(
     network: BrainNetwork | HdBet,
     head: Floats,
     spacing_mm: tuple[float, float, float],
     tick: Tick = silent,
 ) -> Floats:
-    """As `evidence`, by a network that is at hand."""
+    """The logit of brain at each voxel of a head, (X, Y, Z) float32; see `find_brain`.
+
+    Raises:
+        BrainError: nothing like a brain in it.
+    """
     if head.min() == head.max():
         raise BrainError(NONE)
     box = _head_box(head, spacing_mm)
@@ -171,7 +161,12 @@ def _logits(network: BrainNetwork | HdBet, coarse: Floats, tick: Tick) -> Floats
 
 
 @cache
-def _network(way: Way) -> BrainNetwork | HdBet:
+def network_of(way: Way) -> BrainNetwork | HdBet:
+    """The network of a way, loaded once.
+
+    Raises:
+        BrainError: HD-BET is not installed.
+    """
     if way == "light":
         from mckd.clinic.brain_network import load_brain_network
 

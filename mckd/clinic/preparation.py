@@ -18,7 +18,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from mckd.clinic.brain import OUTSIDE, BrainError, Way, best_way, evidence, in_one_piece
+from mckd.clinic.brain import OUTSIDE, BrainError, Way, best_way, evidence, in_one_piece, network_of
 from mckd.clinic.choosing import WHOLE_MM
 from mckd.clinic.registration import Registration, Volume, judged, register
 from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, StudyError
@@ -171,13 +171,13 @@ def _on_one_grid(
     name: str,
 ) -> Prepared:
     moved = {slot: np.eye(4) for slot in series} | {s: m.moved for s, m in motions.items()}
-    grid, brain, how = _brain(series, reference, moved, way, tick)
+    grid, brain, found = _brain(series, reference, moved, way, tick)
     head, volumes = {}, {}
     for place, (slot, one) in enumerate(series.items()):
         tick("resampling", slot)(place / len(series))
         head[slot], seen = _sampled(one.voxels, one.grid, grid, moved[slot], SPLINE)
         volumes[slot] = without_skull(head[slot], brain & seen)
-    steps = _steps(series, reference, motions, brain, grid, how)
+    steps = (*_steps(series, reference, motions, grid), found)
     warnings = [step.trouble for step in steps if step.trouble]
     known = all(one.sides_known for one in series.values())
     case = case_of(name, volumes, grid, grid, warnings=warnings, sides_known=known)
@@ -190,8 +190,8 @@ def _brain(
     moved: Mapping[str, Doubles],
     way: Way,
     tick: Callable[[str, str], Tick],
-) -> tuple[Grid, Bools, str]:
-    """The grid of the case, the brain on it, and how it was found, in words.
+) -> tuple[Grid, Bools, Step]:
+    """The grid of the case, the brain on it, and how it was found.
 
     HD-BET looks at the reference; the light network at every series, and the mean of what they
     say counts: what one of them hides, another shows. A head that came without its skull is asked
@@ -216,13 +216,24 @@ def _brain(
             grid = _around(in_one_piece(logits), place)
         found, seen = _sampled(logits, place, grid, moved[slot], 1)
         said.append(np.where(seen, found, OUTSIDE))
+    brain = in_one_piece(np.mean(said, axis=0) - (SURE if every else 0.0))
     names = " and ".join(SEQUENCE_NAMES[slot] for slot in asked)
     how = f"found by {NETWORKS[way]} in {names}" if bare is None else "as it came, without a skull"
-    return grid, in_one_piece(np.mean(said, axis=0) - (SURE if every else 0.0)), how
+    return grid, brain, _found(brain, how, rough=every)
+
+
+def _found(brain: Bools, how: str, rough: bool) -> Step:
+    """The step of a brain (X, Y, Z) in voxels of SPACING_MM, for people."""
+    ml = np.count_nonzero(brain) * SPACING_MM**3 / 1000
+    trouble = ROUGH if rough else ""
+    if not BRAIN_ML[0] <= ml <= BRAIN_ML[1]:
+        trouble = f"What was taken for brain measures {ml:.0f} mL."
+    return Step("brain", "", f"{ml:.0f} mL, {how}", trouble)
 
 
 def _evidence(one: Series, way: Way, tick: Tick) -> Floats:
-    return evidence(one.grid.to_canonical(one.voxels), one.grid.canonical.spacing_mm, way, tick)
+    head = one.grid.to_canonical(one.voxels)
+    return evidence(network_of(way), head, one.grid.canonical.spacing_mm, tick)
 
 
 def _bare(one: Series) -> Floats | None:
@@ -276,10 +287,8 @@ def _steps(
     series: Mapping[str, Series],
     reference: str,
     motions: Mapping[str, Registration],
-    brain: Bools,
     grid: Grid,
-    how: str,
-) -> tuple[Step, ...]:
+) -> list[Step]:
     """What was done, for people, in their order."""
     middle = np.append(grid.corners_mm().mean(0), 1.0)
     steps = [
@@ -292,12 +301,7 @@ def _steps(
         cost = cost_of(one.grid) if slot == thickest else ""
         said = f"from voxels of {size} mm to {SPACING_MM:g} mm"
         steps.append(Step("resampling", slot, said, cost))
-    ml = np.count_nonzero(brain) * SPACING_MM**3 / 1000
-    low, high = BRAIN_ML
-    trouble = ROUGH if NETWORKS["light"] in how else ""
-    if not low <= ml <= high:
-        trouble = f"What was taken for brain measures {ml:.0f} mL."
-    return (*steps, Step("brain", "", f"{ml:.0f} mL, {how}", trouble))
+    return steps
 
 
 def _doubt(slot: str, found: Registration) -> str:

@@ -21,7 +21,7 @@ from scipy.ndimage import binary_erosion
 from mckd.clinic import NEEDS
 from mckd.progress import clock
 from mckd.studio.tasks.tumour.opened import CaseFiles, Choice, Reading
-from mckd.tumour.geometry import Bools, Box, bounding_box
+from mckd.tumour.geometry import Bools, Box, T, bounding_box
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 from mckd.tumour.nifti import Floats
 
@@ -62,9 +62,9 @@ Send = Callable[[str, bytes], dict[str, Any]]
 class Examination:
     """What people are shown of a study; no volume.
 
-    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. study: which of others
-    + 1 it is, 0 is the newest. asks: what a person
-    has to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
+    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. others: how many more
+    there are in the same files. study: which of all it is, 0 is the newest. asks: what a person has
+    to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
     outline of the brain under OUTLINE_SHEET, empty where nothing was prepared.
     """
 
@@ -222,7 +222,7 @@ def _middle(series: Series, across: int) -> Floats:
     """The middle slice of a series across an axis, with square pixels, as it is looked at."""
     grid = series.grid.canonical
     volume = series.grid.to_canonical(series.voxels)
-    picture = _looked_at(volume, across, grid.shape[across] // 2)
+    picture = _looked_at(volume, across, grid.shape[across] // 2).astype(np.float32)
     mm = [grid.spacing_mm[a] for a in range(3) if a != across][::-1]  # of rows, of columns
     return _fitted(picture, (mm[0], mm[1]), THUMBNAIL)
 
@@ -233,13 +233,12 @@ def _looked_at(volume: npt.NDArray[Any], across: int, at: int) -> npt.NDArray[An
     return np.ascontiguousarray(plane.T[::-1, ::-1])
 
 
-def _fitted(picture: npt.NDArray[Any], mm: tuple[float, float], size: int) -> Floats:
+def _fitted(picture: npt.NDArray[T], mm: tuple[float, float], size: int) -> npt.NDArray[T]:
     """A picture whose longer side has `size` pixels, pixels square."""
     height, width = (n * d for n, d in zip(picture.shape, mm, strict=True))
     scale = size / max(height, width)
     target = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = Image.fromarray(picture.astype(np.float32)).resize(target, Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BILINEAR))
 
 
 def _greys(picture: Floats, window: tuple[float, float] | None = None) -> Bytes:
@@ -288,9 +287,7 @@ def _line(outline: Bools, axis: int, at: int) -> Bytes:
 
 def _tile(picture: Bytes) -> Bytes:
     """A square of TILE pixels with the picture in its middle."""
-    scale = TILE / max(picture.shape)
-    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    resized = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+    resized = _fitted(picture, (1.0, 1.0), TILE)
     square = np.zeros((TILE, TILE), np.uint8)
     top, left = (TILE - resized.shape[0]) // 2, (TILE - resized.shape[1]) // 2
     square[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
