@@ -224,6 +224,13 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=int, default=0, help=f"of a cross-validation over --data {DEFAULT}"
     )
+    parser.add_argument(
+        "--start",
+        type=folder,
+        metavar="DIR",
+        help="the --out of a table without --folds: each run begins with the weights of its row "
+        "and seed there (default: none)",
+    )
     parser.add_argument("--only", nargs="+", metavar="ROW", help="rows to train (default: all)")
     parser.add_argument(
         "--jobs", type=at_least(1), default=2, help=f"runs trained side by side {DEFAULT}"

@@ -9,7 +9,7 @@ done again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Plan:
     mix: Path | None = None
     test: Path | None = None
     cache: Path | None = None
+    start: Path | None = None
 
     def settings(self, job: Job) -> TumourSettings:
         recipe = override(PRESETS[self.preset](), self.changes)
@@ -72,6 +73,12 @@ class Plan:
 
     def scores(self, job: Job) -> Path:
         return self.out / "scores" / f"{job.name}.csv"
+
+    def before(self, job: Job) -> Path | None:
+        """The checkpoint that a run begins with."""
+        if self.start is None:
+            return None
+        return replace(self, out=self.start).run(replace(job, fold=-1)).checkpoints / MODEL
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def train_and_score(plan: Plan, job: Job) -> str:
     """One run from where it is to its scores, in a process of its own. Returns what to say."""
     torch.set_num_threads(1)
     settings, run = plan.settings(job), plan.run(job)
-    task = TumourTask(settings, plan.data, plan.mix, cache=plan.cache)
+    task = TumourTask(settings, plan.data, plan.mix, plan.before(job), plan.cache)
     if not (run.checkpoints / MODEL).is_file():
         with join_workers() as workers:
             state = train(

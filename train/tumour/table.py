@@ -84,6 +84,7 @@ def make_table(arguments: argparse.Namespace) -> int:
         arguments.mix,
         arguments.test,
         arguments.cache,
+        arguments.start,
     )
     folds = range(arguments.folds) if arguments.folds else [-1]
     jobs = jobs_of(rows, arguments.seeds, folds)

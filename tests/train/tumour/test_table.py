@@ -7,11 +7,14 @@ import json
 import re
 
 import pytest
+import torch
 
+from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import MODEL
 from tests.conftest import ROOT
 from tests.train.tumour.test_task import write_case
 from train.__main__ import main
-from train.tumour.compare import Job, Plan, Variant, jobs_of
+from train.tumour.compare import Job, Plan, Variant, jobs_of, run_all
 from train.tumour.lines import Line, read_lines, write_lines
 from train.tumour.settings import PRESETS
 from train.tumour.table import TABLES
@@ -143,6 +146,27 @@ def test_the_whole_command(scored, tmp_path, monkeypatch, capsys):
     assert "| Dice, WT | MCKD | Baseline |" in said
 
 
+def test_runs_go_on_from_those_of_another_table(tmp_path, monkeypatch):
+    """Each from its own row and seed: a rate too small to move a weight leaves it where it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("train.tumour.task.TumourTask.steps_per_epoch", 1)
+    monkeypatch.setattr("train.tumour.compare.work_off", here)
+    for number in range(4):
+        write_case(tmp_path / "cases", number)
+    rows = [row for row in TABLES["1"]().rows if row.key == "baseline"]
+    changes = {"epochs": 1}
+    first = Plan(tmp_path / "first", "smoke", changes, tmp_path / "cases")
+    run_all(first, jobs_of(rows, 2, [-1]), 1)
+    still = changes | {"lr": 1e-20, "weight_decay": 0.0, "folds": 2}
+    then = Plan(tmp_path / "then", "smoke", still, tmp_path / "cases", start=first.out)
+    run_all(then, jobs_of(rows, 2, [0]), 1)
+    for job in jobs_of(rows, 2, [0]):
+        before = load_checkpoint(then.before(job)).part("network")
+        after = load_checkpoint(then.run(job).checkpoints / MODEL).part("network")
+        for name, value in before.items():
+            torch.testing.assert_close(after[name], value)
+
+
 def here(jobs, work, processes, finished):
     """In this process: what is patched for the test is patched for the work too."""
     for job in jobs:
@@ -175,12 +199,15 @@ def test_scores_are_those_of_the_command_that_scores_a_checkpoint(tmp_path, monk
         assert x.hd95_mm == pytest.approx(hd95_mm, abs=1.5)
 
 
-def test_the_recipe_is_the_one_that_was_frozen():
+@pytest.mark.parametrize(
+    ("name", "preset"), [("recipe-tumour", "table"), ("recipe-tumour-real", "table-real")]
+)
+def test_the_recipe_is_the_one_that_was_frozen(name, preset):
     """Settings that did not exist then may have been added; none that it names may differ."""
-    text = (ROOT / "checkpoints" / "tables" / "recipe-tumour.md").read_text(encoding="utf-8")
+    text = (ROOT / "checkpoints" / "tables" / f"{name}.md").read_text(encoding="utf-8")
     (frozen,) = re.findall(r"```json\n(.*?)\n```", text, re.DOTALL)
     assert hashlib.sha256(frozen.encode()).hexdigest() in text
-    now = dataclasses.asdict(PRESETS["table"]())
+    now = dataclasses.asdict(PRESETS[preset]())
     for name, value in json.loads(frozen).items():
         if name == "method":
             assert value.items() <= now["method"].items()
