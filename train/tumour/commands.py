@@ -92,7 +92,7 @@ def add_data_commands(commands: Any) -> None:
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train evaluate`, `calibrate` and `brain`."""
+    """`python -m train evaluate`, `calibrate`, `recipe` and `brain`."""
     _add_brain(commands.add_parser("brain", help="train the network that finds a brain in a head"))
     parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
     parser.add_argument(
@@ -131,6 +131,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
     _add_calibrate(commands)
+    _add_recipe(commands)
 
 
 def _add_calibrate(commands: Any) -> None:
@@ -169,6 +170,25 @@ def _add_calibrate(commands: Any) -> None:
     )
     add_threads(parser)
     parser.set_defaults(action=Later("train.tumour.calibrate", "calibrate"))
+
+
+def _add_recipe(commands: Any) -> None:
+    """`python -m train recipe`."""
+    parser = commands.add_parser("recipe", help="make the bundled tumour model from its data")
+    parser.add_argument("model", choices=("tumour",), help="the one that is made (required)")
+    parser.add_argument(
+        "--data", type=folder, required=True, help="folder of the real cases (required)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of cases, runs and scores (required)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="keep the prepared volumes in this folder (default: in memory)"
+    )
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=2, help=f"of what can be done side by side {DEFAULT}"
+    )
+    parser.set_defaults(action=Later("train.tumour.recipe", "make_tumour"))
 
 
 def _add_brain(parser: argparse.ArgumentParser) -> None:

@@ -163,6 +163,39 @@ def table_real() -> TumourSettings:
     return replace(table(), epochs=12, validate_every=12, lr=1e-3, mix_share=0.35)
 
 
+def tumour_synthetic() -> TumourSettings:
+    """The first stage of the bundled model: 5,000 steps of two samples, half whole brains."""
+    base = studio()
+    return replace(
+        base,
+        epochs=100,
+        validate_every=25,
+        batch_size=2,
+        crop=112,
+        whole=0.5,
+        fold=-1,
+        folds=3,
+        validation=4,
+        ema=0.995,
+        transplant=0.5,
+        vary=0.5,
+        change=0.4,
+        deform=0.5,
+        resident=True,
+        loaders=1,
+        et_min_ml=0.5,
+        least_part=0.5,
+        method=replace(base.method, alpha=0.02, distil_scales="all", distil_norm="instance"),
+    )
+
+
+def tumour_real() -> TumourSettings:
+    """The second stage of the bundled model: 6,000 steps on real cases, mixed with synthetic."""
+    return replace(
+        tumour_synthetic(), epochs=120, validate_every=30, lr=1e-3, lr_warmup=0.05, mix_share=0.35
+    )
+
+
 def smoke() -> TumourSettings:
     """A look at a run: a small network in patches of 4 mm, on crops; a minute on two CPU cores."""
     return TumourSettings(
@@ -191,4 +224,6 @@ PRESETS: dict[str, Callable[[], TumourSettings]] = {
     "compact": compact,
     "table": table,
     "table-real": table_real,
+    "tumour-synthetic": tumour_synthetic,
+    "tumour-real": tumour_real,
 }
