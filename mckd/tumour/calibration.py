@@ -12,8 +12,8 @@ ends come from cases that have the region. Whether the region is there at all is
 own: 0 is in the interval unless what is drawn looks surer than in nine of ten cases without the
 region, and surer than in the least sure tenth of those with it. So it is meant to hold the truth in
 90 % of the cases that have the region and of those that have not, as long as a case is like those
-of the calibration; how often it did is in the card. Where real cases were found to differ from
-synthetic ones, the interval of a real case is stretched by as much.
+of the calibration; how often it did is in the card. Synthetic and real cases are not alike: where
+real ones were measured, by folds, a real case has ends and curves of its own (`Calibration.real`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,8 @@ class Calibration:
     about: what it was measured on, in a sentence. weights: {region: of `scale_of`}. told: {subset:
     {region: what was measured}}. stretch: {region: by how much larger the errors of real cases
     are}. shift: the sentence about that, "" where no real case was measured. steps: what adding a
-    sequence does, see `mckd.tumour.advice`.
+    sequence does, see `mckd.tumour.advice`. real: as told, but of real cases by folds; counts for
+    them instead of told and stretch. Empty where there were no folds.
     """
 
     about: str
@@ -109,6 +110,7 @@ class Calibration:
     stretch: Mapping[str, float]
     shift: str = ""
     steps: Steps = field(default_factory=dict)
+    real: Mapping[frozenset[str], Mapping[str, Told]] = field(default_factory=dict)
 
     @property
     def meaning(self) -> str:
@@ -123,20 +125,26 @@ class Calibration:
     ) -> Interval:
         """The volume in mL, from and to, at LEVEL. The volume drawn is always in it.
 
-        synthetic: whether the case is one, which is not stretched.
+        synthetic: whether the case is one; a real one has ends of its own, or is stretched.
         """
-        told = self.told[frozenset(subset)][region]
+        told = self.measured(subset, synthetic)[region]
         scale = scale_of(self.weights[region], signs)
-        scale *= 1.0 if synthetic else self.stretch.get(region, 1.0)
+        if not synthetic and not self.real:
+            scale *= self.stretch.get(region, 1.0)
         volume = signs.volume_ml
         low = max(0.0, volume + scale * told.low) if signs.certainty > told.certain else 0.0
         return low, volume + scale * told.high
 
-    def probabilities(self, subset: Iterable[str], p: Floats) -> Floats:
+    def probabilities(self, subset: Iterable[str], p: Floats, synthetic: bool) -> Floats:
         """(3, ...) probabilities of ET, TC, WT as often right as they say, each as its curve has
-        it."""
-        told = self.told[frozenset(subset)]
+        it; synthetic as of `interval`."""
+        told = self.measured(subset, synthetic)
         return np.stack([told[region].curve(p[k]) for k, region in enumerate(REGIONS)])
+
+    def measured(self, subset: Iterable[str], synthetic: bool) -> Mapping[str, Told]:
+        """{region: what counts for a case that is synthetic, or real}."""
+        counts = self.told if synthetic or not self.real else self.real
+        return counts[frozenset(subset)]
 
     @classmethod
     def beside(cls, checkpoint: Path, sha256: str) -> Calibration | None:
@@ -166,13 +174,6 @@ def read(whole: Mapping[str, Any], sha256: str) -> Calibration | None:
     """From JSON as `written` makes it; None if it is of other weights."""
     if whole["checkpoint"] != sha256:
         return None
-    told = {
-        frozenset(key.split("+")): {
-            region: Told(one["low"], one["high"], one["certain"], Curve(*one["curve"]))
-            for region, one in of_regions.items()
-        }
-        for key, of_regions in whole["subsets"].items()
-    }
     weights = {region: tuple(values) for region, values in whole["weights"].items()}
     steps = {
         frozenset(key.split("+")): {
@@ -184,7 +185,18 @@ def read(whole: Mapping[str, Any], sha256: str) -> Calibration | None:
         }
         for key, of_sequences in whole.get("steps", {}).items()
     }
-    return Calibration(whole["about"], weights, told, whole["stretch"], whole["shift"], steps)
+    told, real = _read_told(whole["subsets"]), _read_told(whole.get("real", {}))
+    return Calibration(whole["about"], weights, told, whole["stretch"], whole["shift"], steps, real)
+
+
+def _read_told(subsets: Mapping[str, Any]) -> dict[frozenset[str], dict[str, Told]]:
+    return {
+        frozenset(key.split("+")): {
+            region: Told(one["low"], one["high"], one["certain"], Curve(*one["curve"]))
+            for region, one in of_regions.items()
+        }
+        for key, of_regions in subsets.items()
+    }
 
 
 def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
@@ -196,18 +208,8 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
         "shift": calibration.shift,
         "stretch": dict(calibration.stretch),
         "weights": {region: list(w) for region, w in calibration.weights.items()},
-        "subsets": {
-            _key(subset): {
-                region: {
-                    "low": one.low,
-                    "high": one.high,
-                    "certain": one.certain,
-                    "curve": [one.curve.a, one.curve.b, one.curve.c],
-                }
-                for region, one in of_regions.items()
-            }
-            for subset, of_regions in calibration.told.items()
-        },
+        "subsets": _written_told(calibration.told),
+        "real": _written_told(calibration.real),
         "steps": {
             _key(subset): {
                 sequence: {region: asdict(step) for region, step in of_regions.items()}
@@ -215,6 +217,16 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
             }
             for subset, of_sequences in calibration.steps.items()
         },
+    }
+
+
+def _written_told(told: Mapping[frozenset[str], Mapping[str, Told]]) -> dict[str, Any]:
+    return {
+        _key(subset): {
+            region: asdict(one) | {"curve": list(astuple(one.curve))}
+            for region, one in of_regions.items()
+        }
+        for subset, of_regions in told.items()
     }
 
 

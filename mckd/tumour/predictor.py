@@ -116,7 +116,9 @@ class Prediction:
         """`probabilities` of the voxels of `cropped`, 0 outside the brain."""
         if self.calibration is None:
             return self.cropped_probabilities
-        p = self.calibration.probabilities(self.present, self.cropped_probabilities)
+        p = self.calibration.probabilities(
+            self.present, self.cropped_probabilities, self.case.synthetic
+        )
         return p * self.brain
 
     @property

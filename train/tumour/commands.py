@@ -158,8 +158,17 @@ def _add_calibrate(commands: Any) -> None:
         "--real",
         type=folder,
         metavar="DIR",
-        help="tables of `evaluate` on real cases by checkpoints that did not see them; intervals "
-        "of real cases are stretched by how much larger errors are there (default: none)",
+        help="with --folds, a folder of real cases; without, tables of `evaluate` on real cases by "
+        "checkpoints that did not see them: intervals of real cases are then stretched by how much "
+        "larger errors are there (default: none)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=file,
+        nargs="+",
+        metavar="FILE",
+        help="checkpoints of a cross-validation: each case of --real is measured by the first that "
+        "did not see it, and intervals of real cases are made from these (default: none)",
     )
     parser.add_argument(
         "--measured",

@@ -48,6 +48,25 @@ class Fold:
     saw: frozenset[str] | None
     known: Known
 
+    @classmethod
+    def of(cls, path: Path) -> Fold:
+        """Of a checkpoint, by what it says of itself.
+
+        Raises:
+            CheckpointError: one that cannot be read.
+        """
+        checkpoint = load_checkpoint(path)
+        header = checkpoint.header
+        about = (
+            f"SHA-256 {checkpoint.sha256[:12]}, trained on {header.get('data') or 'unknown data'}"
+        )
+        known = Known.of(checkpoint)
+        cases = header.get("provenance", {}).get("cases")
+        if cases is None:
+            return cls(path, f"{about}; it does not name its cases", None, known)
+        saw = frozenset(cases.get("train", [])) | set(cases.get("validation", []))
+        return cls(path, about, saw, known)
+
     def is_new(self, case: Case, names: set[str]) -> bool:
         """Whether it saw a case nowhere: by the voxels, or by its names if it keeps no others."""
         if self.known.prints:
@@ -122,7 +141,7 @@ def evaluate(
     from mckd.tumour import TumourSegmenter
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    folds = [_fold(path) for path in checkpoints]
+    folds = [Fold.of(path) for path in checkpoints]
     notes = [f"{fold.path.as_posix()}: {fold.about}" for fold in folds]
     found = find_cases(data)[:limit]
     scores: list[Score] = []
@@ -157,18 +176,6 @@ def evaluate(
             " ".join([f"No case of {data.name} could be scored.", *notes[len(folds) :]])
         )
     return scores, notes
-
-
-def _fold(path: Path) -> Fold:
-    checkpoint = load_checkpoint(path)
-    header = checkpoint.header
-    about = f"SHA-256 {checkpoint.sha256[:12]}, trained on {header.get('data') or 'unknown data'}"
-    known = Known.of(checkpoint)
-    cases = header.get("provenance", {}).get("cases")
-    if cases is None:
-        return Fold(path, f"{about}; it does not name its cases", None, known)
-    saw = frozenset(cases.get("train", [])) | set(cases.get("validation", []))
-    return Fold(path, about, saw, known)
 
 
 def _who_may(

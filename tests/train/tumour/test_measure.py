@@ -1,0 +1,48 @@
+"""What is measured of a case: the outlines and voxels of every subset, once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mckd.tumour import TumourSegmenter, read_case, regions
+from tests import small_heads, untrained
+from train.tumour.measure import SUBSETS, dice, measured, sign
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    untrained.save_tumour(path)
+    return TumourSegmenter.load(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return small_heads.save_case(tmp_path / "head")
+
+
+def test_overlaps_and_voxels_are_those_of_the_outlines(segmenter, folder, tmp_path):
+    found = measured(segmenter, folder, tmp_path)
+    case = read_case(folder)
+    truth = regions(case.labels)
+    segmenter.set_case(case)
+    prediction = segmenter.predict({"t1", "t2"})
+    s = SUBSETS.index(frozenset({"t1", "t2"}))
+    shared = np.count_nonzero(prediction.canonical & truth, axis=(1, 2, 3)) * case.voxel_ml
+    assert found.overlap_ml[:, s, -1] == pytest.approx(shared)
+    assert found.reference_ml == pytest.approx(truth.sum((1, 2, 3)) * case.voxel_ml)
+    assert sign(found, s, 2) == prediction.signs["wt"]
+    assert found.voxels[s, :, 1].sum(-1) + found.missed[s] == pytest.approx(truth.sum((1, 2, 3)))
+    assert dice(found, -1, -1, 2) == 1
+
+
+def test_what_was_measured_once_is_not_measured_again(segmenter, folder, tmp_path):
+    first = measured(segmenter, folder, tmp_path)
+    for file in folder.iterdir():
+        file.unlink()
+    again = measured(segmenter, folder, tmp_path)
+    for one, other in zip(dataclasses.astuple(first), dataclasses.astuple(again), strict=True):
+        np.testing.assert_array_equal(one, other)
