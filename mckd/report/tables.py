@@ -56,9 +56,9 @@ def contributions_csv(subject: Subject) -> bytes:
             "without_ml": _rounded("ml", found.without_ml[sequence]),
             "without_agreement_dice": _rounded("dice", found.agreement.get(sequence)),
             "total_ml": _rounded("ml", found.total_ml),
-            "contribution_dice": None
-            if found.dice is None
-            else _rounded("dice", found.dice[sequence]),
+            "contribution_dice": _rounded("dice", (found.dice or {}).get(sequence)),
+            "contribution_agreement": _rounded("agreement", (found.shared or {}).get(sequence)),
+            "narrowed_ml": _rounded("ml", (found.narrowed_ml or {}).get(sequence)),
         }
         for region, found in subject.compared.contributions().items()
         for sequence, ml in found.volume_ml.items()
@@ -170,6 +170,8 @@ def _contributions(subject: Subject) -> dict[str, Any]:
             "without_ml": _all_rounded("ml", found[region].without_ml),
             "without_agreement_dice": _all_rounded("dice", found[region].agreement),
             "dice": _all_rounded("dice", found[region].dice),
+            "agreement": _all_rounded("agreement", found[region].shared),
+            "narrowed_ml": _all_rounded("ml", found[region].narrowed_ml),
             "sentence": found[region].sentence,
         }
         for region in REGIONS

@@ -11,13 +11,16 @@ whole set.
 
 Contributions are exact Shapley values. Without a sequence nothing is segmented: volume and Dice of
 the empty set are 0. A contribution to Dice exists only where the reference has the region: there
-the Dice of every subset exists (0 for a miss), elsewhere it would be undefined for some of them.
+the Dice of every subset exists (0 for a miss), elsewhere it would be undefined for some of them;
+one to the agreement with the result from all sequences, where that has the region. A range from no
+sequence does not exist: it is taken to be as wide as that from one sequence, on average.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +36,17 @@ Bytes = npt.NDArray[np.uint8]
 Subset = frozenset[str]
 
 ALIKE = 0.8  # of the largest contribution: a sentence that names one names the other too
+SHOWN_ML = 1.0  # what a range has to narrow by to be mentioned
 HARDLY = 0.985  # an agreement from which a result hardly changes
 NOTHING_TELLS = "Without a reference nothing here says which result is right."
 MEANING = (
     "A share is a Shapley value: by how much the volume (or the Dice) changes with a sequence, on "
     "average over every order in which the sequences could be added, starting from none. The "
     "shares add up to the result from all sequences; one may be negative. They describe this model "
-    "on this case. More volume is no merit: what a sequence adds may be tissue that is no tumour."
+    "on this case. More volume is no merit: what a sequence adds may be tissue that is no tumour. "
+    "Nor is agreement with the result from all sequences, which may be wrong together. What a "
+    "sequence narrows is counted from the range of one sequence, on average, to that of all; a "
+    "narrow range holds the truth as often as a wide one."
 )
 """What has to stand beside every contribution."""
 
@@ -86,7 +93,10 @@ class Contribution:
     without_ml: {sequence: the volume from all the others}; 0 if there is no other. agreement:
     {sequence: Dice of the result from all the others with that from all}; None if both are empty.
     dice: {sequence: share of the Dice with the reference}; None without a reference, or if it has
-    nothing of the region.
+    nothing of the region. shared: {sequence: share of the agreement with the result from all},
+    adding up to 1; None if that has nothing of the region. narrowed_ml: {sequence: by how much it
+    narrows the range}, adding up to the mean width from one sequence less that from all; None
+    without ranges.
     """
 
     region: str
@@ -95,6 +105,8 @@ class Contribution:
     without_ml: dict[str, float]
     agreement: dict[str, float | None]
     dice: dict[str, float] | None
+    shared: dict[str, float] | None = None
+    narrowed_ml: dict[str, float] | None = None
 
     @property
     def sentence(self) -> str:
@@ -110,8 +122,8 @@ class Contribution:
                 f"called {name}."
             )
         if self.dice is None:
-            return f"{self._changes(name)} {NOTHING_TELLS}"
-        return f"{self._right}{self._changes(name)}"
+            return f"{self._changes(name)}{self._narrows} {NOTHING_TELLS}"
+        return f"{self._right}{self._changes(name)}{self._narrows}"
 
     def _changes(self, name: str) -> str:
         """The sequence whose absence changes the result most, by the agreement with it."""
@@ -134,6 +146,19 @@ class Contribution:
             f"Leaving out {SEQUENCE_NAMES[least]} changes the {name} most: what is found from the "
             f"others agrees with the result from all sequences by a Dice of {known[least]:.2f} "
             f"({self.without_ml[least]:.1f} mL instead of {self.total_ml:.1f})."
+        )
+
+    @property
+    def _narrows(self) -> str:
+        """Which sequence narrows the range most, with a space before; "" if none by 1 mL."""
+        known = self.narrowed_ml or {}
+        most = max(known, key=lambda s: known[s], default="")
+        if not most or known[most] < SHOWN_ML:
+            return ""
+        return (
+            f" Of the {sum(known.values()):.0f} mL by which the range of its volume is narrower "
+            f"from all sequences than from one, on average, {SEQUENCE_NAMES[most]} accounts for "
+            f"{known[most]:.0f}."
         )
 
     @property
@@ -203,7 +228,24 @@ class Figures:
             {s: volumes.get(present - {s}, 0.0) for s in SEQUENCES if s in present},
             {s: rows[present - {s}].agreement for s in SEQUENCES if s in present and others},
             shapley(known, self._players) if known else None,
+            self._shared(rows) if volumes[present] else None,
+            self._narrowed(rows),
         )
+
+    def _shared(self, rows: Mapping[Subset, RegionRow]) -> dict[str, float]:
+        """Shares of the agreement with the result from all, which is not empty."""
+        return shapley({s: row.agreement or 0.0 for s, row in rows.items()}, self._players)
+
+    def _narrowed(self, rows: Mapping[Subset, RegionRow]) -> dict[str, float] | None:
+        """Shares of what the range narrows by; None where a subset has none."""
+        widths = {
+            s: row.interval_ml[1] - row.interval_ml[0] for s, row in rows.items() if row.interval_ml
+        }
+        if len(widths) < len(rows):
+            return None
+        alone = fmean(width for subset, width in widths.items() if len(subset) == 1)
+        less = {subset: alone - width for subset, width in widths.items()}
+        return shapley(less, self._players)
 
 
 class Comparison(Figures):

@@ -11,6 +11,9 @@ from mckd.tumour import REGIONS, SEQUENCES, read_case, regions
 from mckd.tumour.comparison import (
     Comparison,
     Contribution,
+    Figures,
+    RegionRow,
+    Row,
     key_of,
     listed,
     title_of,
@@ -149,6 +152,48 @@ class TestContributions:
         assert found.volume_ml == {"t2": pytest.approx(9 * case.voxel_ml)}
         assert found.without_ml == {"t2": 0.0}
         assert found.sentence == "T2 is the only sequence: from it 0.0 mL are called whole tumour."
+
+
+AGREEMENT = {("t1",): 0.6, ("t2",): 0.2, ("t1", "t2"): 1.0}
+INTERVALS = {("t1",): (2.0, 12.0), ("t2",): (0.0, 6.0), ("t1", "t2"): (3.0, 7.0)}
+
+
+class TestAgreementAndRanges:
+    """Two sequences, worked out by hand: T1 first or T2 first."""
+
+    def of(self, case, agreement, intervals, whole_ml=5.0):
+        two = dataclasses.replace(case, volumes={s: case.volumes[s] for s in ("t1", "t2")})
+        rows = [
+            Row(
+                frozenset(subset),
+                tuple(
+                    RegionRow(region, whole_ml, 0.0, agreement[subset], None, intervals[subset])
+                    for region in REGIONS
+                ),
+            )
+            for subset in (("t1",), ("t2",), ("t1", "t2"))
+        ]
+        return Figures(two, rows).contributions()["wt"]
+
+    def test_shares_of_the_agreement_with_all(self, case):
+        found = self.of(case, AGREEMENT, INTERVALS)
+        assert found.shared == pytest.approx({"t1": 0.7, "t2": 0.3})  # (.6 + .8) / 2, (.2 + .4) / 2
+
+    def test_shares_of_what_the_range_narrows_by(self, case):
+        """From 8 mL, the mean of 10 and 6, to 4: T1 -2 first, 2 second; T2 2 first, 6 second."""
+        found = self.of(case, AGREEMENT, INTERVALS)
+        assert found.narrowed_ml == pytest.approx({"t1": 0.0, "t2": 4.0})
+        assert found.sentence.endswith(
+            " Of the 4 mL by which the range of its volume is narrower from all sequences than "
+            "from one, on average, T2 accounts for 4. Without a reference nothing here says which "
+            "result is right."
+        )
+
+    def test_nothing_to_agree_with_and_no_ranges(self, case):
+        found = self.of(case, dict.fromkeys(AGREEMENT), dict.fromkeys(AGREEMENT), 0.0)
+        assert (found.shared, found.narrowed_ml) == (None, None)
+        one_lacks = {**INTERVALS, ("t1",): None}
+        assert self.of(case, AGREEMENT, one_lacks).narrowed_ml is None
 
 
 class TestSentence:

@@ -192,6 +192,8 @@ class CompareService:
                     "total_ml": each.total_ml,
                     "volume_ml": each.volume_ml,
                     "dice": each.dice,
+                    "shared": each.shared,
+                    "narrowed_ml": each.narrowed_ml,
                     "sentence": each.sentence,
                 }
                 for region, each in comparison.contributions().items()

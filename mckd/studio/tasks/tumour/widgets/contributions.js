@@ -39,10 +39,11 @@ function fillTable(found, weights) {
     return tr;
   };
   $('tbody').replaceChildren(...Object.entries(props.labels).map(([key, name]) => line(
-    name, cell(found.volume_ml, key, ml, 'volume', 'not in case'), cell(found.dice, key, share, 'dice', '–'), cell(weights, key, weight, 'iwv', '–'),
+    name, cell(found.volume_ml, key, ml, 'volume', 'not in case'), cell(found.dice, key, share, 'dice', '–'),
+    cell(found.shared, key, share, '', '–'), cell(found.narrowed_ml, key, ml, '', '–'), cell(weights, key, weight, 'iwv', '–'),
   )));
   const all = (known, spell, className) => make('td', className, known ? spell(sum(Object.values(known))) : '–');
-  $('tfoot').replaceChildren(line('All', all(found.volume_ml, ml, 'volume'), all(found.dice, share, 'dice'), make('td')));
+  $('tfoot').replaceChildren(line('All', all(found.volume_ml, ml, 'volume'), all(found.dice, share, 'dice'), all(found.shared, share, ''), all(found.narrowed_ml, ml, ''), make('td')));
 }
 
 // ---- as charts, one below the other: what each sequence adds up to the whole, and the weights
