@@ -38,13 +38,13 @@ def results_of(
     progress.reach(0, 1.0, "the model reads the images")
     encoded = segmenter.encode(case, lambda share: progress.reach(1, share))
     whole = segmenter.decide(encoded, case.present)
-    compared = Comparison(case, whole.canonical, intervals=whole.intervals_ml)
+    compared = Comparison(case, whole.canonical, intervals=whole.intervals_ml, advice=whole.advice)
     maps = {case.present: region_bits(whole.canonical)}
     others = _of_case(case, arguments.subsets or (ALL if arguments.report else []))
     for count, subset in enumerate(others):
         progress.reach(2, count / len(others), f"subset {count + 1} of {len(others)}")
         found = segmenter.decide(encoded, subset)
-        compared.add(subset, found.canonical, found.intervals_ml)
+        compared.add(subset, found.canonical, found.intervals_ml, found.advice)
         maps[subset] = region_bits(found.canonical)
     progress.reach(2, 1.0, "writing")
     alias = name.replace("/", "_") if arguments.names else ""
@@ -91,6 +91,6 @@ def _brief(row: Row, subject: Subject) -> str:
         spread = f" ({range_ml} at 90 %)" if (range_ml := ranged(found.interval_ml)) else ""
         words.append(f"{found.region.upper()} {found.volume_ml:.1f} mL{spread}{told}")
     seen = TAGS[subject.seen]
-    nothing = subject.no_tumour(row)
-    told = ". ".join(filter(None, [", ".join(words), nothing.removesuffix(".")]))
+    said = (", ".join(words), subject.no_tumour(row), subject.next_sequence(row))
+    told = ". ".join(one.removesuffix(".") for one in said if one)
     return told + (f" [{seen}]" if seen else "")

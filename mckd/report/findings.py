@@ -31,6 +31,7 @@ from mckd.report.style import (
     swatch,
 )
 from mckd.report.subject import Subject
+from mckd.tumour.advice import EXPECTED
 from mckd.tumour.comparison import listed
 from mckd.tumour.evidence import ranged
 from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
@@ -151,13 +152,17 @@ def _result(subject: Subject) -> Table:
 
 
 def _cautions(subject: Subject) -> list[Flowable]:
-    """Which of the volumes is not to be relied on, and why; what their ranges mean."""
+    """Which of the volumes is not to be relied on, and why; what another sequence might add; what
+    ranges mean."""
     cautions = {region: subject.cautioned(subject.case.present, region) for region in REGIONS}
     lines = [
         f"<b>{REGION_NAMES[r]}</b> from these sequences is {w}." for r, w in cautions.items() if w
     ]
-    nothing = subject.no_tumour(subject.compared.rows[-1])
+    whole = subject.compared.rows[-1]
+    nothing, further = subject.no_tumour(whole), subject.next_sequence(whole)
     lines = [f"<b>{nothing}</b>", *lines] if nothing else lines
     style = ParagraphStyle("caution", BODY, textColor=WARN, spaceBefore=3)
     said = [Paragraph("<br/>".join(lines), style)] if lines else []
+    if further:
+        said.append(Paragraph(f"<b>Which sequence next?</b> {further} {EXPECTED}", BODY))
     return [*said, Paragraph(subject.intervals, SMALL)] if subject.intervals else said

@@ -15,6 +15,7 @@ import numpy as np
 
 from mckd import __version__
 from mckd.clinic.series import Prepared
+from mckd.tumour.advice import sentence
 from mckd.tumour.comparison import Figures, Row, Subset, title_of
 from mckd.tumour.data import Case, regions
 from mckd.tumour.evidence import cautioned, no_tumour
@@ -102,6 +103,11 @@ class Subject:
     def no_tumour(self, row: Row) -> str:
         """What has to be said where a subset may have found no tumour, or ""."""
         return no_tumour(row["wt"].volume_ml, row["wt"].interval_ml)
+
+    def next_sequence(self, row: Row) -> str:
+        """What another sequence would most likely add to a subset, in a sentence; "" if none is
+        absent, or without a calibration."""
+        return sentence(row.advice, row.subset) if self.intervals else ""
 
     @property
     def intervals(self) -> str:

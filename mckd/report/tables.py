@@ -11,7 +11,8 @@ import numpy as np
 from mckd.clinic.series import Prepared, Series
 from mckd.files.tables import as_csv
 from mckd.report.subject import EMPTY, PURPOSE, Subject
-from mckd.tumour.comparison import MEANING, RegionRow, Subset, key_of
+from mckd.tumour.advice import EXPECTED, Advice
+from mckd.tumour.comparison import MEANING, RegionRow, Row, Subset, key_of
 from mckd.tumour.evidence import caution, unseen_dice
 from mckd.tumour.fingerprint import SAID
 from mckd.tumour.naming import REGIONS
@@ -24,6 +25,10 @@ UNSEEN = (
     "unseen_dice: the mean Dice of the region from these sequences on cases that the model did not "
     "see, from its card. caution: unreliable if that is below .3, rough if below .5."
 )
+ADVISED = (
+    "next_sequence, advice: the absent sequences that are expected to be worth it, best first, by "
+    f"how much the Dice would rise and the range narrow; empty where none is. {EXPECTED}"
+)
 NEW = "The model did not see this case before."
 
 
@@ -35,6 +40,7 @@ def figures_csv(subject: Subject) -> bytes:
             "seen_in_training": subject.seen,
             "subset": row.key,
             **_figures(region),
+            **_next(row, region.region),
             **_evidence(subject, row.subset, region.region),
             "unlike_training": subject.case.unlike_training,
             "notes": " ".join(subject.notes),
@@ -89,6 +95,7 @@ def figures_json(subject: Subject) -> bytes:
                 "subset": row.key,
                 "sequences": key_of(row.subset).split("+"),
                 "no_tumour": subject.no_tumour(row) or None,
+                "advice": [_advised(one) for one in row.advice] if subject.intervals else None,
                 "regions": {
                     found.region: _figures(found) | _evidence(subject, row.subset, found.region)
                     for found in row.regions
@@ -102,6 +109,7 @@ def figures_json(subject: Subject) -> bytes:
             "empty_masks": EMPTY,
             "unseen_dice": UNSEEN,
             "volume_low_ml": subject.intervals or None,
+            "advice": ADVISED if subject.intervals else None,
             "seen_in_training": SAID[subject.seen] or NEW,
         },
     }
@@ -151,6 +159,24 @@ def _figures(found: RegionRow) -> dict[str, Any]:
         "brats_dice": score and score.brats_dice,
     }
     return {name: _rounded(name, value) for name, value in numbers.items()}
+
+
+def _next(row: Row, region: str) -> dict[str, Any]:
+    """The sequence that would most likely add most to a subset, and what to this region."""
+    best = row.advice[0] if row.advice else None
+    return {
+        "next_sequence": best and best.sequence,
+        "next_dice_gain": best and _rounded("dice", best.dice_gain[region]),
+        "next_narrowing_ml": best and _rounded("ml", best.narrowing_ml[region]),
+    }
+
+
+def _advised(one: Advice) -> dict[str, Any]:
+    return {
+        "sequence": one.sequence,
+        "dice_gain": _all_rounded("dice", one.dice_gain),
+        "narrowing_ml": _all_rounded("ml", one.narrowing_ml),
+    }
 
 
 def _evidence(subject: Subject, subset: Subset, region: str) -> dict[str, Any]:

@@ -28,6 +28,13 @@ SHOWN_ML = 1.0
 """What a range has to narrow by to be mentioned."""
 
 
+EXPECTED = (
+    "That is what it added in the cases that ranges were measured on; of this case it can only be "
+    "expected. How such advice compares with always taking T1c first is in the model card."
+)
+"""What has to stand beside advice."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A sequence is added to a subset; weights of `features`.

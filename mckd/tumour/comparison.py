@@ -18,7 +18,7 @@ sequence does not exist: it is taken to be as wide as that from one sequence, on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.shapley import shapley
+from mckd.tumour.advice import Advice
 from mckd.tumour.calibration import Interval
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools
@@ -71,10 +72,14 @@ class RegionRow:
 
 @dataclass(frozen=True)
 class Row:
-    """One subset; its regions in the order ET, TC, WT."""
+    """One subset; its regions in the order ET, TC, WT.
+
+    advice: which sequence next, best first; none without a calibration.
+    """
 
     subset: Subset
     regions: tuple[RegionRow, ...]
+    advice: tuple[Advice, ...] = ()
 
     @property
     def key(self) -> str:
@@ -257,27 +262,29 @@ class Comparison(Figures):
         whole: Bools,
         distances: bool = True,
         intervals: Mapping[str, Interval] | None = None,
+        advice: Sequence[Advice] = (),
     ) -> None:
         """whole: (3, X, Y, Z), the prediction from every sequence that the case has.
 
         distances: HD95 too where there is a reference; it takes most of the time. intervals: of
-        its volumes, as the prediction has them.
+        its volumes, advice: for the next sequence, as the prediction has them.
         """
         super().__init__(case, distances=distances)
         self._grid = case.grid.canonical
         self._whole = whole
         self._reference = None if case.labels is None else regions(case.labels)
         self._votes = np.zeros(whole.shape, np.uint8)
-        self.add(case.present, whole, intervals)
+        self.add(case.present, whole, intervals, advice)
 
     def add(
         self,
         subset: Iterable[str],
         found: Bools,
         intervals: Mapping[str, Interval] | None = None,
+        advice: Sequence[Advice] = (),
     ) -> Row:
-        """Take in what a subset found, (3, X, Y, Z), and the intervals of its volumes. One that is
-        in already stays as it is.
+        """Take in what a subset found, (3, X, Y, Z), the intervals of its volumes, and the advice
+        for the next sequence. One that is in already stays as it is.
 
         Raises:
             ValueError: no sequence, or one that the case does not have; a wrong shape.
@@ -292,6 +299,7 @@ class Comparison(Figures):
                     self._row(k, found[k], (intervals or {}).get(region))
                     for k, region in enumerate(REGIONS)
                 ),
+                tuple(advice),
             )
             self._votes += found
             self._rows[names] = row

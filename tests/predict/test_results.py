@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mckd.__main__ import main
 from mckd.files.checkpoint import load_checkpoint, save_checkpoint
 from mckd.tumour import read_case
 from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
@@ -329,3 +330,19 @@ def test_a_case_seen_in_training_and_a_volume_to_doubt_are_said_on_the_line(
     lines = table(out / "renamed" / "figures.csv")
     assert {row["seen_in_training"] for row in lines} == {"training"}
     assert [row["caution"] for row in lines] == ["unreliable", "rough", ""]
+
+
+def test_what_a_calibrated_model_says_of_fewer_sequences(tmp_path, capsys) -> None:
+    """The bundled one: ranges, and which sequence next."""
+    small_heads.save_case(tmp_path / "anna", words=("flair", "t2"))
+    assert (
+        main(["predict", str(tmp_path / "anna"), "--out", str(tmp_path / "out"), "--anyway"]) == 0
+    )
+    said = capsys.readouterr().out
+    assert re.search(r"WT [\d.]+ mL \([\d.]+ to [\d.]+ at 90 %\)", said)
+    assert re.search(r"would most likely raise the Dice|No other sequence is expected", said)
+    whole = json.loads((tmp_path / "out" / "anna" / "figures.json").read_text("utf-8"))
+    advised = [one["sequence"] for one in whole["subsets"][-1]["advice"]]
+    assert set(advised) <= {"t1", "t1c"}
+    (row,) = [r for r in table(tmp_path / "out" / "anna" / "figures.csv") if r["region"] == "et"]
+    assert row["next_sequence"] == (advised[0] if advised else "")

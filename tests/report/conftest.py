@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from mckd.method import subsets
 from mckd.report.subject import Subject
 from mckd.tumour import SEQUENCES, Case, read_case, regions
+from mckd.tumour.advice import Advice
 from mckd.tumour.comparison import Comparison
 from mckd.tumour.labels import region_bits
 from tests import small_heads
@@ -39,11 +40,12 @@ def compare(
     most: int = 15,
     alias: str = "",
     intervals: dict[str, tuple[float, float]] | None = None,
+    advice: Sequence[Advice] = (),
     **about: Any,
 ) -> Subject:
     """A subject with `most` of the subsets, the one of all sequences among them.
 
-    intervals: of all volumes.
+    intervals: of all volumes. advice: to all subsets but that of all sequences.
     """
     every = subsets([s for s in SEQUENCES if s in case.present])
     chosen = [*every[: most - 1], every[-1]]
@@ -51,7 +53,7 @@ def compare(
     maps = {}
     for subset in chosen:
         found = found_by(case, subset)
-        compared.add(subset, found, intervals)
+        compared.add(subset, found, intervals, advice)
         maps[subset] = region_bits(found)
     importance = dict(zip(SEQUENCES, (0.4, 0.1, 0.3, 0.2), strict=True))
     return Subject(compared, maps, ABOUT | about, importance, date(2026, 11, 2), alias)
@@ -70,9 +72,12 @@ def subject(case: Case) -> Subject:
 
 @pytest.fixture(scope="session")
 def ranged(case: Case) -> Subject:
-    """With intervals of its volumes; that of the whole tumour begins at 0."""
+    """With intervals of its volumes; that of the whole tumour begins at 0. From FLAIR alone T1c is
+    advised."""
     intervals = {"et": (1.0, 3.5), "tc": (2.0, 8.0), "wt": (0.0, 20.5)}
-    subject = compare(case, most=2, intervals=intervals)
+    gain, narrowing = {"et": 0.31, "tc": 0.2, "wt": -0.00004}, {"et": 1.5, "tc": 2.25, "wt": -0.5}
+    t1c = Advice("t1c", gain, narrowing)
+    subject = compare(case, most=2, intervals=intervals, advice=[t1c])
     about = {**subject.about, "intervals": "Measured on invented cases."}
     return dataclasses.replace(subject, about=about)
 

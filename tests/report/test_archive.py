@@ -15,7 +15,9 @@ import pypdfium2
 import pytest
 
 from mckd.report.archive import archive, figures, masks, report, sealed
-from mckd.tumour import read_case
+from mckd.tumour import REGIONS, read_case
+from mckd.tumour.advice import Advice
+from mckd.tumour.comparison import Figures
 from mckd.tumour.labels import bits_to_regions
 from tests import small_heads
 
@@ -152,6 +154,22 @@ def test_the_pdf_of_ranges(ranged) -> None:
     assert "(1.0 to 3.5)" in first
     assert "No tumour found that is certain" in first
     assert "Measured on invented cases." in first
+
+
+def test_the_pdf_advises_a_further_sequence(blind) -> None:
+    pair = blind.compared.rows[-1]
+    gain, narrowing = dict.fromkeys(REGIONS, 0.1), dict.fromkeys(REGIONS, 12.0)
+    advised = dataclasses.replace(pair, advice=(Advice("flair", gain, narrowing),))
+    subject = dataclasses.replace(
+        blind,
+        compared=Figures(blind.case, [blind.compared.rows[0], advised], distances=False),
+        about=blind.about | {"intervals": "Measured on invented cases."},
+    )
+    first = " ".join(text_of(report(subject)["report.pdf"])[0].split())
+    assert (
+        "Which sequence next? FLAIR would most likely raise the Dice of ET by .10 and narrow its "
+        "range by 12 mL; T2 adds little. That is what it added in the cases"
+    ) in first
 
 
 def test_the_pdf_of_less(blind) -> None:

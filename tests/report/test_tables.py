@@ -103,3 +103,32 @@ class TestRanges:
         row = lines(figures_csv(subject))[-1]
         assert (row["volume_low_ml"], row["volume_high_ml"]) == ("", "")
         assert json.loads(figures_json(subject))["subsets"][-1]["no_tumour"] is None
+
+
+class TestAdvice:
+    def test_is_of_each_subset_and_region(self, ranged) -> None:
+        et, _, wt = lines(figures_csv(ranged))[:3]
+        told = [
+            (row["next_sequence"], row["next_dice_gain"], row["next_narrowing_ml"])
+            for row in (et, wt)
+        ]
+        assert told == [("t1c", "0.31", "1.5"), ("t1c", "0.0", "-0.5")]
+        whole = json.loads(figures_json(ranged))
+        assert whole["subsets"][0]["advice"] == [
+            {
+                "sequence": "t1c",
+                "dice_gain": {"et": 0.31, "tc": 0.2, "wt": 0.0},
+                "narrowing_ml": {"et": 1.5, "tc": 2.25, "wt": -0.5},
+            }
+        ]
+        assert "can only be expected" in whole["meaning"]["advice"]
+
+    def test_of_all_sequences_is_none(self, ranged) -> None:
+        assert lines(figures_csv(ranged))[-1]["next_sequence"] == ""
+        assert json.loads(figures_json(ranged))["subsets"][-1]["advice"] == []
+
+    def test_is_unknown_without_a_calibration(self, subject) -> None:
+        assert lines(figures_csv(subject))[0]["next_sequence"] == ""
+        whole = json.loads(figures_json(subject))
+        assert whole["subsets"][0]["advice"] is None
+        assert whole["meaning"]["advice"] is None

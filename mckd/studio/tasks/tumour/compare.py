@@ -182,9 +182,11 @@ class CompareService:
         found = bits_to_regions(unpack_bits(answer.labels, shape))
         if compared.comparison is None:
             # Of all sequences: see _order.
-            compared.comparison = Comparison(opened.case, found, intervals=answer.intervals)
+            compared.comparison = Comparison(
+                opened.case, found, intervals=answer.intervals, advice=answer.advice
+            )
         comparison = compared.comparison
-        row = comparison.add(subset, found, answer.intervals)
+        row = comparison.add(subset, found, answer.intervals, answer.advice)
         if comparison.complete:
             compared.votes = {r: pack_bytes(comparison.votes(r)) for r in REGION_NAMES}
             compared.contributions = {

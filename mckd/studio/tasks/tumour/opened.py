@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mckd.clinic.series import Prepared
     from mckd.studio.tasks.tumour.studies import Examination
     from mckd.tumour import Case
+    from mckd.tumour.advice import Advice
     from mckd.tumour.metrics import RegionScore
 
 UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
@@ -84,8 +85,8 @@ class Outlined:
 class Answer:
     """One prediction: its label map as `pack_regions` makes it, and its rows of the table.
 
-    intervals: of its volumes, as the prediction has them. advice: which sequence next. scores: the
-    same rows with Dice and HD95; worked out afterwards, they take longer.
+    intervals: of its volumes, as the prediction has them. advice: which sequence next, best
+    first. scores: the same rows with Dice and HD95; worked out afterwards, they take longer.
     """
 
     used: frozenset[str]
@@ -94,7 +95,7 @@ class Answer:
     seconds: float
     stamp: int
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    advice: str = ""
+    advice: Sequence[Advice] = ()
     scores: list[dict[str, Any]] = field(default_factory=list)
 
 

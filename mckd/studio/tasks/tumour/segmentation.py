@@ -13,13 +13,13 @@ from mckd.studio.services.line import Line, Waiting, result_of
 from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.tumour.opened import Answer, Opened, now, rows_of, scores_of
 from mckd.studio.tasks.tumour.volumes import pack_regions, unpack_bits
-from mckd.tumour.advice import sentence
 from mckd.tumour.fingerprint import NO
 from mckd.tumour.labels import bits_to_regions, left_out
 from mckd.tumour.naming import SEQUENCES
 
 if TYPE_CHECKING:
-    from mckd.tumour import Case, Prediction, TumourSegmenter
+    from mckd.tumour import Case, TumourSegmenter
+    from mckd.tumour.advice import Advice
 
 Intervals = dict[str, tuple[float, float]]
 
@@ -108,7 +108,7 @@ class Segmentation:
             return
         started = time.perf_counter()
         found = self.model.loaded.decide(opened.encoded, used)
-        packed, told = pack_regions(found.canonical), (found.intervals_ml, advised(found))
+        packed, told = pack_regions(found.canonical), (found.intervals_ml, found.advice)
         seconds = time.perf_counter() - started
         rows = rows_of(opened.case, found.canonical)
         opened.answers[used] = Answer(used, packed, rows, seconds, now(), *told)
@@ -156,7 +156,7 @@ class Segmentation:
 @gpu.borrows(seconds=20)
 def on_gpu(
     model: TumourSegmenter, case: Case
-) -> dict[frozenset[str], tuple[bytes, Intervals, str]]:
+) -> dict[frozenset[str], tuple[bytes, Intervals, list[Advice]]]:
     """Of all subsets: the label map as `pack_regions` makes it, intervals of volumes, advice."""
     import torch
 
@@ -167,13 +167,8 @@ def on_gpu(
     answers = {}
     for used in subsets([s for s in SEQUENCES if s in case.present]):
         found = segmenter.decide(encoded, used)
-        answers[used] = pack_regions(found.canonical), found.intervals_ml, advised(found)
+        answers[used] = pack_regions(found.canonical), found.intervals_ml, found.advice
     return answers
-
-
-def advised(found: Prediction) -> str:
-    """Which sequence next, in a sentence; "" without a calibration."""
-    return sentence(found.advice, found.present) if found.intervals_ml else ""
 
 
 def before_yours(place: Waiting) -> str:
