@@ -1,6 +1,6 @@
 """The bundled tumour model from its data: `python -m train recipe tumour`, resumable.
 
-Synthetic cases teach it first. What they taught goes on three times on two thirds of the real
+Synthetic cases teach it first, some of them heads without a tumour. What they taught goes on three times on two thirds of the real
 cases, to be scored on the third that was left out, and once on all of them: that is the model.
 """
 
@@ -20,6 +20,7 @@ from train.tumour.report import report
 from train.tumour.scores import DICE, write_scores
 
 CASES, SEED = 104, 101
+HEALTHY, HEALTHY_SEED = 12, 31
 FOLDS = 3
 TUMOUR = Variant("tumour", "Tumour", {})
 
@@ -27,7 +28,8 @@ TUMOUR = Variant("tumour", "Tumour", {})
 def make_tumour(arguments: argparse.Namespace) -> int:
     """Cases, runs and scores on real cases, whichever of them are missing."""
     out, phantoms = arguments.out, arguments.out / "phantoms"
-    make_phantoms(phantoms, CASES, SEED, arguments.jobs)
+    make_phantoms(phantoms / "tumours", CASES, SEED, arguments.jobs)
+    make_phantoms(phantoms / "healthy", HEALTHY, HEALTHY_SEED, arguments.jobs, healthy=True)
     synthetic = Plan(out / "synthetic", "tumour-synthetic", {}, phantoms, cache=arguments.cache)
     run_all(synthetic, [Job(TUMOUR, 0)], 1)
     real = replace(

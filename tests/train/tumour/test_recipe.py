@@ -15,16 +15,17 @@ def test_every_real_case_is_scored_by_a_run_that_did_not_see_it(tmp_path, monkey
     monkeypatch.setattr("train.tumour.task.TumourTask.steps_per_epoch", 1)
     monkeypatch.setattr("train.tumour.compare.work_off", here)
     monkeypatch.setattr(recipe, "CASES", 2)
+    monkeypatch.setattr(recipe, "HEALTHY", 1)
     small = replace(PRESETS["smoke"](), epochs=1)
     for stage in ("tumour-synthetic", "tumour-real"):
         monkeypatch.setitem(PRESETS, stage, lambda: small)
     for number in range(3):
         write_case(tmp_path / "real", number)
-    for number in (1, 2):
-        write_case(tmp_path / "made", number + 7)
-        made = tmp_path / f"out/phantoms/phantom_101_{number:05d}"
-        made.parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / f"made/case_{number + 7:03}").rename(made)
+    made = ["tumours/phantom_101_00001", "tumours/phantom_101_00002", "healthy/healthy_31_00001"]
+    for number, name in enumerate(made, 7):
+        write_case(tmp_path / "made", number)
+        (tmp_path / "out/phantoms" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"made/case_{number:03}").rename(tmp_path / "out/phantoms" / name)
     words = ["recipe", "tumour", "--data", str(tmp_path / "real"), "--out", str(tmp_path / "out")]
     assert main(words) == 0
     with (tmp_path / "out/scores-real/cases.csv").open(encoding="utf-8") as file:
