@@ -1,7 +1,8 @@
 """The bundled tumour model from its data: `python -m train recipe tumour`, resumable.
 
-Synthetic cases teach it first, some of them heads without a tumour. What they taught goes on three times on two thirds of the real
-cases, to be scored on the third that was left out, and once on all of them: that is the model.
+Synthetic cases teach it first, some of them heads without a tumour. What they taught goes on three
+times on two thirds of the real cases, to be scored on the third that was left out, and once on all
+of them: that is the model.
 """
 
 from __future__ import annotations
