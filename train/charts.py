@@ -21,6 +21,8 @@ SIZE = (4.4, 3.0)  # inches of a panel
 DPI = 150
 FEW = 40
 HEIGHT = 300  # pixels of a panel on a page
+UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+"""Kinds of files for print, and what of them would differ from day to day or by version."""
 INK, GRID, VEIL = "#16222a", "#dde4e7", "rgba(255, 255, 255, 0.7)"
 
 
@@ -78,12 +80,14 @@ def save_chart(out: Path, name: str, chart: Chart) -> None:
     write_atomically(out / LIBRARY, get_plotlyjs().encode())
 
 
-def save_figure(out: Path, name: str, figure: Figure) -> None:
+def save_figure(
+    out: Path, name: str, figure: Figure, kinds: Sequence[str] = tuple(UNDATED)
+) -> None:
     """`name`.pdf and .png; the same figure gives the same bytes."""
-    undated: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
-    for kind, metadata in undated.items():
+    for kind in kinds:
         file = io.BytesIO()
-        figure.savefig(file, format=kind, facecolor=figure.get_facecolor(), metadata=metadata)
+        about = UNDATED[kind]
+        figure.savefig(file, format=kind, facecolor=figure.get_facecolor(), metadata=about)
         write_atomically(out / f"{name}.{kind}", file.getvalue())
 
 

@@ -7,7 +7,8 @@ its volumes may be off.
 Writes NAME.calibration.json beside the checkpoint (see `mckd.tumour.calibration`), and prints how
 often the intervals held the truth of cases that were left out, ten parts in turn; of real cases
 (`train.tumour.real`) one in turn. What was measured of a case stays in `--measured`: a command that
-was stopped goes on where it was.
+was stopped goes on where it was. With `--report`, a folder keeps what is printed, and a reliability
+diagram.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ from mckd.files.manifest import enter, forget
 from mckd.progress import clock
 from mckd.tumour import REGIONS, CaseError, find_cases
 from mckd.tumour.calibration import Calibration, beside, written
+from train.charts import as_matplotlib, save_figure
 from train.settings import SettingsError
 from train.tumour.advice import fit_steps
-from train.tumour.coverage import report
+from train.tumour.coverage import by_parts, report
+from train.tumour.diagrams import NAME as PICTURE
+from train.tumour.diagrams import Group, reliability
 from train.tumour.evaluate import BUDGET_BYTES
 from train.tumour.fit import fit
 from train.tumour.measure import Measured, measured
@@ -41,6 +45,8 @@ from train.tumour.scores import read_scores
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
 
+REPORT = "calibration.md"
+SHOWN = f"![Reliability diagrams of ET, TC and WT, before and after]({PICTURE}.png)"
 FEWEST = 30
 """Cases that have a region, for both ends of an interval to be more than a guess."""
 
@@ -75,15 +81,23 @@ def calibrate(arguments: argparse.Namespace) -> int:
     cases = measure_all(segmenter, arguments.data, kept, print)
     calibration = fit(cases, about(cases), tables)
     calibration = replace(calibration, steps=fit_steps(cases, calibration))
-    left_out = by_the_others(calibration, real)
+    without, without_real = by_parts(cases), by_the_others(calibration, real)
+    groups: list[Group] = [("synthetic cases", cases, without)]
     if real:
-        calibration = with_real(calibration, real, left_out)
+        calibration = with_real(calibration, real, without_real)
+        groups.append((f"{len(real)} real cases", real, without_real))
     data = json.dumps(written(calibration, segmenter.about["sha256"]), indent=1).encode() + b"\n"
     write_atomically(path, data)
     enter(path, hashlib.sha256(data).hexdigest())
-    print(report(cases, calibration.about))
+    text = report(cases, without, calibration.about)
     if real:
-        print(report_real(calibration, real, left_out))
+        text += f"\n\n{report_real(calibration, real, without_real)}"
+    print(text)
+    if arguments.report:
+        arguments.report.mkdir(parents=True, exist_ok=True)
+        chart = as_matplotlib(reliability(groups))
+        save_figure(arguments.report, PICTURE, chart, ["png"])
+        write_atomically(arguments.report / REPORT, f"{text}\n\n{SHOWN}\n".encode())
     return 0
 
 

@@ -171,6 +171,12 @@ def _add_calibrate(commands: Any) -> None:
         "did not see it, and intervals of real cases are made from these (default: none)",
     )
     parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="folder for the tables and a reliability diagram (default: tables are only printed)",
+    )
+    parser.add_argument(
         "--measured",
         type=Path,
         required=True,

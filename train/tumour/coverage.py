@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -57,18 +58,20 @@ def holds(cases: Sequence[Measured], ends: Array) -> Bools:
 
 
 def diagram(
-    cases: Sequence[Measured], s: int, k: int, calibrations: Sequence[Calibration] = ()
+    cases: Sequence[Measured],
+    subsets: Iterable[int],
+    k: int,
+    calibrations: Sequence[Calibration] = (),
 ) -> list[Bar]:
-    """Of region k from subset s: as the network has the probabilities, or as each case's
-    calibration has them."""
-    q = [PROBABILITIES for _ in cases]
-    if calibrations:
-        q = [
-            calibration.measured(SUBSETS[s], bool(case.synthetic))[REGIONS[k]].curve(PROBABILITIES)
-            for case, calibration in zip(cases, calibrations, strict=True)
-        ]
-    voxels, inside = np.concatenate([case.voxels[s, k] for case in cases], -1)
-    return bars(np.concatenate(q), voxels, inside)
+    """Of region k from these subsets together: as the network has the probabilities, or as each
+    case's calibration has them."""
+    q, voxels = [], []
+    for s in subsets:
+        for case, calibration in zip_longest(cases, calibrations):
+            told = calibration and calibration.measured(SUBSETS[s], bool(case.synthetic))
+            q.append(told[REGIONS[k]].curve(PROBABILITIES) if told else PROBABILITIES)
+            voxels.append(case.voxels[s, k])
+    return bars(np.concatenate(q), *np.concatenate(voxels, -1))
 
 
 def table(cases: Sequence[Measured], calibrations: Sequence[Calibration]) -> list[str]:
@@ -83,7 +86,9 @@ def table(cases: Sequence[Measured], calibrations: Sequence[Calibration]) -> lis
     for s, subset in enumerate(SUBSETS):
         cells = [title_of(subset), share(held[:, s])]
         for k in range(len(REGIONS)):
-            before, after = (expected_error(diagram(cases, s, k, by)) for by in ((), calibrations))
+            before, after = (
+                expected_error(diagram(cases, [s], k, by)) for by in ((), calibrations)
+            )
             width = f"{widths[s, k]:.1f}"
             cells += [share(held[:, s, k]), width, f"{before:.3f} → {after:.3f}"]
         rows.append(cells)
@@ -98,12 +103,11 @@ HEADS = (
 """What the columns of `table` are."""
 
 
-def report(cases: Sequence[Measured], about: str) -> str:
+def report(cases: Sequence[Measured], left_out: Sequence[Calibration], about: str) -> str:
     """Ranges, probabilities and advice of cases that were left out, as Markdown.
 
-    about: what they are, see `Calibration`.
+    left_out: for each of them, see `by_parts`. about: what they are, see `Calibration`.
     """
-    left_out = by_parts(cases)
     held = holds(cases, ranges(cases, left_out))
     ill = np.array([bool(case.reference_ml.any()) for case in cases])
     healthy = held[~ill]

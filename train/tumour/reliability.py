@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def bars(q: Array, voxels: Array, inside: Array) -> list[Bar]:
     return found
 
 
-def expected_error(diagram: list[Bar]) -> float:
+def expected_error(diagram: Sequence[Bar]) -> float:
     """ECE (Naeini et al. 2015): the mean of |promised - came|, each bar by its voxels."""
     total = sum(bar.voxels for bar in diagram)
     return sum(abs(bar.promised - bar.came) * bar.voxels for bar in diagram) / total

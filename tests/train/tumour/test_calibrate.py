@@ -35,8 +35,13 @@ class TestCommand:
         small_heads.save_case(tmp_path / "data" / "head")
         monkeypatch.setattr(calibrate, "find_cases", lambda folder: 40 * [folder / "head"])
         assert TumourSegmenter.load(checkpoint).calibration is None
-        assert self.call(checkpoint, tmp_path / "data") == 0
-        assert "40 synthetic cases" in capsys.readouterr().out
+        kept = tmp_path / "kept"
+        assert self.call(checkpoint, tmp_path / "data", "--report", str(kept)) == 0
+        said = capsys.readouterr().out
+        assert "40 synthetic cases" in said
+        text = (kept / "calibration.md").read_text("utf-8")
+        assert said.endswith(text[: text.index("![")].rstrip() + "\n")
+        assert (kept / "reliability.png").read_bytes().startswith(b"\x89PNG")
         segmenter = TumourSegmenter.load(checkpoint)
         assert isinstance(segmenter.calibration, Calibration)
         case = read_case(tmp_path / "data" / "head")

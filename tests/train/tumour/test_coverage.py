@@ -45,7 +45,7 @@ def test_each_case_is_told_by_its_own_calibration():
 
 def test_a_diagram_is_of_calibrated_probabilities_if_asked(cases):
     """Of every bin 60 % are in the region, which a curve through all of them learns."""
-    raw, calibrated = (diagram(cases, 3, 2, by) for by in ((), by_parts(cases)))
+    raw, calibrated = (diagram(cases, [3], 2, by) for by in ((), by_parts(cases)))
     assert sum(bar.voxels for bar in raw) == 80 * 20 * 100
     promised = 1 / (1 + np.exp(-BINS[20:40]))
     assert expected_error(raw) == pytest.approx(np.abs(promised - 0.6).mean(), abs=0.02)
@@ -58,7 +58,7 @@ def test_a_share_has_its_exact_interval():
 
 
 def test_the_report_has_a_row_per_subset(cases):
-    text = report(cases, "Eighty cases")
+    text = report(cases, by_parts(cases), "Eighty cases")
     assert text.startswith("Eighty cases. 90 % ranges of the 60 cases with a tumour")
     rows = [line for line in text.splitlines() if line.startswith(("| FLAIR", "| T"))]
     assert len(rows) == 15
