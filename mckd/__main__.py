@@ -7,6 +7,7 @@ python -m mckd predict --flair A.nii.gz --t1c B.nii.gz --out DIR
 python -m mckd predict DICOM --out DIR --dicom-seg            # a folder of a scanner, or a ZIP
 python -m mckd predict FOLDER --out DIR --jobs 4 --resume     # four at a time, go on
 python -m mckd predict FOLDER --out DIR --shard 3/16          # the third of 16 shares
+python -m mckd follow VISIT1 VISIT2 --out DIR                 # one patient's visits compared
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from mckd import __version__
 from mckd.clinic import NEEDS
@@ -65,15 +68,30 @@ exit status:
   130  stopped; --resume goes on
 """
 
+ABOUT_FOLLOW = """\
+Compares the visits of one patient, which may have different sequences: what has grown is told from
+the sequences that both visits have, apart from what the other sequences change. Every case found in
+the folders or archives given is a visit, read and prepared as by `predict`. Nobody checks that they
+are of one patient. Research only, not a medical device.
+"""
+AFTER_FOLLOW = """\
+DIR gets changes.csv (what has grown, from visit to visit), visits.csv (volumes with 90 % ranges and
+diameters as RANO asks) and followup.json (all of it, and what it means). They name no person, no
+file and no folder, but the dates of the visits.
+
+exit status: 0 all done, 2 nothing could be compared
+"""
+
 
 def main(argv: Sequence[str]) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
-    _require_a_source(parser, arguments)
-    from mckd.predict import UsageError, predict
+    if arguments.command == "predict":
+        _require_a_source(parser, arguments)
+    from mckd.predict import UsageError, follow, predict
 
     try:
-        return predict(arguments)
+        return {"predict": predict, "follow": follow}[arguments.command](arguments)
     except KeyboardInterrupt:
         print("Stopped. What is written stays.", file=sys.stderr)
         return STOPPED
@@ -101,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mckd {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_predict(commands)
+    _add_follow(commands)
+    return parser
+
+
+def _add_predict(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
         help="segment the cases of a folder",
@@ -120,23 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument(
         f"--{SEG}", type=Path, metavar="FILE", help="reference labels to score against (none)"
     )
-    names = command.add_argument_group("what files are, where their names do not say")
-    names.add_argument(
-        "--map",
-        type=_mapping,
-        action="append",
-        metavar="PATTERN=SLOT",
-        help=f"files whose name or path below FOLDER fits the pattern (* and ?) are SLOT: "
-        f"{', '.join(SEQUENCES)}, {SEG}, {STACK} (4-D) or {NONE} (leave out). May be repeated, the "
-        "first that fits counts (default: by their names)",
-    )
-    names.add_argument(
-        "--order",
-        type=_order,
-        metavar="LIST",
-        help="what files numbered _0000, _0001, ... hold, and the volumes of 4-D files, like "
-        "flair,t1,t1c,t2 (default: what dataset.json says; 4-D: flair,t1,t1c,t2)",
-    )
+    _add_names(command)
     command.add_argument(
         "--subsets",
         type=_subsets_of,
@@ -144,14 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         help="all, or a list like flair+t1c,t2 (default: what a case has; all with --report). "
         "The result from everything a case has is always there to compare with",
     )
-    command.add_argument(
-        "--prepare",
-        choices=["auto", "never"],
-        default="auto",
-        help="auto: bring images that are not prepared (DICOM, a skull, thick slices, own grids) "
-        "onto one grid, without the skull, and tell regions on the slices of each series; never: "
-        "only images that are prepared already (default: auto)",
-    )
+    _add_prepare(command)
     command.add_argument(
         "--dicom-seg",
         action="store_true",
@@ -199,6 +200,77 @@ def _parser() -> argparse.ArgumentParser:
         help="only the Kth of N shares of the cases, for the array job of a cluster: all shares "
         "may write into one DIR at once (default: all cases)",
     )
+    _add_model(command)
+
+
+def _add_follow(commands: Any) -> None:
+    command = commands.add_parser(
+        "follow",
+        help="compare the visits of one patient",
+        description=ABOUT_FOLLOW,
+        epilog=AFTER_FOLLOW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "visits",
+        type=Path,
+        nargs="+",
+        metavar="VISIT",
+        help="a case, or a folder of cases: every case is a visit",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    command.add_argument(
+        "--dates",
+        type=_dates,
+        metavar="LIST",
+        help="of the visits, in their order, like 2024-01-31,2024-04-28 (default: what DICOM "
+        "headers say, else what the names of cases do; without dates visits stay in their order)",
+    )
+    _add_names(command)
+    _add_prepare(command)
+    command.add_argument(
+        "--anyway",
+        action="store_true",
+        help="segment images that are unlike those of the training too (default: fail)",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="replace earlier results (default: keep them)"
+    )
+    _add_model(command)
+
+
+def _add_names(command: argparse.ArgumentParser) -> None:
+    names = command.add_argument_group("what files are, where their names do not say")
+    names.add_argument(
+        "--map",
+        type=_mapping,
+        action="append",
+        metavar="PATTERN=SLOT",
+        help=f"files whose name or path below FOLDER fits the pattern (* and ?) are SLOT: "
+        f"{', '.join(SEQUENCES)}, {SEG}, {STACK} (4-D) or {NONE} (leave out). May be repeated, the "
+        "first that fits counts (default: by their names)",
+    )
+    names.add_argument(
+        "--order",
+        type=_order,
+        metavar="LIST",
+        help="what files numbered _0000, _0001, ... hold, and the volumes of 4-D files, like "
+        "flair,t1,t1c,t2 (default: what dataset.json says; 4-D: flair,t1,t1c,t2)",
+    )
+
+
+def _add_prepare(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--prepare",
+        choices=["auto", "never"],
+        default="auto",
+        help="auto: bring images that are not prepared (DICOM, a skull, thick slices, own grids) "
+        "onto one grid, without the skull, and tell regions on the slices of each series; never: "
+        "only images that are prepared already (default: auto)",
+    )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--checkpoint",
         type=Path,
@@ -212,7 +284,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="CPU threads, from 1 (default: PyTorch's choice)",
     )
-    return parser
 
 
 def _subsets_of(words: str) -> str | list[frozenset[str]]:
@@ -255,6 +326,16 @@ def _order(words: str) -> list[str]:
             f"flair,t1,t1c,t2, and {NONE} for what is to be left out"
         )
     return names
+
+
+def _dates(words: str) -> list[date]:
+    """`2024-01-31,2024-04-28` as dates."""
+    try:
+        return [date.fromisoformat(word.strip()) for word in words.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{words!r} is no list of dates; write them like 2024-01-31,2024-04-28"
+        ) from None
 
 
 def _count(word: str) -> int:

@@ -63,7 +63,8 @@ def trains(words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def predicts(words: list[str], monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
-    monkeypatch.setattr(mckd.predict, "predict", lambda arguments: 0)
+    for name in ("predict", "follow"):
+        monkeypatch.setattr(mckd.predict, name, lambda arguments: 0)
     assert mckd.__main__.main(words[3:]) == 0
 
 
@@ -90,7 +91,7 @@ def installs(words: list[str], _: pytest.MonkeyPatch, __: Path) -> None:
 
 KINDS: dict[str, Callable[[list[str], pytest.MonkeyPatch, Path], None]] = {
     r"python -m train |torchrun .* -m train ": trains,
-    r"python -m mckd predict ": predicts,
+    r"python -m mckd (predict|follow) ": predicts,
     r"python app\.py": serves,
     r"python tests/load/\w+\.py|python -m tests\.hostile": helps,
     r"python3 -m venv |uv pip compile |pip-audit |pip install ": installs,

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from mckd.clinic.sources import Given, files_of
 from mckd.clinic.stacks import Stack, stacked, volumes_of
 from mckd.clinic.steps import Tick, silent
 from mckd.files.names import plain_name
+from mckd.tumour.days import day_in
 from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
@@ -114,6 +116,7 @@ def read_study(
         aside={**aside, **left, **unread, **damaged},
         others=len(studies) - 1,
         kept=files.kept,
+        day=_day(held.frames),
     )
 
 
@@ -212,6 +215,10 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
 def _begun(part: Iterable[Frame]) -> tuple[str, str]:
     """When it was acquired; what was computed from a series has the time of its source."""
     return min((frame.date, frame.time) for frame in part)
+
+
+def _day(frames: Sequence[Frame]) -> date | None:
+    return day_in(_begun(frames)[0]) if frames else None
 
 
 def _of_stack(key: str, name: str, stack: Stack, facts: Facts, guess: Guess) -> _Draft:

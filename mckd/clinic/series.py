@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -117,6 +118,7 @@ class Study:
     the role says why. chosen: {slot: key} that is proposed, the best candidate of each role. aside:
     {name of a series or file: why it makes no volume}. others: how many further studies the folder
     holds, not shown. kept: the folder of an unpacked archive, which lasts as long as the study.
+    day: of the examination; None where no header says it.
     """
 
     series: tuple[Series, ...]
@@ -124,6 +126,7 @@ class Study:
     aside: Mapping[str, str]
     others: int = 0
     kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
+    day: date | None = None
 
     def __getitem__(self, key: str) -> Series:
         return next(series for series in self.series if series.key == key)

@@ -40,7 +40,7 @@ DIED = (
 def predict(arguments: argparse.Namespace) -> int:
     """Segment every case that was asked for and write what was found; the exit status."""
     layout, works = works_of(arguments)
-    segmenter = _segmenter(arguments.checkpoint, arguments.threads)
+    segmenter = segmenter_of(arguments.checkpoint, arguments.threads)
     try:
         results = Results(arguments.out)
     except OSError as error:
@@ -173,7 +173,7 @@ def _start(arguments: argparse.Namespace, jobs: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keep_memory()
     threads = arguments.threads or max(1, (os.cpu_count() or 1) // jobs)
-    segmenter = _segmenter(arguments.checkpoint, threads)
+    segmenter = segmenter_of(arguments.checkpoint, threads)
     _HELD["all"] = segmenter, arguments, Results(arguments.out)
 
 
@@ -186,7 +186,7 @@ def _apart(work: Work) -> tuple[str, Lines]:
 # ---- what a run needs, and the tables that it leaves
 
 
-def _segmenter(checkpoint: Path, threads: int | None) -> TumourSegmenter:
+def segmenter_of(checkpoint: Path, threads: int | None) -> TumourSegmenter:
     try:
         import torch
 

@@ -18,7 +18,7 @@ from mckd.tumour.fingerprint import SAID
 from mckd.tumour.naming import REGIONS
 from mckd.tumour.scope import SCOPE
 
-DECIMALS = {"ml": 3, "mm": 2}
+DECIMALS = {"ml": 3, "mm": 2, "mm2": 1}
 OF_SCORES = 4
 PLANES = ("sagittal", "coronal", "axial")  # across x, y, z
 UNSEEN = (
@@ -34,7 +34,7 @@ NEW = "The model did not see this case before."
 
 def figures_csv(subject: Subject) -> bytes:
     """A line per subset and region. A number that does not exist is empty."""
-    return _csv(
+    return as_bytes(
         {
             "case": subject.name,
             "seen_in_training": subject.seen,
@@ -52,19 +52,19 @@ def figures_csv(subject: Subject) -> bytes:
 
 def contributions_csv(subject: Subject) -> bytes:
     """A line per region and sequence; every subset must be in."""
-    return _csv(
+    return as_bytes(
         {
             "case": subject.name,
             "seen_in_training": subject.seen,
             "region": region,
             "sequence": sequence,
-            "contribution_ml": _rounded("ml", ml),
-            "without_ml": _rounded("ml", found.without_ml[sequence]),
-            "without_agreement_dice": _rounded("dice", found.agreement.get(sequence)),
-            "total_ml": _rounded("ml", found.total_ml),
-            "contribution_dice": _rounded("dice", (found.dice or {}).get(sequence)),
-            "contribution_agreement": _rounded("agreement", (found.shared or {}).get(sequence)),
-            "narrowed_ml": _rounded("ml", (found.narrowed_ml or {}).get(sequence)),
+            "contribution_ml": rounded("ml", ml),
+            "without_ml": rounded("ml", found.without_ml[sequence]),
+            "without_agreement_dice": rounded("dice", found.agreement.get(sequence)),
+            "total_ml": rounded("ml", found.total_ml),
+            "contribution_dice": rounded("dice", (found.dice or {}).get(sequence)),
+            "contribution_agreement": rounded("agreement", (found.shared or {}).get(sequence)),
+            "narrowed_ml": rounded("ml", (found.narrowed_ml or {}).get(sequence)),
         }
         for region, found in subject.compared.contributions().items()
         for sequence, ml in found.volume_ml.items()
@@ -158,7 +158,7 @@ def _figures(found: RegionRow) -> dict[str, Any]:
         "hd95_mm": score and score.hd95_mm,
         "brats_dice": score and score.brats_dice,
     }
-    return {name: _rounded(name, value) for name, value in numbers.items()}
+    return {name: rounded(name, value) for name, value in numbers.items()}
 
 
 def _next(row: Row, region: str) -> dict[str, Any]:
@@ -166,8 +166,8 @@ def _next(row: Row, region: str) -> dict[str, Any]:
     best = row.advice[0] if row.advice else None
     return {
         "next_sequence": best and best.sequence,
-        "next_dice_gain": best and _rounded("dice", best.dice_gain[region]),
-        "next_narrowing_ml": best and _rounded("ml", best.narrowing_ml[region]),
+        "next_dice_gain": best and rounded("dice", best.dice_gain[region]),
+        "next_narrowing_ml": best and rounded("ml", best.narrowing_ml[region]),
     }
 
 
@@ -191,7 +191,7 @@ def _contributions(subject: Subject) -> dict[str, Any]:
     found = subject.compared.contributions()
     return {
         region: {
-            "total_ml": _rounded("ml", found[region].total_ml),
+            "total_ml": rounded("ml", found[region].total_ml),
             "volume_ml": _all_rounded("ml", found[region].volume_ml),
             "without_ml": _all_rounded("ml", found[region].without_ml),
             "without_agreement_dice": _all_rounded("dice", found[region].agreement),
@@ -207,16 +207,16 @@ def _contributions(subject: Subject) -> dict[str, Any]:
 def _all_rounded(
     name: str, values: Mapping[str, float] | Mapping[str, float | None] | None
 ) -> dict[str, float | None] | None:
-    return None if values is None else {key: _rounded(name, value) for key, value in values.items()}
+    return None if values is None else {key: rounded(name, value) for key, value in values.items()}
 
 
-def _rounded(name: str, value: Any) -> Any:
+def rounded(name: str, value: Any) -> Any:
     """By the unit at the end of its name; scores have none. 0 has no sign."""
     if not isinstance(value, float):
         return value
     return round(value, DECIMALS.get(name.rpartition("_")[2], OF_SCORES)) + 0.0
 
 
-def _csv(lines: Iterable[dict[str, Any]]) -> bytes:
+def as_bytes(lines: Iterable[dict[str, Any]]) -> bytes:
     """Words in it are ours or plain names, so none can begin a formula."""
     return as_csv(lines, ending="\r\n").encode()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import nibabel
@@ -34,6 +35,7 @@ def test_each_series_lies_where_it_was_written(written: tuple[Path, dict[str, Wr
     study = read_study(folder)
     assert set(study.chosen) == set(SEQUENCES)
     assert study.aside == {}
+    assert study.day == date(2024, 3, 5)
     for slot, key in study.chosen.items():
         series, there = study[key], truth[slot]
         assert series.grid.shape == there.shape
@@ -141,8 +143,8 @@ def test_a_raw_clinical_study_needs_no_question(clinical: Path) -> None:
 
 def test_the_newest_study_first(tmp_path: Path) -> None:
     some = {"flair": heads()["flair"]}
-    for date in ("20230101", "20250601", "20240305"):
-        write_study(tmp_path / date, some, AFFINE, date=date, coarser=4.0)
+    for day in ("20230101", "20250601", "20240305"):
+        write_study(tmp_path / day, some, AFFINE, date=day, coarser=4.0)
     newest = read_study(tmp_path)
     assert newest.others == 2
     dates = [read_study(tmp_path, study=k).series[0].files[0].parts[-3] for k in range(3)]

@@ -88,11 +88,18 @@ def add_data_commands(commands: Any) -> None:
     phantoms.add_argument(
         "--healthy", action="store_true", help="heads without a tumour (default: no)"
     )
+    phantoms.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help=f"of their size that the tumours have reached, for an earlier visit of the same heads "
+        f"{DEFAULT}",
+    )
     phantoms.set_defaults(action=_make_phantoms)
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train evaluate`, `calibrate`, `recipe` and `brain`."""
+    """`python -m train evaluate`, `calibrate`, `recipe`, `follow` and `brain`."""
     _add_brain(commands.add_parser("brain", help="train the network that finds a brain in a head"))
     parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
     parser.add_argument(
@@ -132,6 +139,7 @@ def add_commands(commands: Any) -> None:
     parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
     _add_calibrate(commands)
     _add_recipe(commands)
+    _add_follow(commands)
 
 
 def _add_calibrate(commands: Any) -> None:
@@ -204,6 +212,37 @@ def _add_recipe(commands: Any) -> None:
         "--jobs", type=at_least(1), default=2, help=f"of what can be done side by side {DEFAULT}"
     )
     parser.set_defaults(action=Later("train.tumour.recipe", "make_tumour"))
+
+
+def _add_follow(commands: Any) -> None:
+    """`python -m train follow`."""
+    parser = commands.add_parser(
+        "follow", help="measure how right growth is told between visits of unequal sequences"
+    )
+    bundled = ABOUT.checkpoint()
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=bundled,
+        help=f"of a tumour model, with a calibration (default: {bundled.parent.name}/"
+        f"{bundled.name})",
+    )
+    for name in ("earlier", "later"):
+        parser.add_argument(
+            f"--{name}",
+            type=folder,
+            required=True,
+            metavar="DIR",
+            help=f"folder of cases with references, the same heads {name} (required)",
+        )
+    parser.add_argument(
+        "--measured",
+        type=Path,
+        required=True,
+        help="keep what was measured of a case in this folder (required)",
+    )
+    add_threads(parser)
+    parser.set_defaults(action=Later("train.tumour.followup", "follow"))
 
 
 def _add_brain(parser: argparse.ArgumentParser) -> None:
@@ -345,7 +384,9 @@ def _make_phantoms(arguments: argparse.Namespace) -> int:
     from train.tumour.phantoms.generate import make_phantoms
 
     out, cases, seed = arguments.out, arguments.cases, arguments.seed
-    make_phantoms(out, cases, seed, arguments.jobs, healthy=arguments.healthy)
+    make_phantoms(
+        out, cases, seed, arguments.jobs, healthy=arguments.healthy, share=arguments.share
+    )
     return 0
 
 

@@ -1,6 +1,7 @@
 """Synthetic gliomas: the physics on numbers worked out by hand, and two whole cases."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -132,6 +133,24 @@ class TestGrowth:
         near = np.abs(apart_mm - 12) < 6
         np.testing.assert_allclose(outline[near], (12 - apart_mm)[near], atol=1.5)
 
+    def test_an_earlier_visit_has_the_same_tumour_when_it_was_smaller(self):
+        """In white matter everywhere, of which nothing pushes back."""
+        shape = tuple(n // 2 for n in growth.BOX)
+        tissues = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+        room = np.full(shape, 50, np.float32)
+        tumour = replace(
+            sample_tumour(np.random.default_rng(1)), core_ml=8.0, oedema_ml=20.0, push=0.0,
+            foci=1, satellite=False,
+        )  # fmt: skip
+        earlier, later = (
+            growth.grow(tumour, *tissues, room, np.random.default_rng(2), share)
+            for share in (0.5, 1.0)
+        )
+        for outline in ("core", "oedema"):
+            before, after = (getattr(lesion, outline) > 0 for lesion in (earlier, later))
+            assert before.sum() / after.sum() == pytest.approx(0.5, abs=0.1)
+            assert (before & after).sum() > 0.97 * before.sum()
+
     def test_the_mix_of_kinds_is_as_written(self):
         kinds = [sample_tumour(np.random.default_rng([0, n])).kind for n in range(2000)]
         for kind, part in KINDS.items():
@@ -247,6 +266,8 @@ class TestCommand:
             (["--cases", "2", "--seed", "11", "--healthy"], "holds phantoms of another seed"),
             (["--cases", "0", "--seed", "11"], "at least one case"),
             (["--cases", "2", "--seed", "11", "--jobs", "0"], "one job"),
+            (["--cases", "2", "--seed", "11", "--share", "0.6"], "holds phantoms of another seed"),
+            (["--cases", "2", "--seed", "11", "--share", "0"], "share of its size above 0"),
         ],
     )
     def test_what_cannot_be_done_is_said(self, folder, capsys, words, message):

@@ -55,23 +55,25 @@ class Phantom:
     labels: Bytes
 
 
-def make_phantom(seed: int, number: int, healthy: bool = False) -> Phantom:
-    """Case `number` of a seed; the three decide every bit of it, on one kind of machine.
+def make_phantom(seed: int, number: int, healthy: bool = False, share: float = 1.0) -> Phantom:
+    """Case `number` of a seed; the four decide every bit of it, on one kind of machine.
 
-    healthy: a head without a tumour; its `tumour` is the one that did not grow.
+    healthy: a head without a tumour; its `tumour` is the one that did not grow. share: of its
+    volumes that the tumour has reached: with less than 1 the same head at an earlier visit.
     """
     with threadpool_limits(1):  # sums in another order would end in other bits
-        return _make(seed, number, healthy)
+        return _make(seed, number, healthy, share)
 
 
-def _make(seed: int, number: int, healthy: bool) -> Phantom:
+def _make(seed: int, number: int, healthy: bool, share: float) -> Phantom:
     random = np.random.default_rng([seed, number])
     tumour, head, vascular = sample_tumour(random), sample_head(random), sample_vascular(random)
     contrast, ageing = sample_contrast(tumour.kind, random), sample_ageing(random)
     scans = {sequence: sample_scan(sequence, random) for sequence in SEQUENCES}
 
     where = place(head, random)
-    lesion = no_lesion() if healthy else displaced(grow(tumour, *coarse_tissue(where), random))
+    tissues = coarse_tissue(where)
+    lesion = no_lesion() if healthy else displaced(grow(tumour, *tissues, random, share))
     push(where, lesion.displacement, head)
     tissue = make_tissue(head, where, smoothstep(lesion.oedema, -3, 4), random)
     blood = make_blood(vascular, tissue, random)
@@ -95,10 +97,12 @@ def _in_frame(box: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return frame
 
 
-def write_phantom(folder: Path, seed: int, number: int, healthy: bool = False) -> float:
+def write_phantom(
+    folder: Path, seed: int, number: int, healthy: bool = False, share: float = 1.0
+) -> float:
     """Write a case; a folder of that name is always whole. Returns the seconds it took."""
     started = time.monotonic()
-    phantom = make_phantom(seed, number, healthy)
+    phantom = make_phantom(seed, number, healthy, share)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -129,22 +133,26 @@ def make_phantoms(
     jobs: int = 1,
     say: Callable[[str], None] = print,
     healthy: bool = False,
+    share: float = 1.0,
 ) -> None:
     """Write cases 1 to `cases` into `out`, `jobs` at a time; those that are there already stay.
 
     Case n is the same bytes whatever `cases` and `jobs` are. healthy: heads without a tumour,
-    called `healthy_...`.
+    called `healthy_...`. share: the same tumours at an earlier visit, see `make_phantom`.
 
     Raises:
-        ValueError: no case or no process asked for, or `out` holds cases of another seed.
+        ValueError: no case or no process asked for, no share in 0..1, or `out` holds cases made
+            with other settings.
         RuntimeError: a process was killed.
     """
     if cases < 1 or jobs < 1 or seed < 0:
         raise ValueError("Ask for at least one case and one job, and for a seed of 0 or more.")
+    if not 0 < share <= 1:
+        raise ValueError(f"A tumour has a share of its size above 0, at most 1, not {share}.")
     out.mkdir(parents=True, exist_ok=True)
     for part in out.glob(".*.part"):  # of a process that was killed
         shutil.rmtree(part, ignore_errors=True)
-    _note(out, cases, seed, healthy)
+    _note(out, cases, seed, healthy, share)
     kind = "healthy" if healthy else "phantom"
     names = {number: f"{kind}_{seed}_{number:05d}" for number in range(1, cases + 1)}
     todo = [number for number, name in names.items() if not (out / name).is_dir()]
@@ -154,7 +162,7 @@ def make_phantoms(
     try:
         with pool(jobs, keep_memory) as workers:
             cases_of = [
-                workers.submit(write_phantom, out / names[n], seed, n, healthy) for n in todo
+                workers.submit(write_phantom, out / names[n], seed, n, healthy, share) for n in todo
             ]
             for done, (number, case) in enumerate(zip(todo, cases_of, strict=True), 1):
                 took = case.result()
@@ -167,15 +175,16 @@ def make_phantoms(
         ) from None
 
 
-def _note(out: Path, cases: int, seed: int, healthy: bool) -> None:
+def _note(out: Path, cases: int, seed: int, healthy: bool, share: float) -> None:
     """Say in the folder what it holds; refuse a folder made with other settings."""
     note = out / "README.txt"
     made_by = f"seed {seed}, generator version {VERSION}" + (", no tumour" if healthy else "")
+    made_by += f", tumours at {share:g} of their size" if share < 1 else ""
     if note.is_file() and f"{made_by}:" not in note.read_text(encoding="utf-8"):
         raise ValueError(
             f"{out.name} holds phantoms of another seed or version. Choose another folder."
         )
-    flag = " --healthy" if healthy else ""
+    flag = " --healthy" * healthy + f" --share {share:g}" * (share < 1)
     text = NOTE.format(made_by=made_by, cases=cases, seed=seed, flag=flag)
     note.write_text(text, encoding="utf-8")
 

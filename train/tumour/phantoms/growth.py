@@ -11,7 +11,7 @@ about sqrt(D / rho) wide and stop where D is 0: outlines follow the anatomy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -109,16 +109,26 @@ def _lognormal(median: float, spread: float, least: float, most: float, random: 
     return float(np.clip(median * np.exp(spread * random.standard_normal()), least, most))
 
 
-def grow(tumour: Tumour, grey: Floats, white: Floats, surface: Floats, random: Random) -> Lesion:
+def grow(
+    tumour: Tumour,
+    grey: Floats,
+    white: Floats,
+    surface: Floats,
+    random: Random,
+    share: float = 1.0,
+) -> Lesion:
     """Core, oedema and displacement. The core grows to the size that its mass effect completes.
 
     grey, white: tissue fractions of every second voxel of the box, (x, y, z). surface: the same
-    voxels' distance in mm to the brain's outline, inside positive.
+    voxels' distance in mm to the brain's outline, inside positive. share: of its volumes that the
+    tumour has reached: with less than 1 the same tumour at an earlier visit.
     """
     middle = _place(white, surface, random)
-    core_ml = tumour.core_ml * (1 - _peak_mm(tumour) / radius_mm(tumour.core_ml)) ** 3
-    whole_ml = core_ml + tumour.oedema_ml
-    window = _window(middle, 20 + 2.1 * radius_mm(whole_ml) + 20 * tumour.satellite, white.shape)
+    then = replace(tumour, core_ml=share * tumour.core_ml, oedema_ml=share * tumour.oedema_ml)
+    core_ml = _before_push_ml(then)
+    whole_ml = core_ml + then.oedema_ml
+    reach_mm = radius_mm(_before_push_ml(tumour) + tumour.oedema_ml)
+    window = _window(middle, 20 + 2.1 * reach_mm + 20 * tumour.satellite, white.shape)
     grey, white, surface = grey[window], white[window], surface[window]
     room = (surface > 1.5) * smoothstep(grey + white, 0.35, 0.7)
     tracts = smoothstep(white, 0.3, 0.8)
@@ -131,7 +141,7 @@ def grow(tumour: Tumour, grey: Floats, white: Floats, surface: Floats, random: R
     mobility = room * (white**1.5 + 0.06 * (1 - white)) * uneven
     start = (cells > 0.5).astype(np.float32)
     oedema = _outline(_spread(start, mobility, 1.25 * tumour.front_mm, whole_ml))
-    away = _away(tumour, cells)
+    away = _away(then, cells)
     return Lesion(
         _fine(core, window, FAR_MM),
         _fine(np.maximum(oedema, core), window, FAR_MM),
@@ -256,6 +266,11 @@ def _away(tumour: Tumour, cells: Floats) -> Floats:
         fade = smoothstep(edge, 0, 6)
         slope *= fade.reshape([-1 if i == axis else 1 for i in range(3)])
     return np.asarray(slope * (-_peak_mm(tumour) / max(steepest, 1e-6)), np.float32)
+
+
+def _before_push_ml(tumour: Tumour) -> float:
+    """Of the core, before its mass pushes its own outline away."""
+    return tumour.core_ml * (1 - _peak_mm(tumour) / radius_mm(tumour.core_ml)) ** 3
 
 
 def _peak_mm(tumour: Tumour) -> float:

@@ -1,0 +1,161 @@
+"""`python -m mckd follow`: the visits of one patient, from their images to the tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mckd.clinic.series import StudyError
+from mckd.files.atomic import write_atomically
+from mckd.predict.opening import Opened, Wishes, Work
+from mckd.predict.run import segmenter_of
+from mckd.predict.works import UsageError, works_of
+from mckd.progress import Progress
+from mckd.tumour.comparison import title_of
+from mckd.tumour.days import day_in
+from mckd.tumour.evidence import ranged
+from mckd.tumour.naming import SEQUENCES, CaseError
+
+if TYPE_CHECKING:
+    from mckd.report.followup import Followed
+    from mckd.tumour import TumourSegmenter
+    from mckd.tumour.followup import Step, Visit
+
+MOST_VISITS = 50
+TABLES = ("changes.csv", "visits.csv", "followup.json")
+
+
+def follow(arguments: argparse.Namespace) -> int:
+    """Compare the visits that were asked for, and write what has changed; the exit status.
+
+    Raises:
+        UsageError: fewer than two visits, dates that are not theirs, or one that cannot be read.
+    """
+    from mckd.report.followup import Followed
+    from mckd.tumour.followup import FollowUp
+
+    works = [work for folder in arguments.visits for work in _works(folder, arguments)]
+    _require_visits(works, arguments.dates)
+    _require_room(arguments.out, arguments.replace)
+    segmenter = segmenter_of(arguments.checkpoint, arguments.threads)
+    progress, wishes = Progress(len(works)), Wishes(arguments.prepare, arguments.anyway)
+    days = arguments.dates or [None] * len(works)
+    visits = [
+        _visit(work, day, segmenter, wishes, progress)
+        for work, day in zip(works, days, strict=True)
+    ]
+    followed = Followed(FollowUp.of(visits), segmenter.about, date.today())
+    _write(followed, arguments.out)
+    for step in followed.steps:
+        print(told(step))
+    return 0
+
+
+def _works(folder: Path, arguments: argparse.Namespace) -> list[Work]:
+    """The cases below a folder, as `predict` finds them."""
+    alone = dict.fromkeys((*SEQUENCES, "seg"))
+    given = argparse.Namespace(**{**vars(arguments), **alone, "folder": folder})
+    return works_of(given)[1]
+
+
+def _require_visits(works: Sequence[Work], dates: Sequence[date] | None) -> None:
+    names = ", ".join(work.label for work in works)
+    if len(works) < 2:
+        raise UsageError(f"There is only one visit, {names}. Give two or more of one patient.")
+    if len(works) > MOST_VISITS:
+        raise UsageError(f"{len(works)} cases are too many visits: give those of one patient.")
+    if dates is not None and len(dates) != len(works):
+        raise UsageError(
+            f"--dates has {len(dates)} dates, but there are {len(works)} visits: {names}."
+        )
+
+
+def _visit(
+    work: Work,
+    day: date | None,
+    segmenter: TumourSegmenter,
+    wishes: Wishes,
+    progress: Progress,
+) -> Visit:
+    """One visit, read, prepared if need be, and segmented from every subset.
+
+    day: as somebody said; None: as headers or names say.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    from mckd.tumour.followup import read_visit
+
+    progress.begin(work.label)
+    try:
+        opened = work.open(wishes, partial(progress.reach, 0))
+    except (CaseError, StudyError) as error:
+        raise UsageError(f"{work.label}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{work.label} cannot be read ({error.strerror}).") from error
+    for line in (*opened.said, *opened.case.warnings):
+        progress.note(f"{work.label}: {line}")
+    day = day or _day(work, opened)
+    visit = read_visit(segmenter, opened.case, day, work.label, _steps(progress))
+    own = "  ".join(
+        f"{region.upper()} {ml:.1f} mL" + (f" ({r})" if (r := ranged(ranges.get(region))) else "")
+        for ranges in [visit.own.intervals_ml]
+        for region, ml in visit.own.volumes_ml.items()
+    )
+    progress.end(f"{work.label} {day or 'without a date'}, {title_of(visit.present)}: {own}")
+    return visit
+
+
+def _steps(progress: Progress) -> Callable[[float], None]:
+    return lambda share: progress.reach(2, share, "every subset")
+
+
+def _day(work: Work, opened: Opened) -> date | None:
+    """What a header says, else the case's name, else that of what was given."""
+    if opened.prepared is not None and opened.prepared.study.day is not None:
+        return opened.prepared.study.day
+    names = (work.name, *(path.name for path in work.given))
+    return next(filter(None, map(day_in, names)), None)
+
+
+def _require_room(out: Path, replace: bool) -> None:
+    """Before anything is read, which takes minutes."""
+    if there := [name for name in TABLES if (out / name).exists() and not replace]:
+        raise UsageError(f"{out / there[0]} is there already. --replace replaces it.")
+
+
+def _write(followed: Followed, out: Path) -> None:
+    """The tables into a folder, which is made if it is not there.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    from mckd.report.followup import changes_csv, followup_json, visits_csv
+
+    made = changes_csv(followed), visits_csv(followed), followup_json(followed)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in zip(TABLES, made, strict=True):
+            write_atomically(out / name, data)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror}).") from error
+
+
+def told(step: Step) -> str:
+    """A step in lines for the console."""
+    days = "" if step.days is None else f", {step.days} days"
+    lines = [f"{step.earlier.name} to {step.later.name}{days}: {step.sentence}"]
+    for region, change in step.changes.items():
+        spread = change.growth_range_ml
+        lines.append(
+            f"  {region.upper()}  growth {change.growth_ml:+.1f} mL"
+            + (f" ({spread[0]:+.1f} to {spread[1]:+.1f})" if spread else "")
+            + f", change of protocol {change.protocol_ml:+.1f} mL: {change.verdict}"
+        )
+    if (products := step.products_mm2) is not None:
+        lines.append(f"  RANO product of diameters {products[0]:.0f} to {products[1]:.0f} mm2")
+    return "\n".join(lines)

@@ -1,0 +1,286 @@
+"""Visits of one patient, compared although not every sequence was taken at each.
+
+    visits = [read_visit(segmenter, case, day) for case, day in ...]
+    followed = FollowUp.of(visits)
+    for step in followed.steps:                       # from each visit to the next
+        step.changes["et"].growth_ml, step.changes["et"].protocol_ml, step.changes["et"].verdict
+
+Volumes from different sequences differ although nothing has grown. So visits A and B are compared
+at the sequences that both have, C; with v(X, S) the volume at visit X from the sequences S,
+
+    v(B, S_B) - v(A, S_A)  =  v(B, C) - v(A, C)                              growth
+                            + (v(B, S_B) - v(B, C)) - (v(A, S_A) - v(A, C))  change of protocol
+
+Where C is empty nothing can be compared.
+
+What is called growth. Each v(X, C) has a range that holds the truth in 90 % of cases (see
+`calibration`). Where both ranges hold, the true change lies between `low of B - high of A` and
+`high of B - low of A`; that both hold is the case in at least 80 % of pairs, however the two errors
+depend on each other (Bonferroni's inequality). "Grown" and "shrunk" are said only where that range
+leaves 0 out, which is where the two ranges do not touch. It says little about small changes, and
+what it does not call grown may have grown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mckd.method import subsets
+from mckd.tumour.calibration import Interval
+from mckd.tumour.comparison import Subset, title_of
+from mckd.tumour.diameters import Lesion, lesions_of, product_mm2
+from mckd.tumour.naming import REGIONS, SEQUENCES
+
+if TYPE_CHECKING:
+    from mckd.tumour.data import Case
+    from mckd.tumour.predictor import Prediction, TumourSegmenter
+
+Progress = Callable[[float], None]
+
+GROWN, SHRUNK, OPEN = "grown", "shrunk", "within the ranges"
+UNTOLD = "no ranges"
+NOTHING_COMMON = "The two visits have no sequence in common, so they cannot be compared."
+MEANING = (
+    "Growth is told from the sequences that both visits have; what the other sequences add is the "
+    "change of protocol, and no growth. The range of a growth holds the true one in at least 80 % "
+    "of pairs of visits, as each volume's range does in 90 %. Grown or shrunk is said only where "
+    "it leaves 0 out; 'within the ranges' does not say that nothing has changed. Nobody has "
+    "checked that the visits are of one patient."
+)
+"""What has to stand beside every comparison."""
+DIAMETERS = (
+    "Diameters are those of enhancing tumour on the axial slice where it is longest, with the "
+    "longest distance at right angles to it, necrosis inside included; products of lesions of at "
+    "least 10 mm x 10 mm on two slices are summed (RANO). They need T1c. To RANO (Wen 2010, 2023) "
+    "25 % or more above the smallest sum is one sign of progression, 50 % or less of the first one "
+    "of response; treatment, steroids and the patient's state count too: none is known here."
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What some sequences of a visit say.
+
+    volumes_ml: {region: mL}. intervals_ml: {region: (low, high)} at 90 %, empty without a
+    calibration. lesions: of enhancing tumour; None where T1c was not used, without which none is
+    seen.
+    """
+
+    volumes_ml: Mapping[str, float]
+    intervals_ml: Mapping[str, Interval]
+    lesions: tuple[Lesion, ...] | None
+
+    @classmethod
+    def of(cls, found: Prediction) -> Reading:
+        seen = "t1c" in found.present
+        spacing = found.case.spacing_mm
+        lesions = lesions_of(found.cropped[REGIONS.index("et")], spacing) if seen else None
+        return cls(found.volumes_ml, found.intervals_ml, lesions)
+
+    @property
+    def product_mm2(self) -> float | None:
+        """RANO's sum of products; None without T1c."""
+        return None if self.lesions is None else product_mm2(self.lesions)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One examination: numbers only, no voxel.
+
+    name: for people. present: the sequences that belong to it. readings: of every subset of them.
+    day: None where it is not known. synthetic: whether no patient was there.
+    """
+
+    name: str
+    present: Subset
+    readings: Mapping[Subset, Reading]
+    day: date | None = None
+    synthetic: bool = False
+
+    @property
+    def own(self) -> Reading:
+        """From all its sequences."""
+        return self.readings[self.present]
+
+
+def read_visit(
+    segmenter: TumourSegmenter,
+    case: Case,
+    day: date | None = None,
+    name: str = "",
+    progress: Progress = lambda share: None,
+) -> Visit:
+    """Segment a case from every subset of its sequences: which of them another visit will share
+    nobody knows yet.
+
+    progress: told the share that is done, 0..1, rising.
+    """
+    encoded = segmenter.encode(case)
+    given = subsets([s for s in SEQUENCES if s in case.present])
+    readings = {}
+    for count, subset in enumerate(given, start=1):
+        readings[subset] = Reading.of(segmenter.decide(encoded, subset))
+        progress(count / len(given))
+    segmenter.forget(encoded)
+    return Visit(name or case.name, case.present, readings, day, case.synthetic)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One region from one visit to another; mL.
+
+    own_ml: the volume from all sequences of each visit. common_ml: from those that both have.
+    ranges_ml: at 90 % of the latter; None without a calibration.
+    """
+
+    region: str
+    own_ml: tuple[float, float]
+    common_ml: tuple[float, float]
+    ranges_ml: tuple[Interval, Interval] | None
+
+    @property
+    def whole_ml(self) -> float:
+        """The plain difference of both visits, whatever their sequences."""
+        return self.own_ml[1] - self.own_ml[0]
+
+    @property
+    def growth_ml(self) -> float:
+        """The part of it that the same sequences show."""
+        return self.common_ml[1] - self.common_ml[0]
+
+    @property
+    def protocol_ml(self) -> float:
+        """The rest: what the visits' other sequences change."""
+        return self.whole_ml - self.growth_ml
+
+    @property
+    def growth_range_ml(self) -> Interval | None:
+        """From and to, see the module."""
+        if self.ranges_ml is None:
+            return None
+        (low_a, high_a), (low_b, high_b) = self.ranges_ml
+        return low_b - high_a, high_b - low_a
+
+    @property
+    def verdict(self) -> str:
+        """GROWN, SHRUNK, OPEN, or UNTOLD without ranges."""
+        if self.growth_range_ml is None:
+            return UNTOLD
+        low, high = self.growth_range_ml
+        return GROWN if low > 0 else SHRUNK if high < 0 else OPEN
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one visit to a later one."""
+
+    earlier: Visit
+    later: Visit
+
+    @property
+    def days(self) -> int | None:
+        """Between them, where both dates are known."""
+        if self.earlier.day is None or self.later.day is None:
+            return None
+        return (self.later.day - self.earlier.day).days
+
+    @property
+    def common(self) -> Subset:
+        """The sequences that both have; empty: they cannot be compared."""
+        return self.earlier.present & self.later.present
+
+    @property
+    def same(self) -> bool:
+        """Whether both have the same sequences: then there is no change of protocol."""
+        return self.earlier.present == self.later.present
+
+    @cached_property
+    def changes(self) -> dict[str, Change]:
+        """{region: its change}; empty where the visits cannot be compared."""
+        return {region: self._change(region) for region in REGIONS if self.common}
+
+    @property
+    def products_mm2(self) -> tuple[float, float] | None:
+        """RANO's sums of products, from the common sequences; None if T1c is none of them."""
+        if not self.common:
+            return None
+        a, b = (visit.readings[self.common].product_mm2 for visit in (self.earlier, self.later))
+        return None if a is None or b is None else (a, b)
+
+    @property
+    def sentence(self) -> str:
+        """What they were compared by, and what became of it."""
+        if not self.common:
+            return NOTHING_COMMON
+        told = [
+            f"{region.upper()} {change.verdict}"
+            for region, change in self.changes.items()
+            if change.verdict in (GROWN, SHRUNK)
+        ]
+        ranged = any(change.ranges_ml for change in self.changes.values())
+        nothing = "no change that exceeds the ranges" if ranged else "no ranges to judge it by"
+        more = "" if self.same else ", the sequences that both have"
+        return f"Compared from {title_of(self.common)}{more}: {', '.join(told) or nothing}."
+
+    def _change(self, region: str) -> Change:
+        visits = self.earlier, self.later
+        common = [visit.readings[self.common] for visit in visits]
+        a, b = (reading.intervals_ml.get(region) for reading in common)
+        return Change(
+            region,
+            (self.earlier.own.volumes_ml[region], self.later.own.volumes_ml[region]),
+            (common[0].volumes_ml[region], common[1].volumes_ml[region]),
+            None if a is None or b is None else (a, b),
+        )
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Visits in the order of time; two or more to have a step."""
+
+    visits: tuple[Visit, ...]
+
+    @classmethod
+    def of(cls, visits: Iterable[Visit]) -> FollowUp:
+        """By their dates; as they are given where one of them has none."""
+        given = tuple(visits)
+        days = [visit.day for visit in given if visit.day is not None]
+        if len(days) < len(given):
+            return cls(given)
+        return cls(tuple(sorted(given, key=lambda visit: visit.day or date.min)))
+
+    @property
+    def steps(self) -> list[Step]:
+        """From each visit to the next."""
+        return [Step(a, b) for a, b in zip(self.visits, self.visits[1:], strict=False)]
+
+    @property
+    def whole(self) -> Step | None:
+        """From the first to the last, where there are visits between them."""
+        return Step(self.visits[0], self.visits[-1]) if len(self.visits) > 2 else None
+
+    @property
+    def common(self) -> Subset:
+        """The sequences of every visit, by which all can be put on one line; may be empty."""
+        every: Collection[Subset] = [visit.present for visit in self.visits]
+        return frozenset.intersection(*every) if every else frozenset()
+
+    def line(self, region: str) -> list[tuple[float, Interval | None]]:
+        """Volume and range of a region at each visit from `common`; empty where that is."""
+        return [
+            (reading.volumes_ml[region], reading.intervals_ml.get(region))
+            for reading in self._alike
+        ]
+
+    @property
+    def products_mm2(self) -> Sequence[float | None]:
+        """RANO's sums of products at each visit from `common`; None without T1c."""
+        return [reading.product_mm2 for reading in self._alike]
+
+    @property
+    def _alike(self) -> list[Reading]:
+        return [visit.readings[self.common] for visit in self.visits if self.common]

@@ -1,0 +1,126 @@
+"""python -m mckd follow: visits from folders, their dates, what is written, what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from mckd.__main__ import main
+from tests import small_heads
+
+
+@pytest.fixture
+def follow(tmp_path: Path, checkpoint: Path):
+    """follow(visit, ...): the exit status and the folder of the tables."""
+
+    def follow(*words: Path | str) -> tuple[int, Path]:
+        out = tmp_path / "out"
+        options = ["--out", str(out), "--checkpoint", str(checkpoint), "--anyway"]
+        return main(["follow", *map(str, words), *options]), out
+
+    return follow
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> list[Path]:
+    """Of the same head, the later one first, in folders whose names hold dates."""
+    days = {"20240428": ("flair", "t1"), "20240131": ("flair", "t2")}
+    return [
+        small_heads.save_case(tmp_path / "in" / f"Meier_{day}", words=words, reference=False)
+        for day, words in days.items()
+    ]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def test_two_visits_are_compared_by_what_both_have(follow, visits, capsys) -> None:
+    code, out = follow(*visits)
+    assert code == 0
+    assert {path.name for path in out.iterdir()} == {"changes.csv", "visits.csv", "followup.json"}
+    changes = rows(out / "changes.csv")
+    assert [row["region"] for row in changes] == ["et", "tc", "wt"]
+    for row in changes:
+        assert (row["from"], row["to"], row["days"]) == ("1", "2", "88")
+        assert (row["subset_from"], row["subset_to"]) == ("flair+t2", "flair+t1")
+        assert row["compared_by"] == "flair"
+        parts = float(row["growth_ml"]) + float(row["protocol_ml"])
+        assert float(row["plain_difference_ml"]) == pytest.approx(parts, abs=0.002)
+    # The head is the same, so from the same sequence nothing has grown.
+    assert {row["growth_ml"] for row in changes} == {"0.0"}
+    dates = {row["visit"]: row["date"] for row in rows(out / "visits.csv")}
+    assert dates == {"1": "2024-01-31", "2": "2024-04-28"}
+    said = capsys.readouterr().out
+    assert "Meier_20240131 to Meier_20240428, 88 days: Compared from FLAIR, the" in said
+    names_nobody_and_says_what_it_means(out)
+
+
+def names_nobody_and_says_what_it_means(out: Path) -> None:
+    for path in out.iterdir():
+        assert "Meier" not in path.read_text()
+    told = json.loads((out / "followup.json").read_text())
+    assert "no growth" in told["meaning"]["growth_ml"]
+    assert "not a medical device" in told["purpose"]
+    assert told["common_to_all"] == ["flair"]
+
+
+def test_a_folder_of_cases_is_its_visits_and_dates_that_are_given_count(follow, visits) -> None:
+    """They are those of the visits in the order of their names."""
+    code, out = follow(visits[0].parent, "--dates", "2023-01-11,2023-01-01")
+    assert code == 0
+    row = rows(out / "changes.csv")[0]
+    assert (row["days"], row["subset_from"]) == ("10", "flair+t1")
+
+
+def test_visits_without_a_common_sequence_are_said_not_to_compare(follow, tmp_path, capsys) -> None:
+    one = small_heads.save_case(tmp_path / "a", words=("t1",), reference=False)
+    other = small_heads.save_case(tmp_path / "b", words=("t2",), reference=False)
+    code, out = follow(one, other)
+    assert code == 0
+    assert "no sequence in common" in capsys.readouterr().out
+    assert {row["verdict"] for row in rows(out / "changes.csv")} == {"not comparable"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((), "only one visit"),
+        (("--dates", "2024-01-01"), "1 dates, but there are 2 visits"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_sentence(follow, visits, capsys, words, why) -> None:
+    given = visits if words else visits[:1]
+    code, out = follow(*given, *words)
+    assert code == 2
+    assert why in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_visit_that_cannot_be_read_ends_it(follow, visits, capsys) -> None:
+    (visits[0] / f"{visits[0].name}_t1.nii.gz").write_bytes(b"no image")
+    code, out = follow(*visits)
+    assert code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Error: Meier_20240428: ")
+    assert not out.exists()
+
+
+def test_earlier_results_stay(follow, visits, capsys) -> None:
+    out = visits[0].parents[1] / "out"
+    out.mkdir()
+    (out / "visits.csv").write_text("mine")
+    assert follow(*visits)[0] == 2
+    assert "--replace" in capsys.readouterr().err
+    assert (out / "visits.csv").read_text() == "mine"
+    assert follow(*visits, "--replace")[0] == 0
+    assert rows(out / "visits.csv")[0]["visit"] == "1"
+
+
+def test_dates_that_are_none_are_refused(follow, visits, capsys) -> None:
+    with pytest.raises(SystemExit):
+        follow(*visits, "--dates", "31.1.2024,28.4.2024")
+    assert "write them like 2024-01-31" in capsys.readouterr().err

@@ -1,0 +1,148 @@
+"""Visits of unequal sequences: growth told apart from protocol, by numbers worked out by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from mckd.method import subsets
+from mckd.tumour import TumourSegmenter, read_case
+from mckd.tumour.days import day_in
+from mckd.tumour.diameters import Lesion
+from mckd.tumour.followup import (
+    GROWN,
+    OPEN,
+    SHRUNK,
+    UNTOLD,
+    FollowUp,
+    Reading,
+    Step,
+    Visit,
+    read_visit,
+)
+from tests import small_heads
+from tests.untrained import save_tumour
+
+
+def reading(ml: float, around: tuple[float, float] | None = None, lesions=None) -> Reading:
+    """The same volume and range of every region."""
+    ranges = {} if around is None else dict.fromkeys(("et", "tc", "wt"), around)
+    return Reading(dict.fromkeys(("et", "tc", "wt"), ml), ranges, lesions)
+
+
+def visit(day: date | None = None, **readings: Reading) -> Visit:
+    """By subsets such as flair_t1; the largest is the visit's own."""
+    known = {frozenset(key.split("_")): found for key, found in readings.items()}
+    return Visit("", max(known, key=len), known, day)
+
+
+BEFORE = visit(date(2024, 1, 31), t1c_t2=reading(20, (15, 26)), t2=reading(24, (20, 30)))
+AFTER = visit(date(2024, 2, 29), flair_t2=reading(55, (45, 60)), t2=reading(40, (31, 52)))
+
+
+class TestStep:
+    def test_parts_the_difference_into_growth_and_protocol(self):
+        """55 - 20 = 35 in all; from T2 alone 40 - 24 = 16; the rest is (55 - 40) - (20 - 24)."""
+        change = Step(BEFORE, AFTER).changes["wt"]
+        assert Step(BEFORE, AFTER).common == {"t2"}
+        assert (change.whole_ml, change.growth_ml, change.protocol_ml) == (35, 16, 19)
+
+    def test_a_growth_is_told_where_the_ranges_do_not_touch(self):
+        """31 - 30 to 52 - 20."""
+        change = Step(BEFORE, AFTER).changes["et"]
+        assert change.growth_range_ml == (1, 32)
+        assert change.verdict == GROWN
+        assert Step(AFTER, BEFORE).changes["et"].growth_range_ml == (-32, -1)
+        assert Step(AFTER, BEFORE).changes["et"].verdict == SHRUNK
+
+    def test_a_change_within_the_ranges_is_not_called_growth(self):
+        later = visit(flair_t2=reading(55, (45, 60)), t2=reading(40, (30, 52)))
+        assert Step(BEFORE, later).changes["tc"].verdict == OPEN
+
+    def test_nothing_is_called_growth_without_ranges(self):
+        step = Step(visit(t2=reading(1)), visit(t2=reading(90)))
+        assert step.changes["wt"].verdict == UNTOLD
+        assert "no ranges" in step.sentence
+
+    def test_visits_without_a_common_sequence_are_not_compared(self):
+        step = Step(visit(t1c=reading(1)), visit(t2=reading(90)))
+        assert step.changes == {}
+        assert step.products_mm2 is None
+        assert "cannot be compared" in step.sentence
+
+    def test_the_same_sequences_leave_no_change_of_protocol(self):
+        step = Step(visit(t2=reading(7)), visit(t2=reading(9)))
+        assert step.same
+        assert step.changes["et"].protocol_ml == 0
+        assert step.changes["et"].growth_ml == step.changes["et"].whole_ml == 2
+
+    def test_counts_the_days(self):
+        assert Step(BEFORE, AFTER).days == 29
+        assert Step(BEFORE, visit(t2=reading(1))).days is None
+
+    def test_products_are_those_of_the_common_sequences(self):
+        """50 x 40 of the large one; the small one is not measurable."""
+        lesions = (Lesion(50, 40, 9, 3, True), Lesion(9, 8, 2, 3, False))
+        a = visit(t1c=reading(1, lesions=lesions))
+        b = visit(t1c_t2=reading(1, lesions=()), t1c=reading(1, lesions=()), t2=reading(1))
+        assert Step(a, b).products_mm2 == (2000, 0)
+        assert Step(b, visit(t2=reading(1))).products_mm2 is None  # no T1c
+
+
+class TestFollowUp:
+    def test_is_in_the_order_of_dates(self):
+        assert FollowUp.of([AFTER, BEFORE]).visits == (BEFORE, AFTER)
+
+    def test_keeps_the_order_given_where_a_date_is_missing(self):
+        undated = visit(t2=reading(1))
+        assert FollowUp.of([AFTER, undated, BEFORE]).visits == (AFTER, undated, BEFORE)
+
+    def test_goes_from_visit_to_visit_and_from_first_to_last(self):
+        third = visit(date(2025, 1, 1), t2=reading(50, (40, 60)))
+        followed = FollowUp.of([BEFORE, AFTER, third])
+        assert [(s.earlier, s.later) for s in followed.steps] == [(BEFORE, AFTER), (AFTER, third)]
+        assert (followed.whole.earlier, followed.whole.later) == (BEFORE, third)
+        assert FollowUp.of([BEFORE, AFTER]).whole is None
+
+    def test_a_line_is_drawn_from_what_all_visits_have(self):
+        followed = FollowUp.of([BEFORE, AFTER])
+        assert followed.common == {"t2"}
+        assert followed.line("wt") == [(24, (20, 30)), (40, (31, 52))]
+        alone = FollowUp.of([BEFORE, visit(t1=reading(3))])
+        assert alone.line("wt") == []
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_case_is_read_from_every_subset(tmp_path):
+    save_tumour(tmp_path / "m.safetensors")
+    segmenter = TumourSegmenter.load(tmp_path / "m.safetensors")
+    case = read_case(small_heads.save_case(tmp_path / "head", words=("t1ce", "t2")))
+    shares: list[float] = []
+    found = read_visit(segmenter, case, date(2024, 1, 1), "", shares.append)
+    assert set(found.readings) == set(subsets(["t1c", "t2"]))
+    assert (found.present, found.day, found.name) == (case.present, date(2024, 1, 1), "head")
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1])
+    segmenter.set_case(case)
+    alone = segmenter.predict({"t2"})
+    assert found.readings[alone.present].volumes_ml == alone.volumes_ml
+    assert found.readings[alone.present].lesions is None  # enhancement is not seen without T1c
+    et = np.count_nonzero(segmenter.predict(case.present).cropped[0])
+    assert bool(found.own.lesions) == bool(et)
+
+
+@pytest.mark.parametrize(
+    ("words", "day"),
+    [
+        ("20240131", date(2024, 1, 31)),
+        ("P7/visit_2024-01-31_b", date(2024, 1, 31)),
+        ("2024.02.30 then 2024.03.01", date(2024, 3, 1)),
+        ("31.01.2024", None),
+        ("case 120240131", None),
+        ("2024-0131", None),
+        ("", None),
+    ],
+)
+def test_dates_are_read_from_the_year_down(words, day):
+    assert day_in(words) == day
