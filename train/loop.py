@@ -204,7 +204,8 @@ class _Session:
     def _training_batch(self, step: int) -> Batch:
         """The step's batch with modalities dropped; also seeds what the step draws (dropout)."""
         settings, rank = self.settings, self.workers.rank
-        torch.manual_seed(generator(settings.seed, _NETWORK_STREAM, step, rank).initial_seed())
+        seed = generator(settings.seed, _NETWORK_STREAM, step, rank).initial_seed()
+        _seed_draws(seed, self.workers.device)
         batch = self.batches.get(step)
         dropping = self.state.system.drops and settings.drop != "never"
         if dropping and step >= settings.warmup_steps:
@@ -357,3 +358,13 @@ class _Session:
 
     def _ask_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _seed_draws(seed: int, device: torch.device) -> None:
+    """What is drawn on the CPU and on `device` from here on, as `torch.manual_seed` would have it.
+
+    That one keeps a stack trace of each call for every kind of device that is not in use.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

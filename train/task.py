@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -68,6 +69,11 @@ def epoch_order(count: int, step: int, batch_size: int, seed: int, stream: int) 
     """
     per_epoch = -(-count // batch_size)
     epoch, place = divmod(step, per_epoch)
-    order = torch.randperm(count, generator=generator(seed, stream, epoch))
     rows = torch.arange(place * batch_size, (place + 1) * batch_size) % count
-    return order[rows]
+    return _dealt(count, seed, stream, epoch)[rows]
+
+
+@lru_cache(maxsize=4)
+def _dealt(count: int, seed: int, stream: int, epoch: int) -> Tensor:
+    """The order of an epoch; kept, as each of its batches asks for it."""
+    return torch.randperm(count, generator=generator(seed, stream, epoch))

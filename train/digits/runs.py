@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from train.settings import override
 
 WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4)
 SELECTION_SEEDS = 3
+FIRST = ((3, 1), (3, 3))
+"""Designs (seeds, draws) that are complete before a larger one is begun."""
 Right = npt.NDArray[np.bool_]
 
 
@@ -102,16 +105,21 @@ class Plan:
                     yield self.run(row, decay, seed, self.draws[0])
 
     def all_runs(self, decays: dict[Row, float]) -> Iterator[Run]:
-        """A seed and a draw after the other, so that what is there early is complete."""
-        for seed in range(self.seeds):
-            for draw in self.draws:
-                for row in self.rows:
-                    yield self.run(row, decays[row.selects], seed, draw)
+        """Each once: those of FIRST designs, then a seed after the other with every draw, so that
+        what is there early is a complete smaller table."""
+        designs = [(min(s, self.seeds), self.draws[:d]) for s, d in FIRST]
+        placed = [
+            place
+            for seeds, draws in (*designs, (self.seeds, self.draws))
+            for place in product(range(seeds), draws)
+        ]
+        for seed, draw in dict.fromkeys(placed):
+            for row in self.rows:
+                yield self.run(row, decays[row.selects], seed, draw)
 
     def complete(self, decays: dict[Row, float], results: dict[Run, Result]) -> Plan:
-        """The largest part of the plan that has all its runs: seeds 0 to n - 1 with every draw.
-
-        Where not even the first seed has every draw, it with the first draws that it has.
+        """The part of the plan with most runs that has all of them: seeds 0 to n - 1 with the
+        first draws.
 
         Raises:
             RunError: not even the first draw of the first seed is complete.
@@ -127,11 +135,10 @@ class Plan:
         )
 
     def _smaller(self) -> Iterator[Plan]:
-        """This plan, then a seed less at a time, then a draw less at a time."""
-        for seeds in range(self.seeds, 0, -1):
-            yield replace(self, seeds=seeds)
-        for draws in range(len(self.draws) - 1, 0, -1):
-            yield replace(self, seeds=1, draws=self.draws[:draws])
+        """This plan and all its parts, those with most runs first; of equals more seeds first."""
+        sizes = product(range(self.seeds, 0, -1), range(len(self.draws), 0, -1))
+        for seeds, draws in sorted(sizes, key=lambda size: size[0] * size[1], reverse=True):
+            yield replace(self, seeds=seeds, draws=self.draws[:draws])
 
     def scores(self, row: Row, decay: float, results: dict[Run, Result]) -> Right:
         """(S, U) who is right, as `train.statistics` takes it.

@@ -147,21 +147,24 @@ class TestComplete:
     """The largest part of a plan that has all its runs, in a table that was stopped."""
 
     plan = Plan(
-        (Row("alone", "visual"), Row("mckd", "visual", 0.2)), 3, (1, 2), "file", "paper", 60
+        (Row("alone", "visual"), Row("mckd", "visual", 0.2)), 5, (1, 2, 3), "file", "paper", 60
     )
     decays: ClassVar = {row.selects: 1e-4 for row in plan.rows}
 
     def trained(self, count):
-        """The first runs in the order of training: by seed, then draw, then row."""
+        """The first runs in the order of training."""
         runs = list(self.plan.all_runs(self.decays))
-        assert len(runs) == 3 * 2 * 2
+        assert len(runs) == len(set(runs)) == 5 * 3 * 2
         return {run: result([1, 0]) for run in runs[:count]}
 
     @pytest.mark.parametrize(
         ("runs", "seeds", "draws"),
-        [(12, 3, (1, 2)), (11, 2, (1, 2)), (8, 2, (1, 2)), (4, 1, (1, 2)), (3, 1, (1,))],
+        [
+            *((3, 1, (1,)), (6, 3, (1,)), (9, 3, (1,)), (14, 2, (1, 2, 3)), (16, 3, (1, 2))),
+            *((18, 3, (1, 2, 3)), (23, 3, (1, 2, 3)), (24, 4, (1, 2, 3)), (30, 5, (1, 2, 3))),
+        ],
     )
-    def test_seeds_count_with_every_draw_and_row(self, runs, seeds, draws):
+    def test_three_seeds_come_first_with_one_draw_then_with_three(self, runs, seeds, draws):
         found = self.plan.complete(self.decays, self.trained(runs))
         assert (found.seeds, found.draws) == (seeds, draws)
 
@@ -170,10 +173,10 @@ class TestComplete:
             self.plan.complete(self.decays, self.trained(1))
 
     def test_the_report_says_what_it_is_of(self, tmp_path):
-        said = write_report(tmp_path, TABLES["2"], self.plan, self.decays, self.trained(10))
-        assert "mean of 2 seeds (of 3 seeds with 2 draws each, as far as" in said
+        said = write_report(tmp_path, TABLES["2"], self.plan, self.decays, self.trained(20))
+        assert "mean of 3 seeds (of 5 seeds with 3 draws each, as far as" in said
         with (tmp_path / "table.csv").open(encoding="utf-8") as file:
-            assert {(x["seeds"], x["draws"]) for x in csv.DictReader(file)} == {("2", "2")}
+            assert {(x["seeds"], x["draws"]) for x in csv.DictReader(file)} == {("3", "3")}
 
 
 class TestReport:
