@@ -10,12 +10,15 @@ from the tumour, and its tiny probabilities add up to millilitres that mean noth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mckd.tumour.geometry import Bools
 from mckd.tumour.naming import REGIONS
-from mckd.tumour.nifti import Floats
+
+if TYPE_CHECKING:
+    from mckd.tumour.nifti import Floats
 
 POSSIBLE = 0.01
 """The probability from which a voxel may be in a region."""

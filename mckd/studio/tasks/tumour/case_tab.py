@@ -201,6 +201,7 @@ def _scene(tumour: CaseService, desk: Desk, update: Update) -> dict[str, Any]:
         "case": None,
         "labels": None,
         "surfaces": None,
+        "maps": None,
         "used": [s for s in SEQUENCES if s in update.used],
     }
     if opened is not None:
@@ -226,6 +227,23 @@ def surfaces(tumour: CaseService, solid: SolidService, desk: Desk) -> Any:
         files = {}
     of = update.answer.stamp if update.answer else 0
     return {**_scene(tumour, desk, update), "surfaces": {"of": of, "files": files}}
+
+
+def maps(tumour: CaseService, desk: Desk) -> Any:
+    """What is on the desk once more, with the calibrated probabilities of its answer."""
+    made = tumour.probabilities(desk)
+    if made is None:
+        return gr.skip()
+    update, packed = made
+    assert update.answer is not None
+    calibrated = bool(tumour.segmentation.header()[0].get("intervals"))
+    try:
+        file = send(tumour, desk, "probabilities", packed)
+    except DiskFull as problem:
+        gr.Warning(str(problem), title="No probabilities")
+        return gr.skip()
+    told = {"of": update.answer.stamp, "file": file, "calibrated": calibrated}
+    return {**_scene(tumour, desk, update), "maps": told}
 
 
 def _importance(tumour: CaseService) -> dict[str, Any]:
@@ -290,6 +308,7 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     series.stop(partial(stop, tumour), desk, view, **AT_ONCE)
+    pictures.maps(partial(maps, tumour), desk, pictures, **AT_ONCE)
     pictures.surfaces(partial(surfaces, tumour, solid), desk, pictures, **AT_ONCE)
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE

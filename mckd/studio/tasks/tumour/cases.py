@@ -257,6 +257,27 @@ class CaseService:
                 return None
             return Update(turn, opened=opened, answer=answer, used=answer.used)
 
+    def probabilities(self, desk: Desk) -> tuple[Update, bytes] | None:
+        """The state of a desk and the calibrated probabilities of the answer on screen, see
+        `Segmentation.probabilities`; None if there is none, or something else came."""
+        turn, answer = desk.turn, desk.shown
+        opened = self.opened(desk)
+        if opened is None or answer is None:
+            return None
+
+        def wanted() -> bool:
+            return desk.turn == turn and desk.shown is answer
+
+        try:
+            packed = self.segmentation.probabilities(opened, answer.used, wanted)
+        except Superseded:
+            return None
+        self.shelf.trim()  # the case has grown
+        with desk.lock:  # its stamp must not be later than that of an answer shown meanwhile
+            if not wanted():
+                return None
+            return Update(turn, opened=opened, answer=answer, used=desk.wanted), packed
+
     def opened(self, desk: Desk) -> Opened | None:
         """The case on a desk, read anew if it was put away; None if there is none."""
         turn, source = desk.turn, desk.source

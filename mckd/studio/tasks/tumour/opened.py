@@ -103,9 +103,10 @@ class Answer:
 class Opened:
     """A case on the shelf, with everything that was worked out about it.
 
-    surfaces: for the 3-D view, packed: {name: bytes} of the answer from these sequences, or of
-    what a word says; see `solid.surfaces_of`. systems: what other systems found. prepared,
-    examination: where it came from raw series.
+    maps: for the overlays, calibrated probabilities as `pack_probabilities` makes them. surfaces:
+    for the 3-D view, packed: {name: bytes} of the answer from these sequences, or of what a word
+    says; see `solid.surfaces_of`. systems: what other systems found. prepared, examination: where
+    it came from raw series.
     """
 
     case: Case
@@ -116,6 +117,7 @@ class Opened:
     encoded: Any = None
     seen: str | None = None
     answers: dict[frozenset[str], Answer] = field(default_factory=dict)
+    maps: dict[frozenset[str], bytes] = field(default_factory=dict)
     surfaces: dict[frozenset[str] | str, dict[str, bytes]] = field(default_factory=dict)
     systems: dict[Wish, Outlined] = field(default_factory=dict)
     prepared: Prepared | None = None
@@ -139,6 +141,7 @@ class Opened:
         files = [self.reference, *(packed.data for packed in self.packed.values())]
         files += [answer.labels for answer in [*self.answers.values()]]
         files += [outlined.labels for outlined in [*self.systems.values()]]
+        files += [*self.maps.values()]
         files += [data for made in [*self.surfaces.values()] for data in made.values()]
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 

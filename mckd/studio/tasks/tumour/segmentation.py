@@ -12,10 +12,11 @@ from mckd.studio.services import faults, gpu
 from mckd.studio.services.line import Line, Waiting, result_of
 from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.tumour.opened import Answer, Opened, now, rows_of, scores_of
-from mckd.studio.tasks.tumour.volumes import pack_regions, unpack_bits
+from mckd.studio.tasks.tumour.volumes import pack_probabilities, pack_regions, unpack_bits
 from mckd.tumour.fingerprint import NO
 from mckd.tumour.labels import bits_to_regions, left_out
 from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.signs import POSSIBLE
 
 if TYPE_CHECKING:
     from mckd.tumour import Case, TumourSegmenter
@@ -112,6 +113,29 @@ class Segmentation:
         seconds = time.perf_counter() - started
         rows = rows_of(opened.case, found.canonical)
         opened.answers[used] = Answer(used, packed, rows, seconds, now(), *told)
+
+    def probabilities(
+        self, opened: Opened, used: frozenset[str], wanted: Callable[[], bool]
+    ) -> bytes:
+        """Calibrated probabilities from these sequences, packed for the viewer; once per case.
+
+        0 where the network says less than POSSIBLE: there no curve was fitted.
+
+        Raises:
+            Superseded: `wanted` said no while it waited.
+        """
+        if used not in opened.maps:
+            result_of(self._answers.run(lambda _: self._map(opened, used), wanted))
+        return opened.maps[used]
+
+    def _map(self, opened: Opened, used: frozenset[str]) -> None:
+        if used in opened.maps:
+            return
+        if opened.encoded is None:  # it was answered on a GPU that was lent
+            opened.encoded = self.model.loaded.encode(opened.case)
+        found = self.model.loaded.decide(opened.encoded, used)
+        shown = found.calibrated * (found.cropped_probabilities > POSSIBLE)
+        opened.maps[used] = pack_probabilities(shown, opened.case.brain)
 
     def score(self, opened: Opened, answer: Answer, wanted: Callable[[], bool]) -> None:
         """Dice and HD95 of an answer, worked out once. The case has a reference.

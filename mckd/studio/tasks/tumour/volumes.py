@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mckd.tumour.geometry import Bools, Box, axis_letters
+from mckd.tumour.geometry import Bools, Box, axis_letters, bounding_box
 from mckd.tumour.labels import region_bits
 
 if TYPE_CHECKING:
@@ -79,6 +79,19 @@ def pack_regions(regions: Bools) -> bytes:
 def unpack_bits(data: bytes, shape: tuple[int, int, int]) -> Bytes:
     """The way back from `pack_regions`: (X, Y, Z) uint8."""
     return np.frombuffer(gzip.decompress(data), np.uint8).reshape(shape, order="F")
+
+
+def pack_probabilities(cropped: Floats, box: Box) -> bytes:
+    """(3, x, y, z) probabilities of ET, TC, WT in 0..1, which lie in this box of a case, as gzip of
+    a box around all that is not 0 in 256 steps, start and size as uint16 (little endian) of each
+    axis, and its voxels: ET, TC, WT, a byte each (255 is 1), first axis fastest.
+    """
+    steps = np.rint(np.multiply(cropped, 255)).astype(np.uint8)
+    inner = bounding_box(np.logical_or.reduce(steps))
+    start = [a + b for a, b in zip(box.start, inner.start, strict=True)]
+    head = np.array([*start, *inner.shape], "<u2").tobytes()
+    voxels = b"".join(region.tobytes(order="F") for region in inner.crop(steps))
+    return gzip.compress(head + voxels, LEVEL, mtime=0)
 
 
 def pack_bytes(volume: Bytes) -> bytes:

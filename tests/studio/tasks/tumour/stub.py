@@ -8,12 +8,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.presentation import findings
 from mckd.tumour import regions
 from mckd.tumour.advice import Advice
 from tests.patience import PATIENCE_S
+
+
+class Found(SimpleNamespace):
+    """A prediction that is certain of all that it found."""
+
+    @property
+    def calibrated(self) -> Any:
+        return self.case.brain.crop(self.canonical).astype(np.float32)
+
+    cropped_probabilities = calibrated
 
 
 class Stub:
@@ -49,9 +61,10 @@ class Stub:
         found = regions(encoded.labels)
         if "t1c" not in used:
             found[0] = False
-        return SimpleNamespace(
-            canonical=found, present=used, intervals_ml=self.intervals, advice=self.advice
-        )
+        return Found(
+            case=encoded, canonical=found, present=used, intervals_ml=self.intervals,
+            advice=self.advice,
+        )  # fmt: skip
 
 
 def last(updates: Iterator[Update]) -> Update:

@@ -19,6 +19,8 @@ from mckd.studio.tasks.tumour import cases as module
 from mckd.studio.tasks.tumour import segmentation
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
+from mckd.tumour import regions
+from mckd.tumour.geometry import bounding_box
 from tests.patience import PATIENCE_S, until
 from tests.studio.tasks.tumour.stub import Stub, last, opened, shown, upload
 
@@ -335,3 +337,24 @@ def test_a_full_disk_is_one_sentence_and_the_next_click_works(
     shown = [s for s, *_ in tab.open_case(service, desk, {"case": "phantom_a"})]
     assert shown[-1]["problem"] == ""
     assert all(Path(f["file"]["path"]).is_file() for f in shown[-1]["case"]["sequences"].values())
+
+
+class TestProbabilities:
+    def test_are_of_the_answer_on_screen_and_kept(self, service: CaseService, model: Stub) -> None:
+        desk = opened(service)
+        assert service.switch(desk, ["flair", "t2"]) is not None
+        asked = len(model.decided)
+        made = service.probabilities(desk)
+        assert made is not None
+        update, packed = made
+        assert update.answer is desk.shown
+        assert update.opened is not None
+        size = np.frombuffer(gzip.decompress(packed)[6:12], "<u2")
+        found = regions(update.opened.case.labels)[2]
+        assert size.tolist() == [*bounding_box(found).shape]
+        assert service.probabilities(desk) is not None
+        assert len(model.decided) == asked + 1
+        assert update.opened.maps == {frozenset({"flair", "t2"}): packed}
+
+    def test_are_none_where_nothing_is_on_screen(self, service: CaseService) -> None:
+        assert service.probabilities(Desk()) is None

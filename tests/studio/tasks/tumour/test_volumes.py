@@ -8,8 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mckd.studio.tasks.tumour.volumes import describe, pack_regions, pack_volume, unpack_bits
+from mckd.studio.tasks.tumour.volumes import (
+    describe,
+    pack_probabilities,
+    pack_regions,
+    pack_volume,
+    unpack_bits,
+)
 from mckd.tumour import read_case
+from mckd.tumour.geometry import Box
 from mckd.tumour.labels import bits_to_regions, region_bits
 from tests import small_heads
 
@@ -65,3 +72,13 @@ def test_a_case_is_described_by_its_canonical_grid(tmp_path: Path) -> None:
     assert facts["spacing"] == pytest.approx(small_heads.SPACING)
     assert np.reshape(facts["affine"], (3, 4)) == pytest.approx(small_heads.affine()[:3])
     assert facts["synthetic"] is True
+
+
+def test_probabilities_are_cropped_to_what_is_not_0() -> None:
+    """In a box that begins at (10, 20, 30) only two voxels have any: the box around them."""
+    p = np.zeros((3, 4, 5, 6), np.float32)
+    p[2, 1, 2, 3], p[2, 2, 2, 3], p[0, 1, 2, 3] = 1.0, 0.5, 0.2
+    p[1, 0, 0, 0] = 0.001  # less than half of a step
+    data = gzip.decompress(pack_probabilities(p, Box((10, 20, 30), (14, 25, 36))))
+    assert np.frombuffer(data[:12], "<u2").tolist() == [11, 22, 33, 2, 1, 1]
+    assert [*data[12:]] == [51, 0, 0, 0, 255, 128]

@@ -6,6 +6,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SLICES = tuple(
-    HERE / name for name in ("slices.css", "slices.js", "slices.window.js", "slices.hands.js")
+    HERE / name
+    for name in (
+        "slices.css",
+        "slices.js",
+        "slices.shades.js",
+        "slices.window.js",
+        "slices.hands.js",
+    )
 )
 ALIAS = (HERE / "alias.css", HERE / "alias.js")

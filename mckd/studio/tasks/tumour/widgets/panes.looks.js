@@ -6,8 +6,6 @@
 // rule: colour beside the slider, key: nodes under the picture, here: what a byte of it means}.
 
 const ONLY_A = [226, 132, 206], ONLY_B = [52, 211, 153], BOTH = [214, 222, 230];   // purple, green, grey
-const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];   // dark to bright: viridis
-const STRONGER = 1.6;      // colours that lie over the image without contours
 const KEYS = [
   ['1 2 3 4', 'sequence on screen'],
   ['E C W', 'differences and votes of ET, TC, WT'],
@@ -86,10 +84,7 @@ const LOOKS = {
   },
 };
 
-function ramp(k, n) {
-  const place = n > 1 ? ((k - 1) / (n - 1)) * (RAMP.length - 1) : RAMP.length - 1, low = Math.min(Math.floor(place), RAMP.length - 2);
-  return RAMP[low].map((v, c) => Math.round(v + (place - low) * (RAMP[low + 1][c] - v)));
-}
+const ramp = (k, n) => shade(n > 1 ? (k - 1) / (n - 1) : 1);
 
 // ---- under the picture
 

@@ -16,8 +16,9 @@ const isUsed = () => used.includes(view.sequence);
 
 async function receive() {
   const next = props.value;
-  // Surfaces say what they are of: they count even where a newer scene came before them.
+  // Surfaces and maps say what they are of: they count even where a newer scene came before them.
   if (next && next.surfaces && scene && next.turn === scene.turn) takeSurfaces(next.surfaces, next.turn);
+  if (next && next.maps && scene && next.turn === scene.turn) takeMaps(next.maps, next.turn);
   if (!next || next.stamp < newest) return;
   newest = next.stamp;
   const opened = next.case && next.turn !== fetched.turn;
@@ -70,6 +71,7 @@ async function open() {
   buildSequences();
   buildPlanes();
   forgetSolid();
+  forgetMaps();
   showLayers();
   $('[data-act=reference]').hidden = !scene.case.reference;
   $('.mark.synthetic').hidden = !scene.case.synthetic;
@@ -169,7 +171,8 @@ function showSequence(key) {
 }
 
 function toggleRegion(key) {
-  view.visible[key] = !view.visible[key];
+  if (isMap()) view.mapped = key;
+  else view.visible[key] = !view.visible[key];
   view.overlay = true;
   changed();
 }
@@ -193,6 +196,7 @@ const ACTS = {
     redraw();
   },
   help: toggleSheet,
+  look: nextLook,
   view() { setMode(view.mode === 'planes' ? 'solid' : 'planes'); },
 };
 
@@ -207,8 +211,10 @@ function setMode(mode) {
 
 function showButtons() {
   for (const button of root.querySelectorAll('.region[data-region]')) {
-    pressed(button, view.overlay && view.visible[button.dataset.region]);
+    pressed(button, view.overlay && onScreen()[button.dataset.region]);
   }
+  $('.bar .look').value = view.look;
+  $('.bar .look').disabled = !labels;
   pressed($('[data-act=outline]'), view.outline);
   pressed($('[data-act=reference]'), view.reference);
   pressed($('[data-act=help]'), !$('.sheet').hidden);
@@ -238,9 +244,10 @@ function draw() {
   else drawSolid();
   const found = labels ? regionOf(labels, view.at) : null, drawn = reference ? regionOf(reference, view.at) : null;
   const second = drawn && `reference: ${found === drawn ? 'the same' : drawn}`;
-  const here = [found, second].filter(Boolean).join(' · ') || 'not segmented';
+  const here = [likelihood(), found, second].filter(Boolean).join(' · ') || 'not segmented';
   put('region', here);
-  $('.mark.legend').hidden = !(labels && reference && view.reference && view.overlay && Object.values(view.visible).some(Boolean));
+  $('.mark.legend').hidden = !(labels && reference && view.reference && view.overlay && Object.values(onScreen()).some(Boolean));
+  showLegend();
   showReadout(here);
   showButtons();
   keepView();

@@ -32,16 +32,16 @@ async function makePicture() {
     }
     for (const bar of root.querySelectorAll('.planes .scale i')) drawBar(brush, bar.getBoundingClientRect());
   }
-  for (const words of root.querySelectorAll('.edge, .plane .name, .plane .where, .scale span, .marks .mark:not(.legend)')) drawWords(brush, words);
+  for (const words of root.querySelectorAll('.edge, .plane .name, .plane .where, .scale span, .marks .mark:not(.legend, .shades)')) drawWords(brush, words);
   brush.translate(stage.left, stage.top);
   lines.forEach((line, place) => drawCaption(brush, line, stage.width, stage.height + STRIP * (place + 0.5)));
   return sheet;
 }
 
-// What stands under the picture: pieces {text, colour, dash}, from left to right.
+// What stands under the picture: pieces {text, colour, dash, ramp}, from left to right.
 function captions() {
   const [dark, white] = view.windows[view.sequence], tidy = (value) => Number(value.toPrecision(4));
-  const seen = REGIONS.filter(({ key }) => view.overlay && view.visible[key]), drawn = reference && view.reference;
+  const seen = REGIONS.filter(({ key }) => view.overlay && onScreen()[key]), drawn = reference && view.reference;
   const windowed = view.mode === 'solid' ? [] : [{ text: `${current().label}  W ${tidy(white - dark)}  L ${tidy((dark + white) / 2)}` }];
   const from = Object.keys(NAMES).filter((key) => used.includes(key)).map((key) => NAMES[key]).join(', ');
   return [
@@ -49,10 +49,17 @@ function captions() {
       ...windowed,
       ...(labels ? seen.map(({ key }) => ({ text: key.toUpperCase(), colour: paint(COLOURS[key]) })) : []),
       ...(labels && seen.length ? [{ text: `segmented from ${from}` }] : []),
+      ...mapCaption(),
       ...(drawn && seen.length ? [{ text: 'reference', colour: '#fff', dash: [5, 5] }] : []),
     ],
     [{ text: `MCKD Studio. Research software, not a medical device.${scene.case.synthetic ? ' Synthetic case.' : ''}${scene.case.sides_known ? '' : ' Left and right unknown.'}` }],
   ];
+}
+
+function mapCaption() {
+  if ($('.mark.shades').hidden || !mapsAreHere()) return [];
+  const { title, ends, ramp } = MAPS[view.look];
+  return [{ text: `${title(view.mapped.toUpperCase())}, ${ends.join(' to ')}${maps.calibrated ? '' : ', not calibrated'}`, ramp }];
 }
 
 function drawBar(brush, { left, right, bottom }) {
@@ -89,7 +96,14 @@ function drawCaption(brush, pieces, width, y) {
   let x = 12;
   brush.font = `500 13px ${getComputedStyle(root).fontFamily}`;
   brush.textBaseline = 'middle';
-  for (const { text, colour, dash } of pieces) {
+  for (const { text, colour, dash, ramp } of pieces) {
+    if (ramp) {
+      const shades = brush.createLinearGradient(x, 0, x + 60, 0);
+      ramp.forEach((stop, place) => shades.addColorStop(place / (ramp.length - 1), paint(stop)));
+      brush.fillStyle = shades;
+      brush.fillRect(x, y - 5, 60, 10);
+      x += 66;
+    }
     if (colour) {
       brush.strokeStyle = colour;
       brush.lineWidth = 3;

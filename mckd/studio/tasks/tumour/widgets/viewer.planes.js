@@ -4,7 +4,8 @@ const DIM = 0.6;          // of the greys of a sequence that the model does not 
 const TURN = 0.12;        // radians of the surfaces, for a press of an arrow
 const KEYS = [
   [Object.keys(NAMES).map((_, place) => place + 1).join(' '), Object.values(NAMES).join(', ')],
-  ['E C W', 'ET, TC, WT on and off'],
+  ['E C W', 'ET, TC, WT on and off; of probabilities the one that is shown'],
+  ['U', 'regions, probability, uncertainty'],
   ['Space', 'all regions on and off'],
   ['O', 'outline or filled'],
   ['G', 'contour of the reference'],
@@ -47,17 +48,18 @@ function enlarge(key) {
 }
 
 function drawPlanes() {
-  const tint = tints(view.visible), seen = Object.values(view.visible).join();
+  const over = overlay(), seen = [view.look, over && over.strength, maps.of, JSON.stringify(onScreen())].join(' ');
   for (const frame of frames) {
     const { plane } = frame, film = [scene.turn, version, view.at[plane.across], seen].join(' ');
     cutImage(plane, isUsed() ? 1 : DIM);
     if (frame.filmed !== film) {
-      if (labels) cut(plane, labels, tint, frame.film);
+      if (over) cut(plane, over.map, over.table, frame.film);
       frame.outlines = traceAll(plane, labels, extent.labels);
       frame.drawn = traceAll(plane, reference, extent.reference);
       frame.filmed = film;
     }
-    compose(frame, labels && view.overlay && !view.outline ? view.opacity : 0, view.overlay ? linesOf(frame) : []);
+    const alpha = over && view.overlay ? Math.min(1, view.opacity * over.strength) : 0;
+    compose(frame, alpha, view.overlay ? linesOf(frame) : []);
     drawMeasures(frame);
     const colour = labels ? paint(COLOURS.wt, 0.75) : 'rgb(255 255 255 / 0.6)';
     drawRule(frame, extent.labels || extent.reference, colour, `${scene.turn} ${version}`);
@@ -65,7 +67,7 @@ function drawPlanes() {
 }
 
 function linesOf({ outlines, drawn }) {
-  return [...REGIONS].reverse().filter(({ key }) => view.visible[key]).flatMap(({ key }) => [
+  return [...REGIONS].reverse().filter(({ key }) => onScreen()[key]).flatMap(({ key }) => [
     ...(labels ? [foundLine(outlines[key], key)] : []),
     ...(reference && view.reference ? referenceLines(drawn[key], key) : []),
   ]);
@@ -81,7 +83,7 @@ const PRESS = {
   '+': closer, '=': closer, '-': farther, '\u2212': farther,
   ...Object.fromEntries(Object.keys(NAMES).map((key, place) => [place + 1, () => showSequence(key)])),
   e: () => toggleRegion('et'), c: () => toggleRegion('tc'), w: () => toggleRegion('wt'),
-  ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset, d: ACTS.view,
+  ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, u: ACTS.look, x: ACTS.cross, r: ACTS.reset, d: ACTS.view,
   m: ACTS.ruler, b: ACTS.pair, p: savePicture, enter: setPoint, backspace: undoMeasure, delete: clearMeasures,
   escape() { if (tool && $('.sheet').hidden) takeTool(''); else leave(); },
   v() { const keys = PLANES.map(({ key }) => key); enlarge(keys[(keys.indexOf(root.dataset.layout) + 1) % 3]); },
