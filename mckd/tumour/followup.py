@@ -33,11 +33,13 @@ from mckd.method import subsets
 from mckd.tumour.calibration import Interval
 from mckd.tumour.comparison import Subset, title_of
 from mckd.tumour.diameters import Lesion, lesions_of, product_mm2
+from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
-    from mckd.tumour.predictor import Prediction, TumourSegmenter
+    from mckd.tumour.predictor import TumourSegmenter
 
 Progress = Callable[[float], None]
 
@@ -75,11 +77,15 @@ class Reading:
     lesions: tuple[Lesion, ...] | None
 
     @classmethod
-    def of(cls, found: Prediction) -> Reading:
-        seen = "t1c" in found.present
-        spacing = found.case.spacing_mm
-        lesions = lesions_of(found.cropped[REGIONS.index("et")], spacing) if seen else None
-        return cls(found.volumes_ml, found.intervals_ml, lesions)
+    def of(
+        cls, used: Subset, masks: Bools, grid: Grid, intervals_ml: Mapping[str, Interval]
+    ) -> Reading:
+        """masks: (3, X, Y, Z) in canonical orientation, of the whole image or cropped, as a
+        prediction from the sequences `used` has them. grid: canonical."""
+        lesions = None
+        if "t1c" in used:
+            lesions = lesions_of(masks[REGIONS.index("et")], grid.spacing_mm)
+        return cls(volumes_ml(masks, grid), intervals_ml, lesions)
 
     @property
     def product_mm2(self) -> float | None:
@@ -121,9 +127,10 @@ def read_visit(
     """
     encoded = segmenter.encode(case)
     given = subsets([s for s in SEQUENCES if s in case.present])
-    readings = {}
+    readings, grid = {}, case.grid.canonical
     for count, subset in enumerate(given, start=1):
-        readings[subset] = Reading.of(segmenter.decide(encoded, subset))
+        found = segmenter.decide(encoded, subset)
+        readings[subset] = Reading.of(subset, found.cropped, grid, found.intervals_ml)
         progress(count / len(given))
     segmenter.forget(encoded)
     return Visit(name or case.name, case.present, readings, day, case.synthetic)

@@ -107,14 +107,16 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def lay_out_clinic(root: Path) -> Path:
-    """A project folder with one small bundled case and tumour networks of random weights: the
-    bundled one, and two of the three compared ones."""
+    """A project folder with one small bundled case, two visits of it, and tumour networks of random
+    weights: the bundled one, and two of the three compared ones."""
     from tests import untrained  # loads torch
 
     shutil.copytree(ROOT / "mckd", root / "mckd")  # compiled as it is: it starts at once
     shutil.copytree(ROOT / "assets" / "digits", root / "assets" / "digits")
     shutil.copy(ROOT / "app.py", root)
     small_heads.save_case(root / "assets" / "tumour" / "small_head")
+    for day, words in {"2024-01-31": ("flair", "t1"), "2024-04-28": ("flair", "t2")}.items():
+        small_heads.save_case(root / "assets" / "visits" / day, words=words)
     checkpoint = root / "checkpoints" / "tumour.safetensors"
     untrained.save_tumour(checkpoint, iwv=(0.5, -0.5, 0.3, 0.1), data={"name": "noise"})
     compared = checkpoint.parent / "compared"

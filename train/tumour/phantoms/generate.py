@@ -59,7 +59,8 @@ def make_phantom(seed: int, number: int, healthy: bool = False, share: float = 1
     """Case `number` of a seed; the four decide every bit of it, on one kind of machine.
 
     healthy: a head without a tumour; its `tumour` is the one that did not grow. share: of its
-    volumes that the tumour has reached: with less than 1 the same head at an earlier visit.
+    volumes that the tumour has reached: with less than 1 the same head at an earlier visit, whose
+    scans and noise are others.
     """
     with threadpool_limits(1):  # sums in another order would end in other bits
         return _make(seed, number, healthy, share)
@@ -70,6 +71,10 @@ def _make(seed: int, number: int, healthy: bool, share: float) -> Phantom:
     tumour, head, vascular = sample_tumour(random), sample_head(random), sample_vascular(random)
     contrast, ageing = sample_contrast(tumour.kind, random), sample_ageing(random)
     scans = {sequence: sample_scan(sequence, random) for sequence in SEQUENCES}
+    scanner = random
+    if share < 1:  # another visit: the same head, in the scanner once more
+        scanner = np.random.default_rng([seed, number, round(1e6 * share)])
+        scans = {sequence: sample_scan(sequence, scanner) for sequence in SEQUENCES}
 
     where = place(head, random)
     tissues = coarse_tissue(where)
@@ -83,7 +88,7 @@ def _make(seed: int, number: int, healthy: bool, share: float) -> Phantom:
     kept = tissue.surface > vascular.strip_mm - (vascular.strip_mm + 2.5) * blood.left_over
     brain = tissue.spread(kept).astype(bool)
     images = {
-        sequence: _in_frame(acquire(tissue.spread(perfect[sequence]), brain, scan, random))
+        sequence: _in_frame(acquire(tissue.spread(perfect[sequence]), brain, scan, scanner))
         for sequence, scan in scans.items()
     }
     labels = tissue.spread(np.where(kept, parts.labels, 0).astype(np.uint8))

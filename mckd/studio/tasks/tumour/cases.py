@@ -323,7 +323,7 @@ class CaseService:
         A bundled case stays as long as somebody else has it open.
         """
         desk.end(desk.begin())
-        desk.examination = None
+        desk.examination, desk.visits, desk.removed = None, (), None
         self.shelf.forget(desk.owner)
         self.folders.forget(desk.owner)
 

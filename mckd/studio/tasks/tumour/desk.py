@@ -11,6 +11,7 @@ from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, Wish, now
 
 if TYPE_CHECKING:
     from mckd.studio.tasks.tumour.studies import Examination
+    from mckd.tumour.followup import Visit
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Desk:
     switched on now. accepted: the visitor wants images segmented that the model was not made for.
     shown: the answer on screen. scoring: who asked last for its scores. wishes: what other systems
     are to segment. stages: how far that is. examination: the one that was opened last, with its
-    series as they are shown.
+    series as they are shown. visits: kept for a follow-up, in the order of time; numbers only, no
+    voxel. removed: the visits as they were before one was taken away; None if none was.
     """
 
     def __init__(self) -> None:
@@ -71,6 +73,8 @@ class Desk:
         self.wishes: frozenset[Wish] = frozenset()
         self.stages: dict[Wish, Stage] = {}
         self.examination: CaseFiles | None = None
+        self.visits: tuple[Visit, ...] = ()
+        self.removed: tuple[Visit, ...] | None = None
         self.lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:

@@ -9,6 +9,7 @@ from mckd.studio.services.folders import Folders
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.compare import CompareService
 from mckd.studio.tasks.tumour.export import ExportService
+from mckd.studio.tasks.tumour.follow import FollowService
 from mckd.studio.tasks.tumour.solid import SolidService
 from mckd.studio.tasks.tumour.systems import SystemsService
 from mckd.tumour.about import ABOUT
@@ -17,13 +18,14 @@ from mckd.tumour.about import ABOUT
 @dataclass(frozen=True)
 class TumourService:
     """One service for what is opened, one for its surfaces, one for its subsets, one for what other
-    systems find in it, one for files made of the subsets."""
+    systems find in it, one for files made of the subsets, one for visits that are compared."""
 
     cases: CaseService
     solid: SolidService
     compare: CompareService
     systems: SystemsService
     export: ExportService
+    follow: FollowService
 
     @property
     def status(self) -> str:
@@ -43,4 +45,7 @@ def open_service(root: Path, folders: Folders, runs: Path) -> TumourService:
     cases = CaseService.from_checkpoint(ABOUT.checkpoint(root), ABOUT.assets(root), folders)
     compare = CompareService(cases)
     systems = SystemsService(cases, ABOUT.checkpoint(root).parent / "compared")
-    return TumourService(cases, SolidService(cases), compare, systems, ExportService(compare))
+    follow = FollowService(cases, ABOUT.assets(root).parent / "visits")
+    return TumourService(
+        cases, SolidService(cases), compare, systems, ExportService(compare), follow
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from mckd.studio.tasks import Drop, Tab
-from mckd.studio.tasks.tumour import case_tab, compare_tab
+from mckd.studio.tasks.tumour import case_tab, compare_tab, follow_tab
 from mckd.studio.tasks.tumour.service import TumourService
 from mckd.studio.tasks.tumour.widgets.guide import guide
 from mckd.tumour.about import ABOUT
@@ -16,6 +16,7 @@ def build(tumour: TumourService) -> None:
     """The tabs inside the current `gr.Tabs`."""
     with gr.Tab(ABOUT.name, id=ABOUT.key):
         desk = case_tab.build(tumour.cases, tumour.solid)
+        follow_tab.build(tumour, desk)
     with gr.Tab("Compare", id="compare"):
         compare_tab.build(tumour, desk)
 

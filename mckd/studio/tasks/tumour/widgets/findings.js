@@ -111,7 +111,7 @@ function render() {
   const notes = [...(value.why ? [value.why] : []), ...(value.notes || [])];
   $('.notes').replaceChildren(...notes.map((text) => Object.assign(document.createElement('li'), { textContent: text })));
   $('.ask').hidden = value.status !== 'asks';
-  $('.take').disabled = value.status !== 'answer';
+  $('.take').disabled = $('.keep').disabled = value.status !== 'answer';
   if (value.status === 'answer') announce(value);
   document.dispatchEvent(new CustomEvent('mckd:findings', { detail: { turn: value.turn, status: value.status } }));
   $('.model').textContent = value.model ? `Model: ${value.model[0].toLowerCase()}${value.model.slice(1)}` : '';
@@ -140,5 +140,6 @@ document.addEventListener('mckd:sequences', ({ detail }) => {
 
 $('.ask button').addEventListener('click', () => { $('.ask').hidden = true; trigger('accept'); });
 $('.take').addEventListener('click', () => { props.value = { ...props.value, ...called() }; trigger('download'); });
+$('.keep').addEventListener('click', () => document.dispatchEvent(new CustomEvent('mckd:keep')));
 render();
 watch('value', render);

@@ -1,0 +1,312 @@
+"""What the follow-up asks for: visits that a visitor keeps, what has changed, what is taken home.
+
+A kept visit is numbers: volumes, ranges and diameters from every subset of the sequences that were
+switched on. They lie on the visitor's desk and go with it; the images may be put away before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mckd.studio.services import faults
+from mckd.studio.services.line import Superseded
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, now, spoken
+from mckd.studio.tasks.tumour.volumes import unpack_bits
+from mckd.tumour.days import day_in
+from mckd.tumour.evidence import ranged
+from mckd.tumour.labels import bits_to_regions
+from mckd.tumour.naming import REGION_NAMES, SEQUENCE_NAMES, SEQUENCES
+
+if TYPE_CHECKING:
+    from mckd.report.followup import Followed
+    from mckd.tumour.comparison import Subset
+    from mckd.tumour.followup import Change, FollowUp, Step, Visit
+
+MOST = 12
+KINDS = {
+    "csv": ("Changes (CSV)", "A line per step and region"),
+    "json": ("Everything (JSON)", "With what it means"),
+}
+FULL = f"There are {MOST} visits, as many as can be kept. Remove one first."
+TWICE = "This visit is kept already, from the same sequences."
+NOTHING = "Open a case first: there is no segmentation to keep."
+TOO_FEW = "A follow-up needs two visits."
+OTHER = "Another case was opened, so this visit was not kept."
+NO_DAY = "That is no date."
+MOVED = "The visits have changed. Please look again."
+NO_EXAMPLE = "There are no bundled visits."
+FAILED = "Something went wrong while this visit was read; the log of the app has the details."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How far keeping a visit is: a stage still going on, or a problem; neither: done."""
+
+    stage: str = ""
+    fraction: float | None = None
+    problem: str = ""
+
+
+class FollowService:
+    """The visits on a desk."""
+
+    def __init__(self, cases: CaseService, examples: Path) -> None:
+        """examples: a folder of bundled visits of one head, each called by its date."""
+        self._cases, self._examples = cases, examples
+
+    @property
+    def has_example(self) -> bool:
+        return len(self._bundled()) > 1
+
+    def keep(self, desk: Desk) -> Iterator[Kept]:
+        """Keep what is on screen as a visit: the open case with the sequences switched on."""
+        if len(desk.visits) >= MOST:
+            yield Kept(problem=FULL)
+            return
+        turn = desk.turn
+        try:
+            opened, answer = self._cases.on_screen(desk)
+        except ValueError:
+            yield Kept(problem=NOTHING)
+            return
+        day = opened.prepared.study.day if opened.prepared else None
+        yield from self._keep(desk, desk, turn, opened, answer, day or day_in(opened.case.name))
+
+    def example(self, desk: Desk) -> Iterator[Kept]:
+        """Keep the bundled visits in place of those that there are."""
+        folders = self._bundled()
+        if len(folders) < 2:
+            yield Kept(problem=NO_EXAMPLE)
+            return
+        desk.visits, desk.removed = (), None
+        for number, folder in enumerate(folders, start=1):
+            yield Kept(f"Reading visit {number} of {len(folders)}…")
+            beside = Desk()  # what the visitor has open stays
+            try:
+                source = CaseFiles(f"visit/{folder.name}", folder)
+                *_, update = self._cases.open(beside, source)
+                if update.opened is None or update.answer is None:
+                    yield Kept(problem=update.problem or FAILED)
+                    return
+                yield from self._keep(
+                    desk, beside, beside.turn, update.opened, update.answer, day_in(folder.name)
+                )
+            finally:
+                self._cases.close(beside)
+
+    def set_day(self, desk: Desk, number: object, words: object) -> str:
+        """Give a visit another date, or with "" none; a sentence if that cannot be."""
+        place = _place(number, desk)
+        try:
+            day = date.fromisoformat(str(words)) if words else None
+        except ValueError:
+            return NO_DAY
+        if place is None:
+            return MOVED
+        visits = [*desk.visits]
+        visits[place] = replace(visits[place], day=day)
+        _set(desk, visits)
+        return ""
+
+    def remove(self, desk: Desk, number: object) -> str:
+        """Take a visit away; a sentence if there is none of that number."""
+        place = _place(number, desk)
+        if place is None:
+            return MOVED
+        desk.removed = desk.visits
+        desk.visits = desk.visits[:place] + desk.visits[place + 1 :]
+        return ""
+
+    def undo(self, desk: Desk) -> None:
+        """Bring back the visit that was taken away last."""
+        if desk.removed is not None:
+            desk.visits, desk.removed = desk.removed, None
+
+    def file(self, desk: Desk, kind: object) -> tuple[str, bytes]:
+        """Name and content of what is taken home.
+
+        Raises:
+            ValueError: too few visits, or no such kind; a sentence.
+        """
+        from mckd.report import followup
+
+        if len(desk.visits) < 2 or kind not in KINDS:
+            raise ValueError(TOO_FEW)
+        make = {"csv": followup.changes_csv, "json": followup.followup_json}[str(kind)]
+        return f"followup_mckd.{kind}", make(self._followed(desk))
+
+    # ---- keeping
+
+    def _keep(
+        self,
+        desk: Desk,
+        beside: Desk,
+        turn: int,
+        opened: Opened,
+        answer: Answer,
+        day: date | None,
+    ) -> Iterator[Kept]:
+        """Read a case from every subset of an answer's sequences, and put it on a desk.
+
+        beside: the desk that it is open on; it goes on as long as that has this turn.
+        """
+        from mckd.tumour.followup import Visit
+
+        def wanted() -> bool:
+            return beside.turn == turn
+
+        case, readings = opened.case, {}
+        name = spoken(case.name) if case.synthetic else case.name
+        try:
+            for _ in self._cases.segmentation.encode(opened, wanted):  # if it was put away
+                pass
+            subsets = _subsets(answer.used)
+            for done, subset in enumerate(subsets):
+                told = f"{name}: subset {done + 1} of {len(subsets)}…"
+                yield Kept(told, done / len(subsets))
+                readings[subset] = self._reading(opened, subset, wanted)
+        except Superseded:
+            yield Kept(problem=OTHER)
+            return
+        except Exception as error:
+            faults.record(log, "A visit could not be kept.", error)
+            yield Kept(problem=FAILED)
+            return
+        visit = Visit(name, answer.used, readings, day, case.synthetic)
+        if not wanted():
+            yield Kept(problem=OTHER)
+        elif any(v.present == visit.present and v.readings == readings for v in desk.visits):
+            yield Kept(problem=TWICE)
+        else:
+            desk.removed = None
+            _set(desk, [*desk.visits, visit])
+            yield Kept()
+
+    def _reading(self, opened: Opened, subset: Subset, wanted: Callable[[], bool]) -> Any:
+        from mckd.tumour.followup import Reading
+
+        answer = self._cases.answer(opened, subset, wanted)
+        grid, brain = opened.case.grid.canonical, opened.case.brain
+        masks = bits_to_regions(brain.crop(unpack_bits(answer.labels, grid.shape)))
+        return Reading.of(subset, masks, grid, answer.intervals)
+
+    def _bundled(self) -> list[Path]:
+        if not self._examples.is_dir():
+            return []
+        return sorted(path for path in self._examples.iterdir() if path.is_dir())
+
+    def _followed(self, desk: Desk) -> Followed:
+        from mckd.report.followup import Followed
+        from mckd.tumour.followup import FollowUp
+
+        about, _ = self._cases.segmentation.header()
+        return Followed(FollowUp(desk.visits), about, date.today())
+
+    # ---- what followup.js shows
+
+    def view(self, desk: Desk) -> dict[str, Any]:
+        """The visits of a desk and what has changed between them."""
+        shown: dict[str, Any] = {"stamp": now(), "visits": [], "steps": [], "line": None}
+        shown |= {"full": len(desk.visits) >= MOST, "undo": desk.removed is not None}
+        if not desk.visits:
+            return shown
+        from mckd.tumour.followup import DIAMETERS, MEANING
+
+        followed = self._followed(desk)
+        return shown | {
+            "visits": [_visit(visit) for visit in desk.visits],
+            "steps": [self._step(followed, step) for step in followed.steps],
+            "line": _line(followed.visits),
+            "meaning": [MEANING, followed.intervals, DIAMETERS],
+        }
+
+    def _step(self, followed: Followed, step: Step) -> dict[str, Any]:
+        return {
+            "from": followed.number(step.earlier),
+            "to": followed.number(step.later),
+            "days": step.days,
+            "same": step.same,
+            "common": _names(step.common),
+            "sentence": step.sentence,
+            "products": step.products_mm2,
+            "regions": {
+                region: _change(step, change) | {"caution": followed.caution(step.common, region)}
+                for region, change in step.changes.items()
+            },
+        }
+
+
+def _set(desk: Desk, visits: list[Visit]) -> None:
+    """In the order of time."""
+    from mckd.tumour.followup import FollowUp
+
+    desk.visits = FollowUp.of(visits).visits
+
+
+def _subsets(used: Subset) -> list[Subset]:
+    from mckd.method import subsets
+
+    return subsets([s for s in SEQUENCES if s in used])
+
+
+def _place(number: object, desk: Desk) -> int | None:
+    """Of a visit's number, from 1, as a browser sent it."""
+    right = isinstance(number, int) and 1 <= number <= len(desk.visits)
+    return int(str(number)) - 1 if right else None
+
+
+def _names(subset: Subset) -> list[str]:
+    return [SEQUENCE_NAMES[s] for s in SEQUENCES if s in subset]
+
+
+def _visit(visit: Visit) -> dict[str, Any]:
+    own = visit.own
+    return {
+        "name": visit.name,
+        "synthetic": visit.synthetic,
+        "day": visit.day.isoformat() if visit.day else "",
+        "used": _names(visit.present),
+        "regions": {
+            region: _volume(own.volumes_ml[region], own.intervals_ml.get(region))
+            for region in REGION_NAMES
+        },
+    }
+
+
+def _volume(ml: float, interval: tuple[float, float] | None) -> dict[str, Any]:
+    return {"ml": round(ml, 2), "ends": interval, "range": ranged(interval)}
+
+
+def _change(step: Step, change: Change) -> dict[str, Any]:
+    ranges = change.ranges_ml or (None, None)
+    own = [visit.own.intervals_ml.get(change.region) for visit in (step.earlier, step.later)]
+    return {
+        "own": [_volume(ml, r) for ml, r in zip(change.own_ml, own, strict=True)],
+        "common": [_volume(ml, r) for ml, r in zip(change.common_ml, ranges, strict=True)],
+        "growth": round(change.growth_ml, 2),
+        "range": change.growth_range_ml,
+        "protocol": round(change.protocol_ml, 2),
+        "verdict": change.verdict,
+    }
+
+
+def _line(visits: FollowUp) -> dict[str, Any] | None:
+    """Each region at every visit, from the sequences that all have; None where there are none."""
+    if len(visits.visits) < 2 or not visits.common:
+        return None
+    return {
+        "common": _names(visits.common),
+        "regions": {
+            region: [_volume(ml, interval) for ml, interval in visits.line(region)]
+            for region in REGION_NAMES
+        },
+    }

@@ -1,0 +1,89 @@
+"""The follow-up in a real browser: visits are kept, compared, dated, removed and taken home.
+
+The app is the real one, with a small head and a network of random weights: what it finds means
+nothing, but what is shown of it must add up.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Studio, arrivals, reach
+
+PLACE = "#tumour-followup .followup"
+MINUS = str.maketrans("−±", "-0")
+
+
+@pytest.fixture
+def visit(browser: Any, clinic: Studio) -> Iterator[Callable[..., Any]]:
+    """Open the page as a new visitor; fails on console errors and foreign requests."""
+    with arrivals(browser, clinic) as start:
+        yield start
+
+
+def compared(page: Any, visits: int) -> None:
+    reach(page, f"{PLACE}[data-visits='{visits}'][data-state=compared]")
+
+
+def numbers(page: Any, region: str) -> list[float]:
+    """Both volumes, their difference, growth, and change of protocol."""
+    cells = page.locator(f"{PLACE} .step").first.locator(f"tr[data-region={region}] td")
+    shown = [cell.split("\n")[0] for cell in cells.all_inner_texts()[:5]]
+    return [float(words.translate(MINUS)) for words in shown]
+
+
+def test_bundled_visits_are_compared_at_one_click(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.locator(f"{PLACE} .example").click()
+    compared(page, 2)
+    expect(page.locator(f"{PLACE} .step h4")).to_have_text("Visit 1 to 2, 88 days")
+    expect(page.locator(f"{PLACE} .sentence")).to_contain_text("FLAIR, the sequences that both")
+    for region in ("et", "tc", "wt"):
+        before, after, difference, growth, protocol = numbers(page, region)
+        assert after - before == pytest.approx(difference, abs=1.1)  # from 100 mL on rounded to 1
+        assert growth + protocol == pytest.approx(difference, abs=1.1)
+        assert growth == 0  # the head is the same
+    reach(page, f"{PLACE}[data-charted='2'] .plot .main-svg")
+    page.locator(f"{PLACE} .meaning summary").click()
+    expect(page.locator(f"{PLACE} .meaning")).to_contain_text("80 % of pairs")
+
+
+def test_visits_are_kept_dated_removed_and_brought_back(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = visit()
+    expect(page.locator(f"{PLACE} .tools .keep")).to_be_disabled()
+    page.click("#tumour-intake [data-case=small_head]")
+    for off in ("t1c", "t1"):
+        used = "#tumour-findings .findings[data-status=answer]"
+        reach(page, used)
+        page.click(f"#tumour-sequences input[data-sequence={off}]")
+        left = {"t1c": "FLAIR,T1,T2", "t1": "FLAIR,T2"}[off]
+        reach(page, f"{used}[data-used='{left}']")
+        page.locator("#tumour-findings .keep").click()
+        count = {"t1c": 1, "t1": 2}[off]
+        reach(page, f"{PLACE}[data-visits='{count}']:not([data-state=working])")
+    compared(page, 2)
+    days = page.locator(f"{PLACE} .visits input")
+    for place, day in enumerate(("2024-04-28", "2024-01-31")):
+        days.nth(place).fill(day)
+        expect(days.nth(place)).to_be_enabled()
+    expect(page.locator(f"{PLACE} .step h4")).to_have_text("Visit 1 to 2, 88 days")
+    expect(page.locator(f"{PLACE} .used")).to_have_text(["FLAIR + T2", "FLAIR + T1 + T2"])
+    with page.expect_download() as download:
+        page.locator(f"{PLACE} .home [data-kind=csv]").click()
+    download.value.save_as(tmp_path / download.value.suggested_filename)
+    with (tmp_path / "followup_mckd.csv").open(newline="") as file:
+        assert {row["compared_by"] for row in csv.DictReader(file)} == {"flair+t2"}
+    page.get_by_role("button", name="Remove visit 2").click()
+    reach(page, f"{PLACE}[data-visits='1'][data-state=one]")
+    page.locator(f"{PLACE} .undo").click()
+    compared(page, 2)
+    page.reload()
+    page.wait_for_selector(f"{PLACE}[data-state=empty]")  # they go with the page

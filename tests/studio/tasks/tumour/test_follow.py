@@ -1,0 +1,194 @@
+"""Visits that a visitor keeps: whose they are, what is told of them, and that they go."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mckd.studio.tasks.tumour import follow as module
+from mckd.studio.tasks.tumour.cases import CaseService
+from mckd.studio.tasks.tumour.desk import Desk
+from mckd.studio.tasks.tumour.follow import FollowService
+from mckd.studio.tasks.tumour.follow_tab import act
+from tests import small_heads
+from tests.studio.tasks.tumour.stub import Stub, opened
+
+VOXEL_ML = float(np.prod(small_heads.SPACING)) / 1000
+ET_ML = float(np.count_nonzero(small_heads.labels() == 4)) * VOXEL_ML
+WITHOUT_T1C = ["flair", "t1", "t2"]
+
+
+@pytest.fixture
+def follow(service: CaseService, tmp_path: Path) -> FollowService:
+    """With two bundled visits of unequal sequences."""
+    for day, words in {"2024-04-28": ("flair", "t2"), "2024-01-31": ("flair", "t1ce")}.items():
+        small_heads.save_case(tmp_path / "visits" / day, words=words)
+    return FollowService(service, tmp_path / "visits")
+
+
+def keep(follow: FollowService, desk: Desk) -> str:
+    """Why it could not be kept."""
+    return [*follow.keep(desk)][-1].problem
+
+
+@pytest.fixture
+def two(service: CaseService, follow: FollowService) -> Desk:
+    """A desk with the same head twice, the second time without T1c."""
+    desk = opened(service)
+    assert keep(follow, desk) == ""
+    service.switch(desk, WITHOUT_T1C)
+    assert keep(follow, desk) == ""
+    return desk
+
+
+class TestKeeping:
+    def test_what_is_on_screen_becomes_a_visit(self, two, follow) -> None:
+        """The model finds enhancement only where it has T1c: all of that is protocol."""
+        told = follow.view(two)
+        assert [visit["used"] for visit in told["visits"]] == [
+            ["FLAIR", "T1", "T1c", "T2"],
+            ["FLAIR", "T1", "T2"],
+        ]
+        (step,) = told["steps"]
+        assert step["common"] == ["FLAIR", "T1", "T2"]
+        et = step["regions"]["et"]
+        assert [own["ml"] for own in et["own"]] == pytest.approx([ET_ML, 0], abs=0.01)
+        assert [common["ml"] for common in et["common"]] == [0, 0]
+        assert (et["growth"], et["protocol"]) == (0, pytest.approx(-ET_ML, abs=0.01))
+        assert step["regions"]["wt"]["protocol"] == 0
+        assert step["products"] is None  # T1c is not common
+
+    def test_every_subset_of_its_sequences_is_read_and_no_voxel_kept(self, two) -> None:
+        assert [len(visit.readings) for visit in two.visits] == [15, 7]
+        assert [visit.own.lesions is None for visit in two.visits] == [False, True]  # no T1c
+
+    def test_it_says_how_far_it_is(self, service, follow) -> None:
+        shares = [step.fraction for step in follow.keep(opened(service))][:-1]
+        assert shares == [k / 15 for k in range(15)]
+
+    def test_the_same_is_not_kept_twice(self, two, follow) -> None:
+        assert keep(follow, two) == module.TWICE
+        assert len(two.visits) == 2
+
+    def test_nothing_on_screen_cannot_be_kept(self, follow) -> None:
+        assert keep(follow, Desk()) == module.NOTHING
+
+    def test_no_more_than_can_be_looked_at(self, two, follow, monkeypatch) -> None:
+        monkeypatch.setattr(module, "MOST", 2)
+        assert keep(follow, two) == module.FULL
+        assert follow.view(two)["full"]
+
+    def test_another_case_meanwhile_ends_it(self, service, follow) -> None:
+        desk = opened(service)
+        steps = follow.keep(desk)
+        next(steps)
+        desk.begin()
+        assert [*steps][-1].problem == module.OTHER
+        assert desk.visits == ()
+
+    def test_a_model_that_fails_is_a_sentence(self, service, follow, model: Stub) -> None:
+        desk = opened(service)
+        model.decide = lambda encoded, used: 1 / 0
+        assert keep(follow, desk) == module.FAILED
+
+
+class TestChanging:
+    def test_dates_put_visits_in_order(self, two, follow) -> None:
+        first, second = two.visits
+        assert follow.set_day(two, 1, "2024-04-28") == ""
+        assert follow.set_day(two, 2, "2024-01-31") == ""
+        assert [visit.present for visit in two.visits] == [second.present, first.present]
+        assert follow.view(two)["steps"][0]["days"] == 88
+        assert follow.set_day(two, 1, "") == ""
+        assert two.visits[0].day is None
+
+    @pytest.mark.parametrize("number", [0, 3, -1, "1", None])
+    def test_a_visit_that_is_none_is_a_sentence(self, two, follow, number) -> None:
+        assert follow.set_day(two, number, "2024-01-31") == module.MOVED
+        assert follow.remove(two, number) == module.MOVED
+        assert len(two.visits) == 2
+
+    @pytest.mark.parametrize("words", ["31.1.2024", "2024-02-30", {"a": 1}])
+    def test_a_date_that_is_none_is_a_sentence(self, two, follow, words) -> None:
+        assert follow.set_day(two, 1, words) == module.NO_DAY
+
+    def test_what_was_removed_comes_back(self, two, follow) -> None:
+        before = two.visits
+        assert follow.remove(two, 1) == ""
+        assert two.visits == before[1:]
+        assert follow.view(two)["undo"]
+        follow.undo(two)
+        assert two.visits == before
+        assert not follow.view(two)["undo"]
+        follow.undo(two)  # nothing is left to undo
+        assert two.visits == before
+
+    def test_all_go_with_the_visitor(self, two, service, follow) -> None:
+        follow.remove(two, 1)
+        service.close(two)
+        assert (two.visits, two.removed) == ((), None)
+        assert follow.view(two)["visits"] == []
+
+    def test_no_other_visitor_sees_them(self, two, follow) -> None:
+        assert follow.view(Desk())["visits"] == []
+
+
+class TestExample:
+    def test_bundled_visits_are_kept_and_what_is_open_stays(self, service, follow) -> None:
+        desk = opened(service)
+        turn = desk.turn
+        assert [*follow.example(desk)][-1].problem == ""
+        assert [visit.day for visit in desk.visits] == [date(2024, 1, 31), date(2024, 4, 28)]
+        assert follow.view(desk)["line"]["common"] == ["FLAIR"]
+        assert desk.turn == turn
+        assert desk.source is not None
+
+    def test_is_offered_where_it_is(self, service, follow, tmp_path) -> None:
+        assert follow.has_example
+        without = FollowService(service, tmp_path / "nowhere")
+        assert not without.has_example
+        assert [*without.example(Desk())][-1].problem == module.NO_EXAMPLE
+
+
+class TestTakingHome:
+    def test_figures_name_no_case(self, two, follow) -> None:
+        for kind in module.KINDS:
+            name, data = follow.file(two, kind)
+            assert name == f"followup_mckd.{kind if kind != 'report' else 'pdf'}"
+            assert b"hantom" not in data
+        told = json.loads(follow.file(two, "json")[1])
+        assert [visit["visit"] for visit in told["visits"]] == [1, 2]
+
+    def test_takes_two_visits_and_a_kind(self, two, follow) -> None:
+        with pytest.raises(ValueError, match="two visits"):
+            follow.file(two, "exe")
+        follow.remove(two, 1)
+        with pytest.raises(ValueError, match="two visits"):
+            follow.file(two, "csv")
+
+
+class TestHandler:
+    def test_every_stage_holds_all_visits(self, two, service, follow) -> None:
+        """A value that a stage lacks would be lost in the browser."""
+        service.switch(two, ["flair"])
+        for stage in act(service, follow, two, {"do": "keep"}):
+            assert len(stage["visits"]) >= 2
+        assert len(stage["visits"]) == 3
+
+    def test_a_file_is_sent_without_a_name_on_the_disk(self, two, service, follow) -> None:
+        (value,) = act(service, follow, two, {"do": "take", "kind": "csv"})
+        assert value["file"]["orig_name"] == "followup_mckd.csv"
+        assert Path(value["file"]["path"]).name.startswith("file")
+
+    @pytest.mark.parametrize(
+        "wish", [None, 7, {}, {"do": "format"}, {"do": "remove", "visit": []}, {"do": "take"}]
+    )
+    def test_what_makes_no_sense_changes_nothing(self, two, service, follow, wish) -> None:
+        before = two.visits
+        (value,) = act(service, follow, two, wish)
+        assert two.visits == before
+        assert value["file"] is None
