@@ -45,6 +45,8 @@ Made for adult glioma before surgery. Research only, not a medical device.
 AFTER_PREDICT = """\
 DIR gets a folder per case, called like its path below FOLDER:
   masks/                  NIfTI labels on the grid of the images, a file per subset
+  probabilities/          with --probabilities: a file per subset and region, calibrated if the
+                          model is
   native/                 of prepared studies: on the slices of each series, from all sequences
   dicom/                  the same as DICOM-SEG, with --dicom-seg: they name the patient
   figures.csv, .json      volumes, notes; Dice and HD95 where the case has a reference
@@ -157,6 +159,12 @@ def _add_predict(commands: Any) -> None:
         "--dicom-seg",
         action="store_true",
         help="of DICOM series also DICOM-SEG; they name the patient, as the images do (default: "
+        "no)",
+    )
+    command.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="how likely each voxel is in each region too, as NIfTI, 0 to 1 in 256 steps (default: "
         "no)",
     )
     command.add_argument(

@@ -35,22 +35,27 @@ def results_of(
     from mckd.report.subject import Subject
 
     case, prepared = opened.case, opened.prepared
+    alias = name.replace("/", "_") if arguments.names else ""
+    likely: dict[str, bytes] = {}
     progress.reach(0, 1.0, "the model reads the images")
     encoded = segmenter.encode(case, lambda share: progress.reach(1, share))
     whole = segmenter.decide(encoded, case.present)
     compared = Comparison(case, whole.canonical, intervals=whole.intervals_ml, advice=whole.advice)
     maps = {case.present: region_bits(whole.canonical)}
+    if arguments.probabilities:
+        likely |= archive.probabilities(whole, alias)
     others = _of_case(case, arguments.subsets or (ALL if arguments.report else []))
     for count, subset in enumerate(others):
         progress.reach(2, count / len(others), f"subset {count + 1} of {len(others)}")
         found = segmenter.decide(encoded, subset)
         compared.add(subset, found.canonical, found.intervals_ml, found.advice)
         maps[subset] = region_bits(found.canonical)
+        if arguments.probabilities:
+            likely |= archive.probabilities(found, alias)
     progress.reach(2, 1.0, "writing")
-    alias = name.replace("/", "_") if arguments.names else ""
     about, weights, seen = segmenter.about, segmenter.importance, segmenter.saw(case)
     subject = Subject(compared, maps, about, weights, date.today(), alias, seen, prepared)
-    files = {**archive.masks(subject), **archive.figures(subject)}
+    files = {**archive.masks(subject), **likely, **archive.figures(subject)}
     files |= archive.native(subject, dicom=arguments.dicom_seg)
     if arguments.report:
         files |= archive.report(subject)

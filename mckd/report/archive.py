@@ -8,12 +8,16 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mckd.report.subject import Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
 from mckd.tumour.comparison import Subset, key_of
-from mckd.tumour.labels import bits_to_regions, file_name, label_file
-from mckd.tumour.naming import SEQUENCE_NAMES
+from mckd.tumour.labels import bits_to_regions, file_name, label_file, probability_file
+from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES
+
+if TYPE_CHECKING:
+    from mckd.tumour import Prediction
 
 Files = dict[str, bytes]
 Tell = Callable[[str, float], None]
@@ -24,6 +28,8 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows: every fil
 CONTENTS = {
     "masks": "masks/: labels on the grid of the images, a file per subset of the sequences:\n"
     "    1 core without enhancement, 2 oedema, 4 enhancing tumour",
+    "probabilities": "probabilities/: how likely each voxel is in a region, 0 to 1, on the grid\n"
+    "    of the images, from the same subsets; calibrated if the model is",
     "figures.csv": "figures.csv: volumes, agreement and scores, a line per subset and region",
     "contributions.csv": "contributions.csv: how each region depends on each sequence",
     "figures.json": "figures.json: all of it, with geometry, model, versions, and what it means",
@@ -60,6 +66,15 @@ def archive(subject: Subject, tell: Tell = lambda what, done: None) -> tuple[str
 def masks(subject: Subject) -> Files:
     """{name: a label file} of every subset."""
     return _made(_masks(subject))
+
+
+def probabilities(found: Prediction, alias: str) -> Files:
+    """{name: a file} of how likely each region of a prediction is. alias: as of `Subject`."""
+    name = file_name(alias, key_of(found.present).split("+")).removesuffix(".nii.gz")
+    return {
+        f"probabilities/{name}_{region}.nii.gz": probability_file(p, found.case, region)
+        for region, p in zip(REGIONS, found.probabilities, strict=True)
+    }
 
 
 def native(subject: Subject, dicom: bool = False) -> Files:

@@ -14,6 +14,7 @@ from mckd.tumour.geometry import Bools, Grid
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
+    from mckd.tumour.nifti import Floats
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -48,18 +49,37 @@ def label_image(bits: Bytes, grid: Grid, sides_known: bool, source: str = "MCKD 
 
     The header is new: nothing of the visitor's header goes into it.
     """
-    import nibabel
-
     labels = np.zeros(bits.shape, np.uint8)
     labels[bits & BITS["wt"] != 0] = BRATS["oedema"]
     labels[bits & BITS["tc"] != 0] = BRATS["core"]
     labels[bits & BITS["et"] != 0] = BRATS["et"]
-    image = nibabel.Nifti1Image(labels, grid.affine)
+    about = f"{source}: 1 core 2 oedema 4 ET, research only"
+    return _nifti(labels, grid, sides_known, about)
+
+
+def probability_file(p: Floats, case: Case, region: str) -> bytes:
+    """(X, Y, Z) probabilities in 0..1 on the input grid as a .nii.gz of bytes, whose header says
+    that 255 is 1: what reads it has 0..1 in 256 steps."""
+    steps = np.rint(np.multiply(p, 255)).astype(np.uint8)
+    source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
+    about = f"{source}: probability of {region.upper()}, research only"
+    return _nifti(steps, case.input_grid, case.sides_known, about, 1 / 255)
+
+
+def _nifti(
+    voxels: Bytes, grid: Grid, sides_known: bool, about: str, scale: float | None = None
+) -> bytes:
+    """A .nii.gz with a new header; scale: of the values against the bytes."""
+    import nibabel
+
+    image = nibabel.Nifti1Image(voxels, grid.affine)
     known = 1 if sides_known else 0
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.affine, code=known)
     image.set_qform(grid.affine, code=known if _is_rigid(grid) else 0)
-    image.header["descrip"] = f"{source}: 1 core 2 oedema 4 ET, research only".encode()
+    image.header["descrip"] = about.encode()
+    if scale is not None:
+        image.header.set_slope_inter(scale, 0)
     return gzip.compress(image.to_bytes(), 6, mtime=0)
 
 

@@ -14,7 +14,8 @@ import torch
 
 from mckd.__main__ import main
 from mckd.files.checkpoint import load_checkpoint, save_checkpoint
-from mckd.tumour import read_case
+from mckd.tumour import REGIONS, TumourSegmenter, read_case
+from mckd.tumour.about import ABOUT
 from mckd.tumour.fingerprint import TRAINING_PRINTS, fingerprints
 from tests import small_heads
 from tests.patience import PATIENCE_S
@@ -346,3 +347,23 @@ def test_what_a_calibrated_model_says_of_fewer_sequences(tmp_path, capsys) -> No
     assert set(advised) <= {"t1", "t1c"}
     (row,) = [r for r in table(tmp_path / "out" / "anna" / "figures.csv") if r["region"] == "et"]
     assert row["next_sequence"] == (advised[0] if advised else "")
+
+
+def test_probabilities_are_files_of_their_own(tmp_path) -> None:
+    """Those of the Python interface, within half of 1/255, on the grid of the images."""
+    case = small_heads.save_case(tmp_path / "anna", words=("flair", "t2"))
+    out = tmp_path / "out"
+    words = ["--out", str(out), "--anyway", "--probabilities", "--subsets", "t2"]
+    assert main(["predict", str(case), *words]) == 0
+    segmenter = TumourSegmenter.load(ABOUT.checkpoint())
+    segmenter.set_case(read_case(case))
+    for subset in (("flair", "t2"), ("t2",)):
+        found = segmenter.predict(subset)
+        for k, region in enumerate(REGIONS):
+            name = f"case_mckd_{'-'.join(subset)}_{region}.nii.gz"
+            image = nibabel.load(out / "anna" / "probabilities" / name)
+            np.testing.assert_allclose(image.get_fdata(), found.probabilities[k], atol=0.51 / 255)
+            assert image.get_data_dtype() == np.uint8
+            flair = nibabel.load(case / "anna_flair.nii.gz")
+            np.testing.assert_allclose(image.affine, flair.affine)
+    assert "probabilities/: how likely" in (out / "anna" / "README.txt").read_text("utf-8")
