@@ -53,4 +53,9 @@ def make_tumour(arguments: argparse.Namespace) -> int:
     print(text)
     run = real.run(bundled).path
     print(f"Bundle it: python -m train bundle --run {run} --name tumour --scores {table}")
+    print(
+        "Then calibrate it, DIR being synthetic cases of other seeds: python -m train calibrate "
+        f"--data DIR --measured {out / 'measured'} --real {arguments.data} --folds "
+        + " ".join(map(str, models))
+    )
     return 0

@@ -42,6 +42,8 @@ def test_every_real_case_is_scored_by_a_run_that_did_not_see_it(tmp_path, monkey
     assert {"case_000", "case_001", "case_002"} <= set(bundled["train"])
     models = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
     assert len(models) == 5
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    models_of_folds = {checkpoint for _, checkpoint, _ in scored}
+    assert {*said.rpartition("--folds ")[2].split()} == models_of_folds
     assert main(words) == 0
     assert {path: path.stat().st_mtime_ns for path in models} == models
