@@ -11,7 +11,7 @@ are connected through patches that share a face.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from scipy import ndimage
 from scipy.special import expit
 from torch import Tensor
 
-from mckd.tumour.geometry import bounding_box
 from mckd.tumour.naming import REGIONS
 from mckd.tumour.network import depth_to_space
 
@@ -58,22 +57,36 @@ class Credible:
         return cls(float(about.get("et_min_ml") or 0), float(about.get("least_part") or 0))
 
 
-def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> Tensor:
+def outline(
+    logits: Tensor,
+    size: int,
+    credible: Credible,
+    voxel_ml: float,
+    padding: Tensor | None = None,
+) -> Tensor:
     """Regions ET, TC, WT in voxels, (3, x, y, z) bool, each within the next.
 
     Args:
         logits: (3 size^3, x/size, y/size, z/size), regions innermost, on the CPU.
         size: voxels of a patch along an axis.
         voxel_ml: volume of a voxel.
+        padding: (size^3, x/size, y/size, z/size) bool, where there is no tumour.
     """
-    et, tc, wt = (logits[region :: len(REGIONS)] for region in (ET, TC, WT))
-    tumour = wt > 0
+    likely = logits[WT :: len(REGIONS)] > 0
+    # Most of a head is far from the tumour: from here on only patches with tumour are looked at.
+    shape = likely.shape[1:]
+    regions = torch.zeros(len(REGIONS), *(n * size for n in shape), dtype=torch.bool)
+    at = np.flatnonzero(likely.any(0).numpy())
+    tumour = _of_patches(likely, at)
+    if padding is not None:
+        tumour &= ~_of_patches(padding, at)
+        at, tumour = _only(tumour.any(1), at, tumour)
+    if not len(at):
+        return regions
     if credible.least_part:
-        tumour &= large_parts(tumour, credible.least_part)
-    regions = [torch.zeros_like(tumour), torch.zeros_like(tumour), tumour]
-    # Most of a head is far from the tumour.
-    box = slice(None), *bounding_box(tumour.any(0).numpy()).slices
-    tumour, et, tc = tumour[box], et[box][tumour[box]], tc[box][tumour[box]]
+        at, tumour = _only(large_parts(at, shape, tumour, credible.least_part), at, tumour)
+    of_patches = _of_patches(logits, at)
+    et, tc = (of_patches[:, region :: len(REGIONS)][tumour].float() for region in (ET, TC))
     in_core = most_overlap(tc)
     in_et = torch.zeros_like(in_core)
     if torch.count_nonzero(in_core & (et > 0)) * voxel_ml >= credible.et_min_ml:
@@ -82,11 +95,16 @@ def outline(logits: Tensor, size: int, credible: Credible, voxel_ml: float) -> T
         torch.zeros_like(tumour).masked_scatter_(tumour, inside) for inside in (in_core, in_et)
     )
     if credible.least_part and in_et.any():
-        around = enhancing_parts(core, enhancing)
+        around = enhancing_parts(at, shape, core, enhancing)[:, None]
         core &= around
         enhancing &= around
-    regions[TC][box], regions[ET][box] = core, enhancing
-    return torch.stack([depth_to_space(region[None], size)[0, 0] for region in regions])
+    drawn = torch.stack([enhancing, core, tumour], 2).flatten(1)
+    inside, (start, stop) = _box(at, shape)
+    boxed = torch.zeros(*(stop - start), drawn.shape[1], dtype=torch.bool)
+    boxed[inside] = drawn
+    voxels = (slice(a * size, b * size) for a, b in zip(start, stop, strict=True))
+    regions[(slice(None), *voxels)] = depth_to_space(boxed.movedim(-1, 0)[None], size)[0]
+    return regions
 
 
 def most_overlap(logits: Tensor) -> Tensor:
@@ -107,33 +125,55 @@ def most_overlap(logits: Tensor) -> Tensor:
     return logits >= min(float(ordered[best]), 0.0)
 
 
-def large_parts(tumour: Tensor, share: float) -> Tensor:
-    """Where the parts lie with at least `share` as many voxels as the largest, (i, j, k) bool."""
-    parts, sizes = _label(tumour)
-    kept = (sizes >= share * sizes.max()) & (sizes > 0)
-    return torch.from_numpy(kept)[torch.from_numpy(parts)]
+def large_parts(at: Array, shape: Sequence[int], tumour: Tensor, share: float) -> Tensor:
+    """Which patches are of a part with at least `share` as many voxels as the largest, (n,) bool.
+
+    Args:
+        at: (n,), where the patches lie in a grid of `shape`, flattened.
+        tumour: (n, voxels of a patch) bool.
+    """
+    parts = _parts(at, shape)
+    sizes = np.bincount(parts, tumour.sum(1).numpy())
+    return torch.from_numpy((sizes >= share * sizes.max())[parts])
 
 
-def enhancing_parts(core: Tensor, enhancing: Tensor) -> Tensor:
-    """Where the parts of the core lie that have their share of the ET within it, (i, j, k) bool.
+def enhancing_parts(at: Array, shape: Sequence[int], core: Tensor, enhancing: Tensor) -> Tensor:
+    """Which patches are of a part of the core that has its share of the ET in it, (n,) bool.
 
     A tumour that enhances has its core in and around what enhances; what looks like core
     elsewhere is mostly oedema.
+
+    Args:
+        at: (n,), where the patches lie in a grid of `shape`, flattened.
+        core, enhancing: (n, voxels of a patch) bool.
     """
-    parts, sizes = _label(core)
-    amounts = np.bincount(parts.ravel(), _counts(enhancing).ravel(), len(sizes))
-    kept = (amounts >= ET_SHARE * np.minimum(sizes, amounts.max())) & (sizes > 0)
-    return torch.from_numpy(kept)[torch.from_numpy(parts)]
+    kept = core.any(1)
+    parts = _parts(at[kept.numpy()], shape)
+    sizes, amounts = (np.bincount(parts, of[kept].sum(1).numpy()) for of in (core, enhancing))
+    enough = amounts >= ET_SHARE * np.minimum(sizes, amounts.max())
+    return kept.masked_scatter(kept, torch.from_numpy(enough[parts]))
 
 
-def _label(region: Tensor) -> tuple[Array, Array]:
-    """Numbers of the connected parts, (i, j, k), 0 outside, and the voxels of each number."""
-    counts = _counts(region)
-    parts, count = ndimage.label(counts)
-    return parts, np.bincount(parts.ravel(), counts.ravel(), count + 1)
+def _parts(at: Array, shape: Sequence[int]) -> Array:
+    """Numbers (n,) of the connected parts that patches are of."""
+    inside, sides = _box(at, shape)
+    grid = np.zeros(sides[1] - sides[0], bool)
+    grid[inside] = True
+    parts: Array = ndimage.label(grid)[0][inside]
+    return parts
 
 
-def _counts(region: Tensor) -> Array:
-    """How many voxels of each patch are in a region, (i, j, k)."""
-    counts: Array = region.sum(0, dtype=torch.uint8).numpy()
-    return counts
+def _box(at: Array, shape: Sequence[int]) -> tuple[tuple[Array, ...], Array]:
+    """Places (n,) per axis within the smallest box around them, and its start and stop (2, 3)."""
+    places = np.stack(np.unravel_index(at, shape))
+    start = places.min(1)
+    return tuple(places - start[:, None]), np.stack([start, places.max(1) + 1])
+
+
+def _of_patches(planes: Tensor, at: Array) -> Tensor:
+    """(C, i, j, k) to (n, C), of the patches at these places of the flattened grid."""
+    return planes.flatten(1).t().index_select(0, torch.from_numpy(at))
+
+
+def _only(kept: Tensor, at: Array, of_patches: Tensor) -> tuple[Array, Tensor]:
+    return at[kept.numpy()], of_patches[kept]

@@ -35,10 +35,10 @@ from mckd.tumour.designs import DESIGNS
 from mckd.tumour.fingerprint import Known
 from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import volumes_ml
-from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.naming import SEQUENCES
 from mckd.tumour.network import TumourNetwork, depth_to_space
 from mckd.tumour.nifti import Floats
-from mckd.tumour.outline import WT, Credible, outline
+from mckd.tumour.outline import Credible, outline
 from mckd.tumour.parts import TumourParts
 from mckd.tumour.signs import Signs, signs_of
 from mckd.tumour.windows import Windows, sliding_windows
@@ -328,13 +328,13 @@ class TumourSegmenter(Pretrained):
         with in_bfloat16(self._device, self._bf16):
             for index in range(len(windows.boxes)):
                 decoded = self._network.of_subset(features(index))
-                patches.append(self._trunk.decode_patches(decoded).float())
+                patches.append(self._trunk.decode_patches(decoded))
                 if progress:
                     progress((index + 1) / len(windows.boxes))
 
         @cache
         def probabilities() -> Tensor:
-            return windows.join([depth_to_space(part, size).sigmoid() for part in patches])[0]
+            return windows.join([depth_to_space(p.float(), size).sigmoid() for p in patches])[0]
 
         drawn = draw(patches, probabilities, windows, size, self._credible, case.voxel_ml)
         if len(patches) > 1:
@@ -423,15 +423,14 @@ def draw(
 
     Args:
         patches: a window's logits in patches each, (1, 3 size^3, ...), as `decode_patches` gives
-            them; those of a single window are changed.
+            them.
         probabilities: the probabilities of the volume, (3, x, y, z), for several windows.
         size: voxels of a patch along an axis.
     """
     if len(patches) > 1:
         return outline(probabilities().logit().cpu(), 1, credible, voxel_ml)
-    logits = patches[0][0].cpu()
-    logits[WT :: len(REGIONS)].masked_fill_(windows.padding, -torch.inf)
-    return outline(logits, size, credible, voxel_ml)[(..., *windows.inner.slices)]
+    drawn = outline(patches[0][0].cpu(), size, credible, voxel_ml, windows.padding)
+    return drawn[(..., *windows.inner.slices)]
 
 
 def _bytes(features: Scales) -> int:

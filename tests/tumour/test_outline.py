@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mckd.tumour.network import depth_to_space
 from mckd.tumour.outline import (
     SOFTENED,
     Credible,
@@ -16,9 +17,9 @@ from mckd.tumour.outline import (
 )
 
 
-def in_patches(counts):
-    """How many of a patch's 8 voxels are set, (i, j, k), as those voxels, (8, i, j, k)."""
-    return torch.arange(8).view(8, 1, 1, 1) < counts
+def in_patches(at, counts):
+    """How many of a patch's 8 voxels are set, of those at `at`: (n, 8)."""
+    return torch.arange(8) < counts.flatten()[at][:, None]
 
 
 def test_a_region_is_drawn_for_the_highest_expected_dice():
@@ -52,12 +53,11 @@ def test_a_small_part_is_dropped_beside_a_large_one():
     voxels = torch.zeros(9, 11, 13, dtype=torch.int64)
     voxels[1:5, 1:5, 1:5] = 4  # 256 voxels in 64 patches
     voxels[7:9, 7:11, 8:11] = 8  # 192 voxels in 24 patches
+    at = voxels.flatten().nonzero()[:, 0].numpy()
     for share, both in ((0.7, True), (0.8, False), (1.0, False)):
-        kept = large_parts(in_patches(voxels), share)
-        assert kept[voxels == 8].all() == both
-        assert kept[voxels == 4].all()
-        assert not kept[voxels == 0].any()
-    assert not large_parts(in_patches(voxels * 0), 0.5).any()
+        kept = large_parts(at, voxels.shape, in_patches(at, voxels), share)
+        assert kept[voxels.flatten()[at] == 8].all() == both
+        assert kept[voxels.flatten()[at] == 4].all()
 
 
 Y, N, M = 9.0, -9.0, -0.2  # surely, surely not, a little less likely than not
@@ -106,6 +106,35 @@ def test_parts_of_the_core_are_weighed_by_voxels_not_patches():
     core[:4], core[5:] = 8, 8  # 512 voxels in 64 patches, twice
     enhancing = torch.zeros_like(core)
     enhancing[0], enhancing[5:7] = 8, 1  # 128 voxels in 16 patches; 32 in 32
-    assert enhancing_parts(in_patches(core), in_patches(enhancing))[core > 0].all()
+    at = np.arange(core.numel())  # the middle has tumour, but no core
+
+    def kept():
+        voxels = (in_patches(at, of) for of in (core, enhancing))
+        return enhancing_parts(at, core.shape, *voxels).view(core.shape)
+
+    assert torch.equal(kept(), core > 0)
     enhancing[6] = 0  # 16 in 16
-    assert not enhancing_parts(in_patches(core), in_patches(enhancing))[5:].any()
+    assert kept()[:4].all()
+    assert not kept()[4:].any()
+
+
+def test_nothing_is_drawn_where_the_volume_was_padded_nor_joined_through_it():
+    """A large part in the padding does not make the true one small, nor a bridge to another."""
+    logits = torch.full((3, 9, 8, 8), Y)
+    logits[:, 6:8] = N
+    padding = torch.zeros(1, 9, 8, 8, dtype=torch.bool)
+    padding[:, 2:5] = True
+    found = outline(logits, 1, Credible(least_part=0.75), 1.0, padding)
+    assert found[:, :2].all()
+    assert not found[:, 2:].any()
+    assert not outline(logits, 1, Credible(least_part=0.75), 1.0, padding | True).any()
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_patches_in_bfloat16_are_drawn_as_their_voxels_are(size):
+    """Nothing is converted but what is near a tumour."""
+    shape = 3 * size**3, 8 // size, 16 // size, 24 // size
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(size)).bfloat16()
+    whole = depth_to_space(logits[None].float(), size)[0]
+    plain = Credible(et_min_ml=0.001)
+    assert torch.equal(outline(logits, size, plain, 1.0), outline(whole, 1, plain, 1.0))
