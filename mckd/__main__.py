@@ -78,8 +78,8 @@ are of one patient. Research only, not a medical device.
 """
 AFTER_FOLLOW = """\
 DIR gets changes.csv (what has grown, from visit to visit), visits.csv (volumes with 90 % ranges and
-diameters as RANO asks) and followup.json (all of it, and what it means). They name no person, no
-file and no folder, but the dates of the visits.
+diameters as RANO asks), followup.json (all of it, and what it means) and followup.pdf, a report.
+They name no person, no file and no folder, but the dates of the visits.
 
 exit status: 0 all done, 2 nothing could be compared
 """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mckd.tumour.followup import Step, Visit
 
 MOST_VISITS = 50
-TABLES = ("changes.csv", "visits.csv", "followup.json")
+FILES = ("changes.csv", "visits.csv", "followup.json", "followup.pdf")
 
 
 def follow(arguments: argparse.Namespace) -> int:
@@ -124,22 +124,24 @@ def _day(work: Work, opened: Opened) -> date | None:
 
 def _require_room(out: Path, replace: bool) -> None:
     """Before anything is read, which takes minutes."""
-    if there := [name for name in TABLES if (out / name).exists() and not replace]:
+    if there := [name for name in FILES if (out / name).exists() and not replace]:
         raise UsageError(f"{out / there[0]} is there already. --replace replaces it.")
 
 
 def _write(followed: Followed, out: Path) -> None:
-    """The tables into a folder, which is made if it is not there.
+    """The tables and the report into a folder, which is made if it is not there.
 
     Raises:
         UsageError: they cannot be written.
     """
     from mckd.report.followup import changes_csv, followup_json, visits_csv
+    from mckd.report.followup_document import followup_document
 
-    made = changes_csv(followed), visits_csv(followed), followup_json(followed)
+    makers = changes_csv, visits_csv, followup_json, followup_document
+    made = [make(followed) for make in makers]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, data in zip(TABLES, made, strict=True):
+        for name, data in zip(FILES, made, strict=True):
             write_atomically(out / name, data)
     except OSError as error:
         raise UsageError(f"{out} cannot be written ({error.strerror}).") from error
@@ -156,6 +158,6 @@ def told(step: Step) -> str:
             + (f" ({spread[0]:+.1f} to {spread[1]:+.1f})" if spread else "")
             + f", change of protocol {change.protocol_ml:+.1f} mL: {change.verdict}"
         )
-    if (products := step.products_mm2) is not None:
-        lines.append(f"  RANO product of diameters {products[0]:.0f} to {products[1]:.0f} mm2")
+    if step.rano:
+        lines.append(f"  {step.rano}")
     return "\n".join(lines)

@@ -2,89 +2,37 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import Any
 from xml.sax.saxutils import escape
 
-from reportlab import rl_config
-from reportlab.lib.colors import HexColor
-from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import (
-    BaseDocTemplate,
-    Flowable,
-    Frame,
-    NextPageTemplate,
-    PageBreak,
-    PageTemplate,
-    Paragraph,
-    Spacer,
-    Table,
-)
+from reportlab.platypus import Flowable, PageBreak, Paragraph, Spacer, Table
 
 from mckd.report.findings import findings
+from mckd.report.paper import Paper
 from mckd.report.preparation import preparation
-from mckd.report.style import (
-    ACCENT,
-    BAND,
-    FIRST_TOP,
-    FOOT,
-    HEADING,
-    HEIGHT,
-    LABEL,
-    NONE,
-    RULE,
-    SIDE,
-    SMALL,
-    SOFT,
-    TEXT,
-    TOP,
-    WARN,
-    WIDTH,
-    film,
-    shortened,
-)
-from mckd.report.subject import PURPOSE, Subject
+from mckd.report.style import HEADING, LABEL, NONE, SMALL, TEXT, film
+from mckd.report.subject import Subject
 from mckd.report.subsets import subsets
 from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import left_out
 from mckd.tumour.naming import SEQUENCE_NAMES
 
-TOTAL = "total"  # a form in the PDF: filled by the last page, shown by each
-
-rl_config.useA85 = 0  # pictures as bytes: as text they take longer to write than to make
-
 
 def document(subject: Subject, pictures: Mapping[str, bytes]) -> bytes:
     """The PDF. pictures: the PNGs of `pictures`, by the names they have in an export."""
-    file = io.BytesIO()
-    paper = BaseDocTemplate(
-        file, pagesize=A4, invariant=1, title=f"Brain tumour segmentation, {subject.name}",
-        author="MCKD Studio", subject=PURPOSE,
-    )  # fmt: skip
-
-    def first(canvas: Canvas, _: Any) -> None:
-        _band(canvas, subject)
-        _foot(canvas, subject)
-
-    def later(canvas: Canvas, _: Any) -> None:
-        _head(canvas, subject)
-        _foot(canvas, subject)
-
-    def frame(top: float) -> Frame:
-        return Frame(SIDE, FOOT, TEXT, HEIGHT - top - FOOT, 0, 0, 0, 0)
-
-    paper.addPageTemplates(
-        [
-            PageTemplate("first", frame(FIRST_TOP), onPage=first),
-            PageTemplate("later", frame(TOP), onPage=later),
-        ]
+    count = len(subject.subsets)
+    subsets_told = "1 subset" if count == 1 else f"{count} subsets"
+    marks = ["synthetic case"] if subject.case.synthetic else []
+    paper = Paper(
+        "Brain tumour segmentation",
+        f"{subsets_told} of the MRI sequences compared",
+        subject.name,
+        subject.day,
+        tuple(filter(None, [*marks, TAGS[subject.seen]])),
     )
-    paper.build(
+    return paper.printed(
         [
-            NextPageTemplate("later"),
             *findings(subject, pictures),
             PageBreak(),
             *subsets(subject),
@@ -92,88 +40,8 @@ def document(subject: Subject, pictures: Mapping[str, bytes]) -> bytes:
             *_prepared(subject, pictures),
             *_agreement(subject, pictures),
             *_method(subject),
-            _LastPage(),
         ]
     )
-    return file.getvalue()
-
-
-class _LastPage(Flowable):
-    """Takes no room; writes how many pages there are into the foot of all of them."""
-
-    def draw(self) -> None:
-        self.canv.beginForm(TOTAL)
-        self.canv.setFillColor(SOFT)
-        self.canv.setFont("Helvetica", 7.2)
-        self.canv.drawString(0, 0, f"of {self.canv.getPageNumber()}")
-        self.canv.endForm()
-
-
-# ---- what every page has
-
-
-def _band(canvas: Canvas, subject: Subject) -> None:
-    """The head of the first page."""
-    canvas.setFillColor(ACCENT)
-    canvas.rect(0, HEIGHT - BAND, WIDTH, BAND, stroke=0, fill=1)
-    canvas.setFillColor(HexColor("#ffffff"))
-    canvas.setFont("Helvetica-Bold", 17)
-    canvas.drawString(SIDE, HEIGHT - 13 * mm, "Brain tumour segmentation")
-    canvas.setFont("Helvetica", 9)
-    count = len(subject.subsets)
-    subsets = "1 subset" if count == 1 else f"{count} subsets"
-    canvas.drawString(
-        SIDE, HEIGHT - 19.5 * mm, f"MCKD Studio  ·  {subsets} of the MRI sequences compared"
-    )
-    canvas.setFont("Helvetica-Bold", 11)
-    canvas.drawRightString(WIDTH - SIDE, HEIGHT - 13 * mm, shortened(subject.name, 40))
-    canvas.setFont("Helvetica", 9)
-    canvas.drawRightString(WIDTH - SIDE, HEIGHT - 19.5 * mm, _spoken_day(subject))
-
-
-def _head(canvas: Canvas, subject: Subject) -> None:
-    """The head of the other pages."""
-    base = HEIGHT - 15 * mm
-    canvas.setFillColor(ACCENT)
-    canvas.setFont("Helvetica-Bold", 9)
-    canvas.drawString(SIDE, base, "Brain tumour segmentation")
-    canvas.setFillColor(SOFT)
-    canvas.setFont("Helvetica", 8.5)
-    canvas.drawRightString(
-        WIDTH - SIDE, base, f"{shortened(subject.name, 50)}  ·  {_spoken_day(subject)}"
-    )
-    canvas.setStrokeColor(ACCENT)
-    canvas.setLineWidth(0.8)
-    canvas.line(SIDE, base - 2.4 * mm, WIDTH - SIDE, base - 2.4 * mm)
-
-
-def _foot(canvas: Canvas, subject: Subject) -> None:
-    base = 8.5 * mm
-    canvas.setStrokeColor(RULE)
-    canvas.setLineWidth(0.5)
-    canvas.line(SIDE, base + 3.2 * mm, WIDTH - SIDE, base + 3.2 * mm)
-    canvas.setFillColor(SOFT)
-    canvas.setFont("Helvetica", 7.2)
-    canvas.drawString(SIDE, base, PURPOSE)
-    room = 6.4 * mm  # for the total
-    canvas.drawRightString(WIDTH - SIDE - room, base, f"Page {canvas.getPageNumber()}")
-    canvas.saveState()
-    canvas.translate(WIDTH - SIDE - room + 2, base)
-    canvas.doForm(TOTAL)
-    canvas.restoreState()
-    marks = ["synthetic case"] if subject.case.synthetic else []
-    marks += filter(None, [TAGS[subject.seen]])
-    canvas.setFont("Helvetica-Bold", 7.2)
-    canvas.setFillColor(WARN)
-    canvas.drawRightString(WIDTH - SIDE - 26 * mm, base, "  ·  ".join(marks).upper())
-
-
-def _spoken_day(subject: Subject) -> str:
-    months = (
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
-    )  # fmt: skip
-    return f"{subject.day.day} {months[subject.day.month - 1]} {subject.day.year}"
 
 
 # ---- the last page: where subsets agree, and how it was made

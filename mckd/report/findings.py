@@ -22,8 +22,7 @@ from mckd.report.style import (
     TABLE,
     TEXT,
     WARN,
-    WARN_LINE,
-    WARN_SOFT,
+    boxed,
     film,
     height_of,
     in_points,
@@ -46,7 +45,7 @@ def findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
     story = [
         _facts(subject),
         Spacer(1, 3 * mm),
-        _box("<br/>".join(marks)),
+        boxed("<br/>".join(marks)),
         Paragraph(
             f"Result from {'all sequences: ' if len(subject.sequences) > 1 else ''}{names}", HEADING
         ),
@@ -92,23 +91,6 @@ def _reference(subject: Subject) -> str:
     if not known:
         return "none: nothing to score against"
     return "given" if len(known) == len(REGIONS) else f"given, only for {listed(known)}"
-
-
-def _box(words: str) -> Table:
-    """What nobody may overlook."""
-    style = ParagraphStyle("box", BODY, fontName="Helvetica-Bold", fontSize=8.2, textColor=WARN)
-    table = Table([[Paragraph(words, style)]], colWidths=[TEXT])
-    table.setStyle(
-        [
-            ("BACKGROUND", (0, 0), (-1, -1), WARN_SOFT),
-            ("BOX", (0, 0), (-1, -1), 0.6, WARN_LINE),
-            ("ROUNDEDCORNERS", [3, 3, 3, 3]),
-            ("LEFTPADDING", (0, 0), (-1, -1), 7),
-            ("TOPPADDING", (0, 0), (-1, -1), 3),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
-        ]
-    )
-    return table
 
 
 def _result(subject: Subject) -> Table:

@@ -12,7 +12,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
-from reportlab.platypus import Flowable, Image, Table
+from reportlab.platypus import Flowable, Image, Paragraph, Table
 
 WIDTH, HEIGHT = A4
 SIDE, TOP, FOOT = 18 * mm, 24 * mm, 15 * mm
@@ -49,6 +49,23 @@ TABLE: list[Any] = [
     ("TOPPADDING", (0, 0), (-1, -1), 0),
     ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
 ]
+
+
+def boxed(words: str) -> Table:
+    """What nobody may overlook."""
+    style = ParagraphStyle("box", BODY, fontName="Helvetica-Bold", fontSize=8.2, textColor=WARN)
+    table = Table([[Paragraph(words, style)]], colWidths=[TEXT])
+    table.setStyle(
+        [
+            ("BACKGROUND", (0, 0), (-1, -1), WARN_SOFT),
+            ("BOX", (0, 0), (-1, -1), 0.6, WARN_LINE),
+            ("ROUNDEDCORNERS", [3, 3, 3, 3]),
+            ("LEFTPADDING", (0, 0), (-1, -1), 7),
+            ("TOPPADDING", (0, 0), (-1, -1), 3),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
+        ]
+    )
+    return table
 
 
 def film(png: bytes, room: float = HEIGHT) -> Table:

@@ -72,7 +72,7 @@ def lesions_of(mask: Bools, spacing_mm: tuple[float, float, float]) -> tuple[Les
 
 def product_mm2(lesions: Iterable[Lesion]) -> float:
     """The sum of the products of all measurable lesions; 0 without one."""
-    return sum(lesion.product_mm2 for lesion in lesions if lesion.measurable)
+    return sum((lesion.product_mm2 for lesion in lesions if lesion.measurable), 0.0)
 
 
 def _lesion(part: Bools, first: int, spacing_mm: tuple[float, float, float]) -> Lesion:

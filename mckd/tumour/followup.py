@@ -88,6 +88,13 @@ class Reading:
         return cls(volumes_ml(masks, grid), intervals_ml, lesions)
 
     @property
+    def largest(self) -> str:
+        """Both diameters of the largest lesion: `41 x 32 mm`; `none` without one."""
+        if not self.lesions:
+            return "none"
+        return f"{self.lesions[0].longest_mm:.0f} x {self.lesions[0].across_mm:.0f} mm"
+
+    @property
     def product_mm2(self) -> float | None:
         """RANO's sum of products; None without T1c."""
         return None if self.lesions is None else product_mm2(self.lesions)
@@ -211,12 +218,30 @@ class Step:
         return {region: self._change(region) for region in REGIONS if self.common}
 
     @property
-    def products_mm2(self) -> tuple[float, float] | None:
-        """RANO's sums of products, from the common sequences; None if T1c is none of them."""
+    def alike(self) -> tuple[Reading, Reading] | None:
+        """Both visits from the common sequences."""
         if not self.common:
             return None
-        a, b = (visit.readings[self.common].product_mm2 for visit in (self.earlier, self.later))
+        return self.earlier.readings[self.common], self.later.readings[self.common]
+
+    @property
+    def products_mm2(self) -> tuple[float, float] | None:
+        """RANO's sums of products, from the common sequences; None if T1c is none of them."""
+        a, b = (reading.product_mm2 for reading in self.alike) if self.alike else (None, None)
         return None if a is None or b is None else (a, b)
+
+    @property
+    def rano(self) -> str:
+        """The diameters of both visits in a sentence; "" where T1c is not common."""
+        if self.alike is None or self.products_mm2 is None:
+            return ""
+        largest = " and ".join(reading.largest for reading in self.alike)
+        before, after = self.products_mm2
+        share = f" ({100 * (after / before - 1):+.0f} %)" if before else ""
+        return (
+            f"RANO: largest enhancing lesion {largest}; products of diameters of the measurable "
+            f"ones {before:.0f} and {after:.0f} mm²{share}."
+        )
 
     @property
     def sentence(self) -> str:
@@ -234,8 +259,7 @@ class Step:
         return f"Compared from {title_of(self.common)}{more}: {', '.join(told) or nothing}."
 
     def _change(self, region: str) -> Change:
-        visits = self.earlier, self.later
-        common = [visit.readings[self.common] for visit in visits]
+        common = [visit.readings[self.common] for visit in (self.earlier, self.later)]
         a, b = (reading.intervals_ml.get(region) for reading in common)
         return Change(
             region,

@@ -88,7 +88,10 @@ class TestStep:
         a = visit(t1c=reading(1, lesions=lesions))
         b = visit(t1c_t2=reading(1, lesions=()), t1c=reading(1, lesions=()), t2=reading(1))
         assert Step(a, b).products_mm2 == (2000, 0)
-        assert Step(b, visit(t2=reading(1))).products_mm2 is None  # no T1c
+        assert "lesion 50 x 40 mm and none;" in Step(a, b).rano
+        assert "ones 2000 and 0 mm² (-100 %)" in Step(a, b).rano
+        without = Step(b, visit(t2=reading(1)))
+        assert (without.products_mm2, without.rano) == (None, "")  # no T1c
 
 
 class TestFollowUp:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST = 12
 KINDS = {
+    "report": ("Report (PDF)", "A page or two to read or print"),
     "csv": ("Changes (CSV)", "A line per step and region"),
     "json": ("Everything (JSON)", "With what it means"),
 }
@@ -137,12 +138,14 @@ class FollowService:
         Raises:
             ValueError: too few visits, or no such kind; a sentence.
         """
-        from mckd.report import followup
+        from mckd.report.followup import changes_csv, followup_json
+        from mckd.report.followup_document import followup_document
 
         if len(desk.visits) < 2 or kind not in KINDS:
             raise ValueError(TOO_FEW)
-        make = {"csv": followup.changes_csv, "json": followup.followup_json}[str(kind)]
-        return f"followup_mckd.{kind}", make(self._followed(desk))
+        made = {"report": followup_document, "csv": changes_csv, "json": followup_json}
+        name = "followup_mckd." + str(kind).replace("report", "pdf")
+        return name, made[str(kind)](self._followed(desk))
 
     # ---- keeping
 
@@ -237,7 +240,7 @@ class FollowService:
             "same": step.same,
             "common": _names(step.common),
             "sentence": step.sentence,
-            "products": step.products_mm2,
+            "rano": step.rano,
             "regions": {
                 region: _change(step, change) | {"caution": followed.caution(step.common, region)}
                 for region, change in step.changes.items()

@@ -60,7 +60,7 @@ class TestKeeping:
         assert [common["ml"] for common in et["common"]] == [0, 0]
         assert (et["growth"], et["protocol"]) == (0, pytest.approx(-ET_ML, abs=0.01))
         assert step["regions"]["wt"]["protocol"] == 0
-        assert step["products"] is None  # T1c is not common
+        assert step["rano"] == ""  # T1c is not common
 
     def test_every_subset_of_its_sequences_is_read_and_no_voxel_kept(self, two) -> None:
         assert [len(visit.readings) for visit in two.visits] == [15, 7]

@@ -117,7 +117,7 @@ function step(of) {
   box.append(table);
   const rule = `Grown or shrunk is said only where the two ${of.same ? '' : 'common '}ranges do not touch.`;
   box.append(make('p', 'note', of.same ? rule : `Common: from ${of.common.join(' + ')}; growth is their difference. ${rule}`));
-  if (of.products) box.append(make('p', 'product', product(of.products)));
+  if (of.rano) box.append(make('p', 'product', of.rano));
   return box;
 }
 
@@ -149,12 +149,6 @@ function cell(text, below = '') {
   const td = make('td', '', text);
   if (below) td.append(make('small', '', below));
   return td;
-}
-
-function product([before, after]) {
-  const share = before ? ` (${signed(100 * (after / before - 1)).replace('±0', '±0.0')} %)` : '';
-  if (!before && !after) return 'RANO: no measurable enhancing lesion at either visit.';
-  return `RANO: products of diameters of measurable enhancing lesions, ${before.toFixed(0)} to ${after.toFixed(0)} mm²${share}.`;
 }
 
 $('.home ul').append(...Object.entries(props.kinds).map(([kind, [title, what]]) => {
