@@ -24,6 +24,7 @@ from mckd.studio.tasks.tumour.desk import Desk, asks
 from mckd.studio.tasks.tumour.opened import Opened, now, overlap, spoken
 from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
 from mckd.systems import SYSTEMS
+from mckd.tumour.advice import sentence
 from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
@@ -265,6 +266,7 @@ class CompareService:
         return {
             "key": row.key,
             "used": [s for s in SEQUENCES if s in row.subset],
+            "advice": sentence(row.advice, row.subset) if self._intervals() else "",
             "regions": {
                 found.region: _measured(found, scored)
                 | {

@@ -22,6 +22,7 @@ from mckd.studio.tasks.tumour.compare import CompareService, CompareUpdate
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour import regions
+from mckd.tumour.advice import Advice
 from mckd.tumour.labels import bits_to_regions
 from tests import small_heads
 
@@ -42,6 +43,7 @@ class Layers:
     def __init__(self) -> None:
         self.decided: list[frozenset[str]] = []
         self.broken = False
+        self.advice: list[Advice] = []
 
     def encode(self, case: Any, progress: Any) -> Any:
         progress(1.0)
@@ -69,7 +71,7 @@ class Layers:
         if "t1" in used:
             found[2, :2, :2, :2] = True
         found[2] |= found[1]
-        return SimpleNamespace(canonical=found, intervals_ml={}, advice=[])
+        return SimpleNamespace(canonical=found, intervals_ml={}, advice=self.advice)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,18 @@ class TestRun:
 
 
 class TestTable:
+    def test_advice_for_every_subset_that_lacks_something(
+        self, compare: CompareService, tumour: CaseService, model: Layers
+    ) -> None:
+        same = dict.fromkeys(("et", "tc", "wt"), 0.05)
+        model.advice = [Advice("t1", same, same)]
+        rows = compare.table(last(compare.run(opened(tumour))))["rows"]
+        assert {row["advice"] for row in rows} == {""}  # it is not calibrated
+        model.about = {"intervals": "Measured on two stubs."}
+        rows = compare.table(last(compare.run(opened(tumour, "other"))))["rows"]
+        told = {row["key"]: row["advice"] for row in rows}
+        assert told["flair+t1c+t2"] == "T1 would most likely raise the Dice of ET by .05."
+
     def test_volumes_changes_and_scores(self, compare: CompareService, tumour: CaseService) -> None:
         table = compare.table(last(compare.run(opened(tumour))))
         json.dumps(table)

@@ -198,7 +198,7 @@ function renderRows() {
   drawChart();
 }
 
-function line({ key, used, regions }) {
+function line({ key, used, regions, advice }) {
   const tr = make('tr', regions ? '' : 'missing'), th = make('th', 'names'), button = make('button', 'dots');
   tr.dataset.key = key;
   tr.draggable = Boolean(regions);
@@ -206,7 +206,7 @@ function line({ key, used, regions }) {
   button.type = 'button';
   button.disabled = !regions;
   button.append(...table.given.map((s) => make('i', used.includes(s) ? 'on' : '')), make('span', 'in'), make('span', 'heard', nameOf(used)));
-  button.title = `Show ${nameOf(used)}`;
+  button.title = [`Show ${nameOf(used)}`, advice && `Next: ${advice}`].filter(Boolean).join('. ');
   th.append(button);
   tr.append(th);
   for (const region of Object.keys(REGIONS)) {
