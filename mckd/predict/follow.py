@@ -157,6 +157,7 @@ def told(step: Step) -> str:
             f"  {region.upper()}  growth {change.growth_ml:+.1f} mL"
             + (f" ({spread[0]:+.1f} to {spread[1]:+.1f})" if spread else "")
             + f", change of protocol {change.protocol_ml:+.1f} mL: {change.verdict}"
+            + "; so rough that the plain difference is likely nearer" * change.blurred
         )
     if step.rano:
         lines.append(f"  {step.rano}")

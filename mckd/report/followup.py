@@ -166,14 +166,18 @@ def _change(followed: Followed, step: Step, region: str) -> dict[str, Any]:
     if change is None:
         return {"verdict": NOT_COMPARABLE}
     low, high = change.growth_range_ml or (None, None)
+    least, most = change.plain_range_ml or (None, None)
     numbers: dict[str, Any] = {
-        "plain_difference_ml": change.whole_ml,
+        "plain_ml": change.whole_ml,
+        "plain_low_ml": least,
+        "plain_high_ml": most,
         "growth_ml": change.growth_ml,
         "growth_low_ml": low,
         "growth_high_ml": high,
         "protocol_ml": change.protocol_ml,
         "verdict": change.verdict,
         "caution": followed.caution(step.common, region) or None,
+        "plain_likely_nearer": change.blurred,
     }
     if region == "et":
         before, after = step.products_mm2 or (None, None)

@@ -34,6 +34,11 @@ from mckd.tumour.naming import REGION_NAMES, REGIONS
 from mckd.tumour.scope import SCOPE
 
 UNDATED = "no date"
+BLURRED_SIGN = "very rough *"
+BLURRED_WORDS = (
+    "* From the common sequences alone the region is told so roughly that the plain difference of "
+    "both visits is likely nearer to the true growth."
+)
 WIDTH, HEIGHT, DPI = 6.85, 2.1, 200  # of the chart, inches
 GREY = "#5f6d76"
 
@@ -106,6 +111,8 @@ def _step(followed: Followed, step: Step) -> list[Flowable]:
     if not step.same:
         words = f"Common: from {title_of(step.common)}. Growth is the difference of these volumes."
         parts.append(Paragraph(words, SMALL))
+    if any(change.blurred for change in step.changes.values()):
+        parts.append(Paragraph(BLURRED_WORDS, SMALL))
     if step.rano:
         parts.append(Paragraph(step.rano, BODY))
     return parts
@@ -118,23 +125,19 @@ def _changes(followed: Followed, step: Step, numbers: tuple[int, int]) -> Table:
         [*head, "Difference", "= growth", "+ protocol", "Verdict"],
     ]
     for region, change in step.changes.items():
-        spread = change.growth_range_ml
-        growth = signed(change.growth_ml, 1)
-        if spread:
-            growth += f"\n{signed(spread[0], 0)} to {signed(spread[1], 0)}"
-        caution = followed.caution(step.common, region)
+        cautions = [followed.caution(step.common, region), BLURRED_SIGN * change.blurred]
         lines.append(
             [
                 swatch(region),
                 REGION_NAMES[region],
                 *(_both(step, k, region) for k in range(2)),
-                signed(change.whole_ml, 1),
-                growth,
+                _ranged(change.whole_ml, change.plain_range_ml),
+                _ranged(change.growth_ml, change.growth_range_ml),
                 "none" if step.same else signed(change.protocol_ml, 1),
-                change.verdict + (f"\n{caution}" if caution else ""),
+                "\n".join(filter(None, [change.verdict, *cautions])),
             ]
         )
-    table = Table(lines, colWidths=in_points([6, 26, 35, 35, 15, 20, 14, 0]))
+    table = Table(lines, colWidths=in_points([6, 26, 34, 34, 19, 19, 13, 0]))
     told = [
         ("FONT", (7, row), (7, row), "Helvetica-Bold", 7.6)
         for row, change in enumerate(step.changes.values(), start=1)
@@ -152,6 +155,12 @@ def _changes(followed: Followed, step: Step, numbers: tuple[int, int]) -> Table:
         ]
     )
     return table
+
+
+def _ranged(change_ml: float, interval: Interval | None) -> str:
+    """A change, and under it from where to where."""
+    spread = f"\n{signed(interval[0], 0)} to {signed(interval[1], 0)}" if interval else ""
+    return signed(change_ml, 1) + spread
 
 
 def _both(step: Step, k: int, region: str) -> str:

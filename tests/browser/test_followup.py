@@ -51,7 +51,7 @@ def test_bundled_visits_are_compared_at_one_click(visit: Callable[..., Any]) -> 
         assert growth == 0  # the head is the same
     reach(page, f"{PLACE}[data-charted='2'] .plot .main-svg")
     page.locator(f"{PLACE} .meaning summary").click()
-    expect(page.locator(f"{PLACE} .meaning")).to_contain_text("80 % of pairs")
+    expect(page.locator(f"{PLACE} .meaning")).to_contain_text("as independent errors add up")
 
 
 def test_visits_are_kept_dated_removed_and_brought_back(

@@ -52,7 +52,7 @@ def test_two_visits_are_compared_by_what_both_have(follow, visits, capsys) -> No
         assert (row["subset_from"], row["subset_to"]) == ("flair+t2", "flair+t1")
         assert row["compared_by"] == "flair"
         parts = float(row["growth_ml"]) + float(row["protocol_ml"])
-        assert float(row["plain_difference_ml"]) == pytest.approx(parts, abs=0.002)
+        assert float(row["plain_ml"]) == pytest.approx(parts, abs=0.002)
     # The head is the same, so from the same sequence nothing has grown.
     assert {row["growth_ml"] for row in changes} == {"0.0"}
     dates = {row["visit"]: row["date"] for row in rows(out / "visits.csv")}

@@ -36,10 +36,10 @@ def visit(name: str, day: date | None, synthetic: bool = True, **readings: Readi
 
 FIRST = visit(
     "Anna Example", date(2024, 1, 31),
-    t1c_t2=reading(20, 15, 26), t1c=reading(24, 20, 30, Lesion(30.004, 20, 9, 4, True)),
+    t1c_t2=reading(20, 15, 26), t1c=reading(24, 19, 30, Lesion(30.004, 20, 9, 4, True)),
     t2=reading(20, 10, 30),
 )  # fmt: skip
-SECOND = visit("Anna Example", date(2024, 4, 28), t1c=reading(40.5, 31, 52))
+SECOND = visit("Anna Example", date(2024, 4, 28), t1c=reading(40.5, 32.5, 52.5))
 THIRD = visit("Anna Example", date(2024, 7, 1), t2=reading(30, 20, 50))
 
 
@@ -53,7 +53,8 @@ def rows(data: bytes) -> list[dict[str, str]]:
 
 
 def test_changes_have_a_line_per_step_and_region(followed) -> None:
-    """1 to 2, 2 to 3, then 1 to 3: 40.5 - 20, of which 40.5 - 24 from T1c; 31 - 30 to 52 - 20."""
+    """1 to 2, 2 to 3, then 1 to 3. 40.5 - 20 = 20.5, of which 40.5 - 24 = 16.5 from T1c; of both
+    the range reaches down by the root of 8^2 + 6^2, up by that of 12^2 + 5^2."""
     lines = rows(changes_csv(followed))
     assert [(line["from"], line["to"]) for line in lines[::3]] == [
         ("1", "2"),
@@ -62,9 +63,10 @@ def test_changes_have_a_line_per_step_and_region(followed) -> None:
     ]
     assert lines[0] == {
         "from": "1", "to": "2", "days": "88", "subset_from": "t1c+t2", "subset_to": "t1c",
-        "compared_by": "t1c", "region": "et", "plain_difference_ml": "20.5", "growth_ml": "16.5",
-        "growth_low_ml": "1.0", "growth_high_ml": "32.0", "protocol_ml": "4.0", "verdict": "grown",
-        "caution": "", "product_from_mm2": "600.1", "product_to_mm2": "0.0",
+        "compared_by": "t1c", "region": "et", "plain_ml": "20.5", "plain_low_ml": "10.5",
+        "plain_high_ml": "33.5", "growth_ml": "16.5", "growth_low_ml": "6.5",
+        "growth_high_ml": "29.5", "protocol_ml": "4.0", "verdict": "grown", "caution": "",
+        "plain_likely_nearer": "False", "product_from_mm2": "600.1", "product_to_mm2": "0.0",
     }  # fmt: skip
     assert [line["caution"] for line in lines[:3]] == ["", "rough", "unreliable"]
     assert {line["verdict"] for line in lines[3:6]} == {"not comparable"}
@@ -80,18 +82,14 @@ def test_visits_have_a_line_per_subset_that_was_compared(followed) -> None:
     ]  # fmt: skip
     t1c = lines[3]
     assert (t1c["longest_mm"], t1c["across_mm"], t1c["measurable_lesions"]) == ("30.0", "20", "1")
-    assert (t1c["volume_ml"], t1c["volume_low_ml"], t1c["volume_high_ml"]) == (
-        "24.0",
-        "20.0",
-        "30.0",
-    )
+    assert (t1c["volume_ml"], t1c["volume_low_ml"]) == ("24.0", "19.0")
 
 
 def test_json_says_what_the_numbers_mean(followed) -> None:
     told = json.loads(followup_json(followed))
     assert [visit["date"] for visit in told["visits"]] == ["2024-01-31", "2024-04-28", "2024-07-01"]
     assert told["common_to_all"] == []
-    assert "80 %" in told["meaning"]["growth_ml"]
+    assert "no growth" in told["meaning"]["growth_ml"]
     assert "10 mm x 10 mm" in told["meaning"]["product_mm2"]
     assert told["meaning"]["volume_low_ml"] == "Measured on invented cases."
 
@@ -107,7 +105,7 @@ class TestReport:
         assert "Visit 1 to 2, 88 days" in text
         assert "Compared from T1c, the sequences that both have: ET grown, TC grown" in text
         assert "+16.5" in text
-        assert "+1 to +32" in text
+        assert "+6 to +30" in text
         assert "largest enhancing lesion 30 x 20 mm and none" in text
         assert "Visit 2 to 3, 64 days The two visits have no sequence in common" in text
         assert "not a medical device" in text

@@ -38,8 +38,8 @@ def visit(day: date | None = None, **readings: Reading) -> Visit:
     return Visit("", max(known, key=len), known, day)
 
 
-BEFORE = visit(date(2024, 1, 31), t1c_t2=reading(20, (15, 26)), t2=reading(24, (20, 30)))
-AFTER = visit(date(2024, 2, 29), flair_t2=reading(55, (45, 60)), t2=reading(40, (31, 52)))
+BEFORE = visit(date(2024, 1, 31), t1c_t2=reading(20, (15, 26)), t2=reading(24, (19, 30)))
+AFTER = visit(date(2024, 2, 29), flair_t2=reading(55, (47, 67)), t2=reading(40, (32, 52)))
 
 
 class TestStep:
@@ -49,22 +49,35 @@ class TestStep:
         assert Step(BEFORE, AFTER).common == {"t2"}
         assert (change.whole_ml, change.growth_ml, change.protocol_ml) == (35, 16, 19)
 
-    def test_a_growth_is_told_where_the_ranges_do_not_touch(self):
-        """31 - 30 to 52 - 20."""
+    def test_a_growth_is_told_where_its_range_leaves_0_out(self):
+        """16 less the root of 8^2 + 6^2, up to 16 and the root of 12^2 + 5^2; of the plain
+        difference 35 the same: 8 and 6, 12 and 5."""
         change = Step(BEFORE, AFTER).changes["et"]
-        assert change.growth_range_ml == (1, 32)
+        assert change.growth_range_ml == pytest.approx((6, 29))
+        assert change.plain_range_ml == pytest.approx((25, 48))
         assert change.verdict == GROWN
-        assert Step(AFTER, BEFORE).changes["et"].growth_range_ml == (-32, -1)
+        assert Step(AFTER, BEFORE).changes["et"].growth_range_ml == pytest.approx((-29, -6))
         assert Step(AFTER, BEFORE).changes["et"].verdict == SHRUNK
 
     def test_a_change_within_the_ranges_is_not_called_growth(self):
-        later = visit(flair_t2=reading(55, (45, 60)), t2=reading(40, (30, 52)))
+        """The root of 15^2 + 6^2 is a little more than 16."""
+        later = visit(flair_t2=reading(55, (45, 60)), t2=reading(40, (25, 52)))
         assert Step(BEFORE, later).changes["tc"].verdict == OPEN
+
+    @pytest.mark.parametrize(("ends", "blurred"), [((19, 21), False), ((18, 22), True)])
+    def test_common_sequences_that_tell_too_little_are_told(self, ends, blurred):
+        """Ends that are all .95 off from own sequences, and 1 or 2 from the common one: the range
+        of the growth is 1.05 or 2.1 times as wide as that of the plain difference."""
+        near, far = (20.0, (19.05, 20.95)), (20.0, tuple(map(float, ends)))
+        a = visit(t1_t2=reading(*near), t2=reading(*far))
+        b = visit(flair_t2=reading(*near), t2=reading(*far))
+        assert Step(a, b).changes["wt"].blurred is blurred
 
     def test_nothing_is_called_growth_without_ranges(self):
         step = Step(visit(t2=reading(1)), visit(t2=reading(90)))
         assert step.changes["wt"].verdict == UNTOLD
         assert "no ranges" in step.sentence
+        assert not step.changes["wt"].blurred
 
     def test_visits_without_a_common_sequence_are_not_compared(self):
         step = Step(visit(t1c=reading(1)), visit(t2=reading(90)))
@@ -112,7 +125,7 @@ class TestFollowUp:
     def test_a_line_is_drawn_from_what_all_visits_have(self):
         followed = FollowUp.of([BEFORE, AFTER])
         assert followed.common == {"t2"}
-        assert followed.line("wt") == [(24, (20, 30)), (40, (31, 52))]
+        assert followed.line("wt") == [(24, (19, 30)), (40, (32, 52))]
         alone = FollowUp.of([BEFORE, visit(t1=reading(3))])
         assert alone.line("wt") == []
 

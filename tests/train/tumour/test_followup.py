@@ -46,7 +46,7 @@ def test_the_error_of_growth_stands_beside_that_of_the_plain_difference():
     text = report([PAIR], ranges(1, 1))
     assert "1 pairs; mean true growth, mL: ET 20.0, TC 20.0, WT 20.0." in text
     lines = text.splitlines()
-    less, more = 3 * " | 5.0 | 15.0" + " |", 3 * " | 5.0 | 25.0" + " |"
+    less, more = 3 * " | 5.0 | 15.0 | 5.0" + " |", 3 * " | 5.0 | 25.0 | 5.0" + " |"
     assert f"| FLAIR + T1 + T1c + T2 | FLAIR + T1 + T2 | FLAIR + T1 + T2{less}" in lines
     assert f"| T1c | FLAIR + T1 + T1c + T2 | T1c{more}" in lines
 
@@ -54,20 +54,22 @@ def test_the_error_of_growth_stands_beside_that_of_the_plain_difference():
 @pytest.mark.parametrize(
     ("width", "held", "called", "wrong"),
     [
-        (2, 0, 45, 0),  # 15 - 4 to 15 + 4
-        (3, 45, 45, 0),  # 9 to 21
-        (8, 45, 0, 0),  # -1 to 31
+        (3, 0, 15, 0),  # 15 less and plus the root of 18, 4.2
+        (4, 15, 15, 0),  # 5.7
+        (11, 15, 0, 0),  # 15.6
     ],
 )
 def test_ranges_of_growth_are_counted(width, held, called, wrong):
-    """15 subsets, three regions."""
-    text = report([PAIR], ranges(width, width)).splitlines()[-1]
-    assert f"{held} of 45 hold the true growth, {called} are called grown, {wrong} of" in text
+    """15 subsets, the same in each region."""
+    whole = 1 if called else 0
+    told = f"{held} of 15 | {called} of 15 | {whole} of 1 | {wrong} |"
+    lines = report([PAIR], ranges(width, width)).splitlines()
+    assert lines[-3:] == [f"| {region} | {told}" for region in ("ET", "TC", "WT")]
 
 
 def test_growth_that_was_none_is_counted_as_wrong():
     text = report([Pair(case(0, 40), case(15, 40))], ranges(1, 1))
-    assert "45 are called grown, 45 of the verdicts are wrong" in text
+    assert text.endswith("| WT | 0 of 15 | 15 of 15 | 1 of 1 | 15 |")
 
 
 def test_heads_of_one_folder_only_are_refused(tmp_path):

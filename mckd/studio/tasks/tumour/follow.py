@@ -297,6 +297,8 @@ def _change(step: Step, change: Change) -> dict[str, Any]:
         "common": [_volume(ml, r) for ml, r in zip(change.common_ml, ranges, strict=True)],
         "growth": round(change.growth_ml, 2),
         "range": change.growth_range_ml,
+        "plain": change.plain_range_ml,
+        "blurred": change.blurred,
         "protocol": round(change.protocol_ml, 2),
         "verdict": change.verdict,
     }

@@ -115,7 +115,7 @@ function step(of) {
   for (const [region, change] of Object.entries(of.regions)) table.tBodies[0].append(line(region, change, of));
   for (const tr of table.tBodies[0].rows) [...tr.cells].forEach((td, k) => { td.dataset.head = heads[k]; });
   box.append(table);
-  const rule = `Grown or shrunk is said only where the two ${of.same ? '' : 'common '}ranges do not touch.`;
+  const rule = 'Grown or shrunk is said only where the range of the growth leaves 0 out.';
   box.append(make('p', 'note', of.same ? rule : `Common: from ${of.common.join(' + ')}; growth is their difference. ${rule}`));
   if (of.rano) box.append(make('p', 'product', of.rano));
   return box;
@@ -129,11 +129,12 @@ function line(region, change, of) {
   tr.append(th, ...change.common.map((common, k) => volume(change.own[k], common)));
   const growth = cell(signed(change.growth), change.range && between(change.range));
   growth.classList.add('growth');
-  tr.append(cell(signed(change.own[1].ml - change.own[0].ml)), growth, cell(of.same ? 'none' : signed(change.protocol)));
+  tr.append(cell(signed(change.own[1].ml - change.own[0].ml), change.plain && between(change.plain)), growth, cell(of.same ? 'none' : signed(change.protocol)));
   const verdict = make('td', 'verdict'), told = make('span', '', VERDICTS[change.verdict] || change.verdict);
   verdict.dataset.verdict = change.verdict;
   verdict.append(told);
   if (change.caution) verdict.append(make('small', 'caution', `${change.caution} from ${of.common.join(' + ')}`));
+  if (change.blurred) verdict.append(make('small', 'caution', `so rough from ${of.common.join(' + ')} that the difference is likely nearer`));
   tr.append(verdict);
   return tr;
 }
