@@ -2,6 +2,7 @@
 
 Writes NAME.safetensors, enters it in SHA256SUMS, and keeps the run's record in NAME-run for
 replay. Scores of cross-validation folds can ride along in the header, by what each left out.
+With --pane it writes what a pane of the Compare tab takes: the model alone, in at most 4 MB.
 With --hub also as a repository folder (see train/hub.py); without --run, of what is there.
 """
 
@@ -14,9 +15,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from mckd.files.atomic import sweep, write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mckd.files.eight_bits import narrowed
 from mckd.files.runs import MODEL, RunError, RunFolder
+
+PANE_BYTES = 4_000_000 - 2**14  # of tensors; the rest is for the header
 
 
 def bundle(arguments: argparse.Namespace) -> int:
@@ -24,7 +30,7 @@ def bundle(arguments: argparse.Namespace) -> int:
 
     Raises:
         RunError: nothing to do, a run without a name or not finished, a fold that left nothing out
-            or what another did, or scores of seen cases only.
+            or what another did, scores of seen cases only, or a model too large for a pane.
         CheckpointError: a model that cannot be read.
     """
     if arguments.run is None and arguments.hub is None:
@@ -60,15 +66,34 @@ def _keep(arguments: argparse.Namespace) -> None:
         header["unseen"] = scored.unseen(arguments.scores)
     sweep(into)
     target = into / f"{arguments.name}.safetensors"
-    digest = save_checkpoint(target, checkpoint.tensors, header)
-    record = into / f"{arguments.name}-run"
+    tensors = for_pane(checkpoint.tensors) if arguments.pane else checkpoint.tensors
+    digest = save_checkpoint(target, tensors, header)
+    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
+    print(json.dumps(header["metrics"] | header.get("left_out", {}), indent=2))
+    if not arguments.pane:
+        _keep_record(run, into / f"{arguments.name}-run", header["provenance"])
+
+
+def for_pane(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A model's tensors in 16 bits where they fit into a pane's file, else in 8 (`eight_bits`).
+
+    Raises:
+        RunError: they fit in neither.
+    """
+    halves = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
+    for smaller in (halves, narrowed(tensors)):
+        if sum(t.nbytes for t in smaller.values()) <= PANE_BYTES:
+            return smaller
+    raise RunError("The model is over 4 MB even in 8 bits a weight. Choose a smaller --network.")
+
+
+def _keep_record(run: RunFolder, record: Path, provenance: Mapping[str, Any]) -> None:
+    """What the Training tab replays."""
     record.mkdir(exist_ok=True)
     for name in ("records.jsonl", "status.json"):
         write_atomically(record / name, (run.path / name).read_bytes())
-    config = run.config() | {"provenance": header["provenance"]}
+    config = run.config() | {"provenance": provenance}
     write_atomically(record / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
-    print(json.dumps(header["metrics"] | header.get("left_out", {}), indent=2))
 
 
 def _model_of(run: RunFolder) -> Checkpoint:

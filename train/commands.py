@@ -162,6 +162,12 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         help=f"folder of checkpoints (default: {CHECKPOINTS.name})",
     )
     parser.add_argument(
+        "--pane",
+        action="store_true",
+        help="for a pane of the Compare tab: no record for replay, weights in 16 bits or, where "
+        "they would be over 4 MB, in 8 with a step per channel (default: no)",
+    )
+    parser.add_argument(
         "--hub",
         type=Path,
         metavar="DIR",

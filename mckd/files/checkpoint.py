@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mckd.files.atomic import write_atomically
+from mckd.files.eight_bits import widened
 from mckd.files.manifest import MANIFEST, ManifestError, enter, read_manifest
 
 LARGEST_BYTES = 2**30
@@ -58,7 +59,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[s
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint that its folder's manifest confirms.
+    """Read a checkpoint that its folder's manifest confirms; weights in 8 bits become float32.
 
     Raises:
         CheckpointError: missing, unlisted, altered, truncated, another format, or with NaN weights.
@@ -68,7 +69,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     digest = hashlib.sha256(data).hexdigest()
     try:
         header = _header(data)
-        tensors = safetensors.torch.load(data)
+        tensors = widened(safetensors.torch.load(data))
     except Exception as error:  # what a foreign file raises is not one family
         raise CheckpointError(f"{path.name} is not a checkpoint of this project.") from error
     for name, tensor in tensors.items():

@@ -4,14 +4,22 @@ import csv
 import dataclasses
 
 import pytest
+import torch
 
 from mckd.digits import DigitClassifier
 from mckd.files.checkpoint import load_checkpoint
-from mckd.files.runs import MODEL, RunFolder
+from mckd.files.eight_bits import widened
+from mckd.files.runs import MODEL, RunError, RunFolder
+from mckd.method import predict
+from mckd.systems import system_class
+from mckd.systems.system import named, part
 from mckd.tumour import TumourSegmenter, find_cases, read_case
+from mckd.tumour.designs import DESIGNS
 from mckd.tumour.evidence import cautioned, unseen_dice
+from mckd.tumour.parts import TumourParts
 from tests.train.tumour.test_task import write_case
 from train.__main__ import main
+from train.bundle import for_pane
 from train.digits import studio
 from train.tumour import task as tumours
 from train.tumour.scores import CASES, Score
@@ -78,6 +86,10 @@ def test_tumours(tmp_path, capsys):
     record = RunFolder(tmp_path / "made" / "tumour-run")
     assert record.records() == RunFolder(run).records()
     assert record.status()["state"] == "finished"
+    assert bundle(tmp_path, run, [], "pane", "--pane") == 0
+    assert not (tmp_path / "made" / "pane-run").exists()
+    pane = TumourSegmenter.load(tmp_path / "made" / "pane.safetensors")
+    assert pane.saw(read_case(next(iter(find_cases(tmp_path / "cases"))))) is not None
     for wrong, said in (([folds[0], folds[0]], "Give each fold once"), ([run], "left nothing out")):
         capsys.readouterr()
         assert bundle(tmp_path, run, wrong, "other") == 2
@@ -103,3 +115,26 @@ def test_a_run_that_is_not_finished(tmp_path, capsys):
     run.write_status(state="stopped", step=1, steps=2, eta_s=None, message="")
     assert bundle(tmp_path, run.path, [], "x") == 2
     assert "is not finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "kind"), [("mckd", torch.float16), ("shaspec", torch.int8)])
+def test_a_system_of_table_1_fits_into_a_pane_and_answers_nearly_the_same(key, kind):
+    """ShaSpec's 3.24 million parameters take 6.5 MB in 16 bits, MCKD's 1.87 million 3.7 MB."""
+    torch.manual_seed(0)
+    parts, system = TumourParts(DESIGNS["compact"]), system_class(key)
+    network = system.build(parts, system.Options()).eval()
+    kept = for_pane(named("network", network.state_dict()))
+    largest = max(kept.values(), key=torch.numel)
+    assert largest.dtype == kind
+    assert sum(t.nbytes for t in kept.values()) < 4e6
+    volumes = [torch.randn(1, 1, 16, 16, 16) for _ in parts.modalities]
+    present = torch.tensor([[True, False, True, False]])
+    before = predict(network, volumes, present)
+    network.load_state_dict(part(widened(kept), "network"))
+    changed = predict(network, volumes, present) - before
+    assert changed.std() < 0.03 * before.std()
+
+
+def test_what_is_too_large_for_a_pane_is_refused():
+    with pytest.raises(RunError, match="over 4 MB"):
+        for_pane({"w": torch.zeros(2100, 2000)})
