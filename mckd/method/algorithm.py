@@ -7,7 +7,7 @@ weight of the distillation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -37,17 +37,18 @@ def training_step(learner: Learner, batch: Batch, *, step: int, accumulate: int 
     """
     w = importance(learner.v.detach(), learner.options.normalisation)
     learner.optimizer.zero_grad(set_to_none=True)
-    losses = torch.zeros(3)
+    losses = torch.zeros(())
     for part in batch.split(accumulate):
         with learner.autocast():
-            total, task, ckd = inner_loss(learner, w, part)
+            total, terms = inner_loss(learner, w, part)
         stop_if_not_finite(total, "training loss", step)
         share = len(part.target) / len(batch.target)
         (total * share).backward()
-        losses += share * torch.stack([total, task, ckd]).detach().cpu()
+        losses = losses + share * torch.stack([total, *terms.values()]).detach().cpu()
     learner.synchronise([gradient(p) for p in learner.network.parameters() if p.requires_grad])
     learner.optimizer.step()
-    return Losses(*losses.tolist())
+    total, task, ckd, *others = losses.tolist()
+    return Losses(total, task, ckd, dict(zip(list(terms)[2:], others, strict=True)))
 
 
 def meta_step(
@@ -79,13 +80,21 @@ def meta_step(
     return loss.item()
 
 
-def inner_loss(learner: Learner, w: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Eq. 4: l_task(G(f_1..f_N), y) + alpha * l_ckd(f; w). Returns total, task, distillation."""
+def inner_loss(learner: Learner, w: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Eq. 4: l_task(G(f_1..f_N), y) + alpha * l_ckd(f; w), and the network's own losses.
+
+    Returns:
+        The total, and its terms without their weights: `task`, `distillation`, the network's own.
+    """
     network, options = learner.network, learner.options
     features = network.encode(batch.inputs, batch.present)
-    task = learner.task_loss(network.answer(features, batch.present), batch.target)
+    output, others = network.respond(features, batch)
+    task = learner.task_loss(output, batch.target)
     ckd = _distillation(options, features, batch.present, w)
-    return task + options.alpha * ckd, task, ckd
+    total, terms = task + options.alpha * ckd, {"task": task, "distillation": ckd}
+    for name, (weight, loss) in others.items():
+        total, terms[name] = total + weight * loss, loss
+    return total, terms
 
 
 @dataclass(frozen=True)
@@ -110,11 +119,15 @@ class Learner:
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of Eq. 4 at one step: total = task + alpha * distillation."""
+    """The terms of Eq. 4 at one step: total = task + alpha * distillation, and `others` weighted.
+
+    others: by name, those of the network's own.
+    """
 
     total: float
     task: float
     distillation: float
+    others: Mapping[str, float]
 
 
 def _distillation(
@@ -162,7 +175,7 @@ def _unrolled_loss(
     network = learner.network
     parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
     with evaluating(network):
-        total, _, _ = inner_loss(learner, w, inner_batch)
+        total, _ = inner_loss(learner, w, inner_batch)
         gradients = torch.autograd.grad(
             total, list(parameters.values()), create_graph=True, allow_unused=True
         )

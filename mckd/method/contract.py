@@ -56,6 +56,13 @@ class MissingModalityNetwork(nn.Module):
         """
         return self.decode(self.complete(features, present))
 
+    def respond(
+        self, features: tuple[Tensor, ...], batch: Batch
+    ) -> tuple[Tensor, Mapping[str, tuple[float, Tensor]]]:
+        """`answer` in training, and what that adds to the loss besides Eq. 4, by name: a weight
+        and a scalar."""
+        return self.answer(features, batch.present), {}
+
     def complete(self, features: tuple[Tensor, ...], present: Tensor) -> tuple[Tensor, ...]:
         """Eq. 2 at every scale. Reads `features[s][b, m]` only where `present[b, m]`."""
         fill = fill_missing if self.fill == "mean" else zero_missing

@@ -55,7 +55,7 @@ def encode_available(
     absent = present.new_zeros(0, dtype=torch.long), tuple(f[:0] for f in scales)
     parts = [encoded.get(m, absent) for m in range(len(encoders))]
     return tuple(
-        _stack([_at_rows(rows, features[s], len(present)) for rows, features in parts])
+        stack_modalities([_at_rows(rows, features[s], len(present)) for rows, features in parts])
         for s in range(len(scales))
     )
 
@@ -75,22 +75,26 @@ def fill_missing(features: Tensor, present: Tensor) -> Tensor:
     Returns:
         (B, M, C, ...): available features untouched, missing ones the mean of the available.
     """
-    masks = _masks(present)
-    if all(mask.all() for mask in masks):
+    if bool(present.all()):
         return features
-    columns = unbind_modalities(features)
+    return stack_modalities(fill_columns(features, present))
+
+
+def fill_columns(features: Tensor, present: Tensor) -> list[Tensor]:
+    """Eq. 2 as `fill_missing`, one (B, C, ...) per modality."""
+    masks, columns = _masks(present), unbind_modalities(features)
     zero = features.new_zeros(())
     available = [_choose(mask, f, zero) for mask, f in zip(masks, columns, strict=True)]
     count = _broadcast(present.sum(1), columns[0])
     mean = sum(f for f, mask in zip(available, masks, strict=True) if mask.any()) / count
-    return _stack([_choose(mask, f, mean) for mask, f in zip(masks, columns, strict=True)])
+    return [_choose(mask, f, mean) for mask, f in zip(masks, columns, strict=True)]
 
 
 def zero_missing(features: Tensor, present: Tensor) -> Tensor:
     """Zero in place of Eq. 2: what the mean is compared with. Shapes as `fill_missing`."""
     zero = features.new_zeros(())
     columns = zip(_masks(present), unbind_modalities(features), strict=True)
-    return _stack([_choose(mask, f, zero.expand_as(f)) for mask, f in columns])
+    return stack_modalities([_choose(mask, f, zero.expand_as(f)) for mask, f in columns])
 
 
 def fill_distance(features: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,7 +236,7 @@ def unbind_modalities(features: Tensor) -> list[Tensor]:
     return [f.movedim(-1, 1) for f in features.movedim(2, -1).unbind(1)]
 
 
-def _stack(columns: Sequence[Tensor]) -> Tensor:
+def stack_modalities(columns: Sequence[Tensor]) -> Tensor:
     """One (B, C, ...) per modality to (B, M, C, ...), the channels last in memory."""
     return torch.stack([f.movedim(1, -1) for f in columns], 1).movedim(-1, 2)
 

@@ -24,7 +24,12 @@ class MethodOptions:
     gating_scale: `one` (the code) or `modalities` (weights average 1); for `gating` only.
     gate: features that the weights gate: the `bottleneck` alone (the code) or `all` scales, skips
         included, as runs from before this option did; for `gating` only.
-    fill: features of missing modalities: `mean` (Eq. 2) or `zero`, an ablation.
+    fill: features of missing modalities: `mean` (Eq. 2), `zero`, an ablation, or what a small
+        network makes of the available ones: `learned` one answer, `vae` a distribution.
+    fill_reconstruction: weight of how far filled features are from the true ones that training
+        dropped; for `learned` and `vae` only.
+    fill_kl: weight of how far what the available features say of the latent variable is from what
+        the true ones say; for `vae` only.
     meta_every: training steps between two meta passes; 0 leaves the IWV as it starts.
     meta_steps: meta steps of a pass, each on a batch of its own (the code: 20).
     iwv_lr: learning rate of the IWV's Adam.
@@ -39,7 +44,7 @@ class MethodOptions:
         "meta_gradient": ("gating", "unrolled"),
         "gating_scale": ("one", "modalities"),
         "gate": ("all", "bottleneck"),
-        "fill": ("mean", "zero"),
+        "fill": ("mean", "zero", "learned", "vae"),
     }
 
     alpha: float = 0.1
@@ -53,6 +58,8 @@ class MethodOptions:
     gating_scale: str = "one"
     gate: str = "all"
     fill: str = "mean"
+    fill_reconstruction: float = 0.1
+    fill_kl: float = 0.1
     meta_every: int = 6
     meta_steps: int = 1
     iwv_lr: float = 1e-2
@@ -63,7 +70,7 @@ class MethodOptions:
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(str, allowed))
                 raise ValueError(f"{name} must be one of {listed}, not {getattr(self, name)!r}.")
-        for name in ("meta_every", "iwv_weight_decay"):
+        for name in ("meta_every", "iwv_weight_decay", "fill_reconstruction", "fill_kl"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)!r}.")
         if self.meta_steps < 1:

@@ -33,11 +33,10 @@ from torch import Tensor, nn
 from mckd.method import Batch, MissingModalityNetwork, unbind_modalities
 from mckd.systems.blocks import TASK, descend, train_beside
 from mckd.systems.fused import FusedNetwork, Mix, maps_of
+from mckd.systems.gaussian import LIMIT, Gaussian, divergence
 from mckd.systems.system import MapDecoder, Moment, Parts, System, Trainer
 
 Expert = tuple[Tensor, Tensor]
-LIMIT = 10.0
-"""Of a log variance, on both sides of 0."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,6 @@ class UHVEDOptions:
 
     kl: float = 0.1
     reconstruction: float = 0.1
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """N(mean, exp(log_variance)) of each element, both (B, C, ...) in float32."""
-
-    mean: Tensor
-    log_variance: Tensor
-
-    def sample(self) -> Tensor:
-        """One draw, through which gradients flow."""
-        deviation = (0.5 * self.log_variance).exp()
-        return self.mean + deviation * torch.randn_like(deviation)
 
 
 class UHVEDNetwork(FusedNetwork):
@@ -167,17 +153,6 @@ def product(told: Mapping[int, Expert], present: Tensor) -> Gaussian:
             total = total + (precision if here.all() else torch.where(here, precision, 0))
             weighted = weighted + (part if here.all() else torch.where(here, part, 0))
     return Gaussian(weighted / total, -total.log())
-
-
-def divergence(q: Gaussian, p: Gaussian | None = None) -> Tensor:
-    """KL(q || p), the mean over elements; p is N(0, 1) if none is given.
-
-    Of one element: (log s_p^2 - log s_q^2 + (s_q^2 + (m_q - m_p)^2) / s_p^2 - 1) / 2.
-    """
-    p = p or Gaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))
-    apart = q.log_variance - p.log_variance
-    off = (q.mean - p.mean).square() * (-p.log_variance).exp()
-    return 0.5 * (apart.exp() - apart + off - 1).mean()
 
 
 def reconstruction_loss(images: Sequence[MapDecoder], z: Sequence[Tensor], batch: Batch) -> Tensor:

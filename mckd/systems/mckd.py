@@ -20,6 +20,7 @@ from mckd.method import (
     meta_step,
     training_step,
 )
+from mckd.systems.filling import FilledNetwork
 from mckd.systems.system import Moment, Parts, System, Trainer
 
 RAW = "iwv"
@@ -54,6 +55,8 @@ class MCKD(System):
 
     @classmethod
     def build(cls, parts: Parts, options: MethodOptions) -> MissingModalityNetwork:
+        if options.fill in ("learned", "vae"):
+            return FilledNetwork(parts, options)
         network = parts.network()
         network.fill = options.fill
         return network
@@ -76,6 +79,7 @@ class MCKD(System):
             "loss": losses.total,
             "task_loss": losses.task,
             "distillation_loss": losses.distillation,
+            **losses.others,
         }
         every = self.options.meta_every
         if every and (now.step + 1) % every == 0:

@@ -36,6 +36,8 @@ OTHERWISE = {
     "gating_scale": "one",
     "gate": "bottleneck",
     "fill": "zero",
+    "fill_reconstruction": 0.5,
+    "fill_kl": 0.5,
     "meta_every": 2,
     "meta_steps": 2,
     "iwv_lr": 0.5,

@@ -312,7 +312,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=Later("train.tumour.table", "make_table"))
 
 
-TABLES = {"1": add_comparison, "collapse": add_comparison}
+TABLES = {"1": add_comparison, "collapse": add_comparison, "fill": add_comparison}
 
 
 def add_figure_flags(parser: argparse.ArgumentParser) -> None:

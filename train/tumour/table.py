@@ -64,7 +64,16 @@ def collapse() -> Table:
     return Table(rows, pairs)
 
 
-TABLES = {"1": systems, "collapse": collapse}
+def filling() -> Table:
+    """What missing features are filled by; each is compared with the mean of Eq. 2, and a
+    distribution with one answer."""
+    labels = {"mean": "Mean (Eq. 2)", "zero": "Zero", "learned": "Learned", "vae": "VAE"}
+    rows = [Variant(fill, label, {"fill": fill}) for fill, label in labels.items()]
+    pairs = [(row.key, "mean") for row in rows if row.key != "mean"]
+    return Table(rows, [*pairs, ("vae", "learned")])
+
+
+TABLES = {"1": systems, "collapse": collapse, "fill": filling}
 
 
 def make_table(arguments: argparse.Namespace) -> int:
