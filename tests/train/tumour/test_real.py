@@ -47,10 +47,20 @@ class TestFit:
         assert (told.low, told.high) == pytest.approx((-9, 18))
 
     def test_a_side_counts_in_its_own_unit(self):
-        """Too much by .5 to 9.5 is as far as too little by 1 to 19: of 38 the 36th, 18."""
+        """Too much by .5 to 9.5 is as far as too little by 1 to 19; with five unsure cases without
+        an error the 40th of 43 counts: 18."""
         truths = [*(10 - np.arange(0.5, 10, 0.5)), *(10 + np.arange(1.0, 20))]
-        told = fit_real(SCALE_1, drawn_10(truths))[SUBSETS[3]]["tc"]
+        cases = drawn_10(truths) + drawn_10([10.0] * 5, certainty=0.7)
+        told = fit_real(SCALE_1, cases)[SUBSETS[3]]["tc"]
+        assert told.certain == 0.7
         assert (told.low, told.high) == pytest.approx((-9, 18))
+
+    def test_what_a_range_from_0_holds_anyway_does_not_stretch_it(self):
+        """All look as unsure as the least sure of them: their ranges begin at 0."""
+        told = fit_real(SCALE_1, drawn_10(10 - np.arange(0.5, 10, 0.5)))[SUBSETS[3]]["tc"]
+        assert (told.low, told.high) == (0, 0)
+        told = fit_real(SCALE_1, drawn_10([*[1.0] * 17, 12.0, 13.0]))[SUBSETS[3]]["tc"]
+        assert told.high == pytest.approx(2)
 
     def test_nothing_is_surer_than_what_was_invented(self):
         """Cases that have the region look at least .85 sure, one without it .95."""
@@ -89,7 +99,7 @@ class TestJudging:
         told = with_real(SCALE_1, self.cases, left_out).shift
         assert "of 12, each segmented by a model that did not see it" in told
         assert "held 8 % of the true volumes" in told
-        assert "ET 12.0, TC 12.0, WT 12.0 (median over subsets)" in told
+        assert "ET 12.0, TC 12.0, WT 12.0 times as wide (median over subsets)" in told
         assert "they held 92 % where each case was left out" in told
 
     def test_the_report_has_cases_with_and_without_a_region(self):
