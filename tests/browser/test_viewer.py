@@ -291,6 +291,18 @@ def test_a_saved_picture_says_left_and_right_and_what_it_is(page: Any) -> None:
     assert (strip.min(-1) > 180).sum() > 300  # research software, window, regions
 
 
+def test_probabilities_that_are_not_calibrated_say_so_and_their_colours_are_in_the_picture(
+    page: Any,
+) -> None:
+    press(page, "u")
+    reach(page, "#tumour-viewer .viewer[data-shades^=probability]")
+    expect(part(page, ".mark.shades")).to_contain_text("not calibrated")
+    height = pixels(part(page, ".stage")).shape[0]
+    _, picture = saved(page)
+    for colour in ((59, 82, 139), (33, 145, 140), (94, 201, 98)):  # of viridis, from low to high
+        assert (np.abs(picture[height:] - np.array(colour)).sum(-1) < 20).sum() > 20
+
+
 def test_a_picture_of_the_surfaces_is_not_empty(page: Any) -> None:
     press(page, "d")
     reach(page, "#tumour-viewer .viewer[data-triangles]")
@@ -382,7 +394,8 @@ def test_on_a_phone_the_image_comes_first(visit: Callable[..., Any]) -> None:
 def test_a_reload_keeps_what_one_looked_at(page: Any) -> None:
     page.click("#tumour-sequences input[data-sequence=t1]")
     reach(page, '#tumour-findings .findings[data-used="FLAIR,T1c,T2"]')
-    press(page, "3", "o", "PageUp", "PageUp", "ArrowLeft", "v")
+    press(page, "3", "o", "PageUp", "PageUp", "ArrowLeft", "v", "u", "u", "c")
+    reach(page, "#tumour-viewer .viewer[data-shades^='uncertainty tc']")
     part(page, ".window select").select_option("brain")
     press(page, "m", "Enter", "ArrowUp", "ArrowUp", "Enter", "Escape")
 
@@ -393,6 +406,7 @@ def test_a_reload_keeps_what_one_looked_at(page: Any) -> None:
             part(page, ".viewer").get_attribute("data-layout"),
             part(page, ".shown [aria-pressed=true]").inner_text(),
             part(page, "[data-act=outline]").get_attribute("aria-pressed"),
+            part(page, ".bar .look").input_value(),
             window(page),
             tell(page),
         ]
@@ -408,6 +422,7 @@ def test_a_reload_keeps_what_one_looked_at(page: Any) -> None:
         "#tumour-viewer .viewer[data-loaded]",
         '#tumour-findings .findings[data-used="FLAIR,T1c,T2"]',
     )
+    reach(page, "#tumour-viewer .viewer[data-shades^='uncertainty tc']")
     assert state() == before
     page.click("#tumour-intake [data-case=small_head]")  # chosen anew, it begins anew
     reach(page, '#tumour-findings .findings[data-used="FLAIR,T1,T1c,T2"]')
@@ -417,7 +432,14 @@ def test_a_reload_keeps_what_one_looked_at(page: Any) -> None:
 def test_all_keys_are_listed(page: Any) -> None:
     press(page, "?")
     sheet = part(page, ".sheet")
-    for words in ("ruler", "two diameters", "full screen", "save the picture", "window preset"):
+    for words in (
+        "ruler",
+        "two diameters",
+        "full screen",
+        "save the picture",
+        "window preset",
+        "uncertainty",
+    ):
         expect(sheet).to_contain_text(words)
     press(page, "Escape")
     expect(sheet).to_be_hidden()
