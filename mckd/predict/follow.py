@@ -99,7 +99,7 @@ def _visit(
         raise UsageError(f"{work.label} cannot be read ({error.strerror}).") from error
     for line in (*opened.said, *opened.case.warnings):
         progress.note(f"{work.label}: {line}")
-    day = day or _day(work, opened)
+    day = day or day_of(work, opened)
     visit = read_visit(segmenter, opened.case, day, work.label, _steps(progress))
     own = "  ".join(
         f"{region.upper()} {ml:.1f} mL" + (f" ({r})" if (r := ranged(ranges.get(region))) else "")
@@ -114,7 +114,7 @@ def _steps(progress: Progress) -> Callable[[float], None]:
     return lambda share: progress.reach(2, share, "every subset")
 
 
-def _day(work: Work, opened: Opened) -> date | None:
+def day_of(work: Work, opened: Opened) -> date | None:
     """What a header says, else the case's name, else that of what was given."""
     if opened.prepared is not None and opened.prepared.study.day is not None:
         return opened.prepared.study.day

@@ -60,8 +60,9 @@ MEANING = (
     "change of protocol, and no growth. The range of a growth adds up the 90 % ranges of both "
     "volumes as independent errors add up; it held the true growth of at least 90 % of synthetic "
     "pairs, and was not measured on real ones. Grown or shrunk is said only where it leaves 0 out; "
-    "'within the ranges' does not say that nothing has changed. Nobody has checked that the visits "
-    "are of one patient."
+    "'within the ranges' does not say that nothing has changed. The model was "
+    "made for glioma before surgery: after an operation or radiation what it outlines was never "
+    "checked. Nor has anybody checked that the visits are of one patient."
 )
 """What has to stand beside every comparison."""
 DIAMETERS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import nibabel
@@ -15,6 +16,8 @@ from pydicom.uid import generate_uid
 
 from mckd.clinic import preparation
 from mckd.clinic.brain import BrainError
+from mckd.predict.follow import day_of
+from mckd.predict.opening import Wishes
 from mckd.predict.studies import StudyWork, studies_of
 from mckd.predict.works import survey
 from mckd.tumour import read_case
@@ -90,6 +93,15 @@ def holds_the_same(folder: Path, slot: str) -> None:
     assert ml == pytest.approx([ml[0]] * 3, rel=0.01)
     for middle in middles[1:]:
         assert middle == pytest.approx(middles[0], abs=0.1)
+
+
+def test_the_day_of_a_visit_is_that_of_its_headers(scans, tmp_path) -> None:
+    """Not the one in the folder's name."""
+    lay(scans / "002", tmp_path / "2023-01-01")
+    (work,) = found_below(tmp_path).values()
+    opened = work.open(Wishes(), lambda share, step: None)
+    assert day_of(work, opened) == date(2024, 3, 5)
+    assert day_of(work, replace(opened, prepared=None)) == date(2023, 1, 1)
 
 
 def test_dicom_that_nobody_may_prepare(predict, scans, tmp_path, capsys) -> None:
