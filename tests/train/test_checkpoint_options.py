@@ -44,6 +44,7 @@ OTHERWISE = {
     "iwv_weight_decay": 0.1,
 }
 SHAPING = {"network": "studio", "et_min_ml": 0.02, "least_part": 0.5}
+FILLERS = [{"fill": "learned"}, {"fill": "vae"}]
 
 
 def test_every_option_is_tried_with_another_value_than_its_preset_s():
@@ -88,14 +89,15 @@ def test_digits(option, tmp_path, bundled, monkeypatch):
     assert not np.array_equal(loaded.predict(image).probabilities, other.probabilities)
 
 
-@pytest.mark.parametrize("option", [*OTHERWISE, *SHAPING])
-def test_tumours(option, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "changed", [*({o: v} for o, v in (OTHERWISE | SHAPING).items()), *FILLERS], ids=str
+)
+def test_tumours(changed, tmp_path, monkeypatch):
     monkeypatch.setattr(tumours, "BRAIN", (32, 32, 32))
     monkeypatch.setattr(tumours.TumourTask, "steps_per_epoch", 2)
     for number in range(3):
         write_case(tmp_path / "cases", number)
     changes = {"folds": 3, "fold": -1, "epochs": 1, "crop": 0, "ema": 0.0, "meta_every": 1}
-    changed = {option: (OTHERWISE | SHAPING)[option]}
     settings = override(TUMOURS["smoke"](), changes | changed)
     task = tumours.TumourTask(settings, tmp_path / "cases")
     path, network, w = trained(task, settings, tmp_path / "run", "tumour", monkeypatch)
