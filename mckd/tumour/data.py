@@ -13,6 +13,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -46,6 +47,8 @@ from mckd.tumour.survey import survey
 Bytes = npt.NDArray[np.uint8]
 
 MARGIN = 4
+READERS = 2
+"""Files that are unpacked at a time: decompression leaves Python's lock to others."""
 AIR_FOUND = "is not exactly 0; it was found, and values are told from there."
 FINE = "Voxels of {} mm are finer than those the model knows; it sees them at about 1 mm."
 
@@ -172,14 +175,18 @@ def read_case(
     grid = coarsened(usual.grid)
     volumes: dict[str, Floats] = {}
     lifted: list[str] = []
-    for slot in _first_the_usual(headers, usual):
+
+    def unpacked(slot: str) -> tuple[Image, dict[str, Floats], dict[str, Floats]]:
         image = read_image(headers[slot])
         given = _volumes(image, _held(slot, order))
-        cleared = {sequence: without_background(v) for sequence, v in given.items()}
-        lifted += [sequence for sequence, v in given.items() if cleared[sequence] is not v]
-        placed, said = _placed(cleared, image.header, usual, grid, volumes)
-        warnings += [*image.warnings, *said]
-        volumes |= placed
+        return image, given, {sequence: without_background(v) for sequence, v in given.items()}
+
+    with ThreadPoolExecutor(READERS) as readers:
+        for image, given, cleared in readers.map(unpacked, _first_the_usual(headers, usual)):
+            lifted += [sequence for sequence, v in given.items() if cleared[sequence] is not v]
+            placed, said = _placed(cleared, image.header, usual, grid, volumes)
+            warnings += [*image.warnings, *said]
+            volumes |= placed
     volumes = {sequence: volumes[sequence] for sequence in SEQUENCES if sequence in volumes}
     if lifted:
         warnings.append(f"The air in {', '.join(lifted)} {AIR_FOUND}")

@@ -1,14 +1,17 @@
 import itertools
 import re
+import threading
 
 import nibabel
 import numpy as np
 import pytest
 
-from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case, regions
+from mckd.tumour import SEQUENCES, CaseError, data, find_cases, read_case, regions
 from mckd.tumour.data import MARGIN, standardise
 from mckd.tumour.geometry import Grid, bounding_box
 from mckd.tumour.metrics import volumes_ml
+from mckd.tumour.nifti import read_image
+from tests.patience import PATIENCE_S
 
 ORDERS = [
     np.array(list(zip(order, signs, strict=True)))
@@ -84,6 +87,21 @@ class TestCase:
         for slot, name in zip(("t1", "t1c"), names, strict=True):
             paths[slot] = heads.write(tmp_path / f"{name}.nii.gz", heads.head(len(slot)))
         assert read_case(paths).name == shared
+
+    def test_files_are_unpacked_side_by_side(self, folder, monkeypatch):
+        """Nobody gets on before another one has come."""
+        pairs = threading.Barrier(2, timeout=PATIENCE_S)
+
+        def meet(header):
+            pairs.wait()
+            return read_image(header)
+
+        expected = read_case(folder)
+        monkeypatch.setattr(data, "read_image", meet)
+        case = read_case(folder, reference=False)
+        assert list(case.volumes) == list(expected.volumes)
+        for sequence, volume in expected.volumes.items():
+            assert np.array_equal(case.volumes[sequence], volume)
 
     def test_one_file_is_enough(self, folder):
         case = read_case(folder / "BraTS_7_t2.nii.gz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mckd.tumour.advice import Advice
     from mckd.tumour.metrics import RegionScore
 
+PACKERS = 2  # volumes that are compressed at a time
 UNREADABLE = "Something went wrong while reading this case; the log of the app has the details."
 GONE = "This case was deleted after a pause, as promised. Please open it again."
 
@@ -174,7 +176,9 @@ def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: No
             raise
         if case.unlike_training and prepared is None:
             examination = offered(source)
-    packed = {s: pack_volume(volume, case.brain) for s, volume in case.volumes.items()}
+    with ThreadPoolExecutor(PACKERS) as packers:  # compression leaves Python's lock to others
+        volumes = packers.map(lambda volume: pack_volume(volume, case.brain), case.volumes.values())
+        packed = dict(zip(case.volumes, volumes, strict=True))
     reference = None if case.labels is None else pack_regions(regions(case.labels))
     took = time.perf_counter() - started
     return Opened(case, packed, reference, took, prepared=prepared, examination=examination)
