@@ -22,7 +22,7 @@ from mckd.studio.services.model import trained_on
 from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk, asks
 from mckd.studio.tasks.tumour.opened import Opened, now, overlap, spoken
-from mckd.studio.tasks.tumour.volumes import pack_bytes, unpack_bits
+from mckd.studio.tasks.tumour.volumes import pack_map, unpack_bits
 from mckd.systems import SYSTEMS
 from mckd.tumour.advice import sentence
 from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned, ranged
@@ -47,7 +47,7 @@ class Compared:
     """What is known of one case's subsets, for everybody who has it open.
 
     rows: in the order in which they were worked out. votes: {region: how many subsets say it, as
-    `pack_bytes`}. contributions: {region: what each sequence changes}. The last two are empty until
+    `pack_map`}. contributions: {region: what each sequence changes}. The last two are empty until
     every subset is in.
     """
 
@@ -189,7 +189,7 @@ class CompareService:
         comparison = compared.comparison
         row = comparison.add(subset, found, answer.intervals, answer.advice)
         if comparison.complete:
-            compared.votes = {r: pack_bytes(comparison.votes(r)) for r in REGION_NAMES}
+            compared.votes = {r: pack_map(comparison.votes(r)) for r in REGION_NAMES}
             compared.contributions = {
                 region: {
                     "total_ml": each.total_ml,

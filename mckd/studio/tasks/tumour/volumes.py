@@ -1,7 +1,7 @@
 """What of a case travels to a browser: pure functions.
 
-Each sequence as gzip of uint8 with the scale that gives its values back, label maps as gzip of
-bits, and a small description of the grid.
+Each sequence as gzip of uint8 with the scale that gives its values back, label maps as gzip of the
+bits in a box around what was found, and a small description of the grid.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 LEVEL = 4  # of gzip: a volume takes 50 ms, level 6 twice as long for 3 % less
 WINDOW = (0.5, 99.9)  # percentiles of the brain that become black and white
+HEAD = 12  # bytes before the voxels of a box: its start and its size
 RANGE = (0.02, 99.98)  # percentiles that still have a grey of their own
 
 
@@ -72,13 +73,26 @@ def pack_volume(volume: Floats, box: Box | None = None) -> Packed:
 
 
 def pack_regions(regions: Bools) -> bytes:
-    """(3, X, Y, Z) ET, TC, WT as `pack_bytes` of bits as in BITS."""
-    return pack_bytes(region_bits(regions))
+    """(3, X, Y, Z) ET, TC, WT as `pack_map` of bits as in BITS."""
+    return pack_map(region_bits(regions))
+
+
+def pack_map(voxels: Bytes) -> bytes:
+    """(X, Y, Z) uint8 as gzip of a box around all that is not 0: most of a head is.
+
+    Start and size as uint16 (little endian) of each axis, then the voxels, first axis fastest.
+    """
+    box = bounding_box(voxels != 0)
+    return _packed(box, box.crop(voxels).tobytes(order="F"))
 
 
 def unpack_bits(data: bytes, shape: tuple[int, int, int]) -> Bytes:
     """The way back from `pack_regions`: (X, Y, Z) uint8."""
-    return np.frombuffer(gzip.decompress(data), np.uint8).reshape(shape, order="F")
+    unpacked = gzip.decompress(data)
+    start, size = np.frombuffer(unpacked, "<u2", 6).reshape(2, 3).astype(int).tolist()
+    voxels = np.frombuffer(unpacked, np.uint8, offset=HEAD).reshape(size, order="F")
+    stop = (start[0] + size[0], start[1] + size[1], start[2] + size[2])
+    return Box((start[0], start[1], start[2]), stop).uncrop(voxels, shape)
 
 
 def pack_probabilities(cropped: Floats, box: Box) -> bytes:
@@ -88,9 +102,15 @@ def pack_probabilities(cropped: Floats, box: Box) -> bytes:
     """
     steps = np.rint(np.multiply(cropped, 255)).astype(np.uint8)
     inner = bounding_box(np.logical_or.reduce(steps))
-    start = [a + b for a, b in zip(box.start, inner.start, strict=True)]
-    head = np.array([*start, *inner.shape], "<u2").tobytes()
+    (a, b, c), (i, j, k) = box.start, inner.start
+    (d, e, f), start = inner.shape, (a + i, b + j, c + k)
     voxels = b"".join(region.tobytes(order="F") for region in inner.crop(steps))
+    return _packed(Box(start, (start[0] + d, start[1] + e, start[2] + f)), voxels)
+
+
+def _packed(box: Box, voxels: bytes) -> bytes:
+    """Where they lie, start and size, and the voxels."""
+    head = np.array([*box.start, *box.shape], "<u2").tobytes()
     return gzip.compress(head + voxels, LEVEL, mtime=0)
 
 

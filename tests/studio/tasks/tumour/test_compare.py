@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import gzip
 import json
 import logging
 from collections.abc import Iterator
@@ -329,8 +328,8 @@ class TestMaps:
         for data in maps["labels"].values():
             votes += bits_to_regions(unpack_bits(data, small_heads.SHAPE))
         for k, region in enumerate(("et", "tc", "wt")):
-            sent = np.frombuffer(gzip.decompress(maps["votes"][region]), np.uint8)
-            assert np.array_equal(sent.reshape(small_heads.SHAPE, order="F"), votes[k])
+            sent = unpack_bits(maps["votes"][region], small_heads.SHAPE)
+            assert np.array_equal(sent, votes[k])
         assert votes[0].max() == 8  # of the 15 subsets, those with T1c
 
     def test_the_panes_get_the_files_of_this_visitor(

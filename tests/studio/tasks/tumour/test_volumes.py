@@ -53,16 +53,21 @@ def test_negative_values_and_outliers_keep_their_grey() -> None:
     assert packed.low < -2
 
 
-def test_the_first_axis_is_the_fastest() -> None:
+def test_a_map_travels_as_the_box_of_what_was_found_its_first_axis_fastest() -> None:
     found = np.zeros((3, 4, 5, 6), bool)
-    found[2, 1:3, 2, 3] = True
+    found[2, 1:3, 2:4, 3] = True
     found[1, 1, 2, 3] = True
     data = gzip.decompress(pack_regions(found))
-    assert data[1 + 4 * (2 + 5 * 3)] == 6
-    assert data[2 + 4 * (2 + 5 * 3)] == 4
+    assert np.frombuffer(data, "<u2", 6).tolist() == [1, 2, 3, 2, 2, 1]
+    assert [*data[12:]] == [6, 4, 4, 4]
     bits = unpack_bits(pack_regions(found), (4, 5, 6))
     assert (bits == region_bits(found)).all()
     assert (bits_to_regions(bits) == found).all()
+
+
+def test_a_map_of_nothing_comes_back() -> None:
+    nothing = np.zeros((3, 4, 5, 6), bool)
+    assert not unpack_bits(pack_regions(nothing), (4, 5, 6)).any()
 
 
 def test_a_case_is_described_by_its_canonical_grid(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async function open() {
   buildToolbar();
   panes.forEach(({ frame }) => fitFrame(frame, view.plane));
   try {
-    lookAtTumour(extentOf(await unpack(scene.case.reference || Object.values(scene.labels)[0])));
+    lookAtTumour(extentOf(await unpackMap(scene.case.reference || Object.values(scene.labels)[0])));
     if (await fetchImages(redraw)) root.dataset.loaded = String(opened);
   } catch (error) {
     if (opened === turn) panes.forEach((pane) => wait(pane, unreadable()));
@@ -184,7 +184,7 @@ const ACTS = {
   async reset() {
     frameBrain();
     resetWindows();
-    const found = extentOf(await unpack(scene.case.reference || Object.values(scene.labels)[0]));
+    const found = extentOf(await unpackMap(scene.case.reference || Object.values(scene.labels)[0]));
     if (found) moveTo(found.most);
     redraw();
   },

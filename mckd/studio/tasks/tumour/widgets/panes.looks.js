@@ -141,8 +141,8 @@ async function furnish(pane) {
   if (pane.sign === sign) return;
   pane.sign = sign;
   try {
-    const map = await unpack(file), base = other && await unpack(other);
-    const drawn = scene.case.reference && id !== 'reference' ? await unpack(scene.case.reference) : null;
+    const map = await unpackMap(file), base = other && await unpackMap(other);
+    const drawn = scene.case.reference && id !== 'reference' ? await unpackMap(scene.case.reference) : null;
     if (pane.sign !== sign) return;
     pane.maps = [map, base, drawn];          // held, so that another look need not fetch them
     pane.content = LOOKS[look](map, { base, drawn, letter, overlaps: overlapsOf(id) });

@@ -43,10 +43,10 @@ function pressed(button, on) { button.setAttribute('aria-pressed', String(on)); 
 // long as some widget shows them and no longer.
 const FILES = window.mckdFiles ??= new Map();
 
-async function unpack({ url }) {
+async function unpack({ url }, made = (bytes) => bytes) {
   const known = FILES.get(url), bytes = known instanceof WeakRef ? known.deref() : known;
   if (bytes) return bytes;                     // or the promise of them
-  const coming = inflate(url);
+  const coming = inflate(url).then(made);
   FILES.set(url, coming);
   try {
     const fresh = await coming;
@@ -56,6 +56,21 @@ async function unpack({ url }) {
     FILES.delete(url);
     throw error;
   }
+}
+
+// A map of the case that is open: it comes as start and size of a box, and its voxels.
+const BOXES = window.mckdBoxes ??= new WeakMap();   // map: [low x, y, z] and [high x, y, z] of its box
+function unpackMap(file) {
+  const { shape: [nx, ny, nz] } = scene.case;
+  return unpack(file, ({ buffer }) => {
+    const map = new Uint8Array(nx * ny * nz), head = new Uint16Array(buffer, 0, 6);
+    const [x, y, z, wide, deep, tall] = head, voxels = new Uint8Array(buffer, head.byteLength);
+    for (let k = 0, from = 0; k < tall; k++) {
+      for (let j = 0; j < deep; j++, from += wide) map.set(voxels.subarray(from, from + wide), x + nx * (y + j + ny * (z + k)));
+    }
+    BOXES.set(map, [[x, y, z], [x + wide, y + deep, z + tall]]);
+    return map;
+  });
 }
 
 async function inflate(url) {
@@ -87,9 +102,10 @@ async function fetchImages(arrived) {
 function measure(map) {
   const [nx, ny, nz] = scene.case.shape;
   const counts = [new Uint32Array(nx), new Uint32Array(ny), new Uint32Array(nz)];
-  for (let k = 0, at = 0; k < nz; k++) {
-    for (let j = 0; j < ny; j++) {
-      for (let i = 0; i < nx; i++, at++) {
+  const [from, to] = BOXES.get(map) || [[0, 0, 0], [nx, ny, nz]];
+  for (let k = from[2]; k < to[2]; k++) {
+    for (let j = from[1]; j < to[1]; j++) {
+      for (let i = from[0], at = indexOf(i, j, k); i < to[0]; i++, at++) {
         if (map[at]) { counts[0][i]++; counts[1][j]++; counts[2][k]++; }
       }
     }

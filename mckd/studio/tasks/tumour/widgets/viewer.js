@@ -31,7 +31,7 @@ async function receive() {
   if (next.labels && next.labels.stamp !== fetched.labels) {
     const stamp = fetched.labels = next.labels.stamp, turn = next.turn;
     try {
-      const map = await unpack(next.labels.file);
+      const map = await unpackMap(next.labels.file);
       if (stamp !== fetched.labels || turn !== scene.turn) return;
       labels = map;
       extent.labels = measure(map);
@@ -89,7 +89,7 @@ async function open() {
 }
 
 async function openReference(turn) {
-  const map = await unpack(scene.case.reference);
+  const map = await unpackMap(scene.case.reference);
   if (turn !== fetched.turn) return;
   reference = map;
   extent.reference = measure(map);
