@@ -68,6 +68,9 @@ def test_python_segments_and_compares(clinic: Studio, files: Path) -> None:
     assert subsets == ["flair", "t1c", "flair+t1c"]
     lines = Path(names["table"]).read_text().splitlines()
     assert len(lines) == 1 + 3 * 3  # a line per subset and region
+    assert names["change"]["growth_ml"] == 0  # the head is the same
+    assert [visit["date"] for visit in names["followed"]["visits"]] == ["2024-01-31", "2024-04-28"]
+    assert Path(names["report"]).read_bytes().startswith(b"%PDF")
 
 
 def test_python_predicts_digits_and_rows(studio: Studio, files: Path) -> None:
@@ -126,6 +129,27 @@ def test_a_reference_is_scored_on_the_subset_that_was_asked_for(
 def test_what_cannot_be_done_is_one_sentence(client: Client, asked: Any, words: str) -> None:
     with pytest.raises(AppError, match=words):
         client.predict(**asked, api_name="/segment_case")
+
+
+CASE = {"case": "small_head", "subset": ["t2"]}
+
+
+@pytest.mark.parametrize(
+    ("visits", "words"),
+    [
+        ([CASE], "Give 2 to 12 visits"),
+        (CASE, "Give 2 to 12 visits"),
+        ([CASE, "small_head"], "Give 2 to 12 visits"),
+        ([CASE, {}], "either images"),
+        ([CASE, CASE], "kept already"),
+        ([CASE, {**CASE, "date": "1.2.2024"}], "no date. Write it like 2024-01-31"),
+    ],
+)
+def test_visits_that_cannot_be_compared_are_one_sentence(
+    client: Client, visits: Any, words: str
+) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(visits=visits, api_name="/follow_visits")
 
 
 def test_images_unlike_the_training_are_held_back(client: Client, files: Path) -> None:

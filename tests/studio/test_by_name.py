@@ -204,7 +204,7 @@ def test_among_strangers_it_is_off_unless_switched_on(
 def test_what_is_switched_on_is_on_the_page(on: bool, tmp_path: Path) -> None:
     built = page.build(Services.open(tmp_path, None, None), by_name=on)
     named = page.functions(built).named
-    all_of_them = "compare_subsets list_models predict_digit predict_row segment_case"
+    all_of_them = "compare_subsets follow_visits list_models predict_digit predict_row segment_case"
     assert sorted(named) == (all_of_them.split() if on else [])
     info = built.get_api_info()["named_endpoints"]
     assert len(info) == len(named)

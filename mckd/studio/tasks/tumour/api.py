@@ -15,12 +15,15 @@ from mckd.studio.api import caller, file_for
 from mckd.studio.tasks import Api
 from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.export import Export
+from mckd.studio.tasks.tumour.follow import MOST as MOST_VISITS
+from mckd.studio.tasks.tumour.follow import NO_DAY
 from mckd.studio.tasks.tumour.service import TumourService
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
 ONE_OF_TWO = "Give either images, by sequence, or the name of a bundled case."
 UNLIKE = "With anyway=true it is segmented all the same."
+VISITS = f"Give 2 to {MOST_VISITS} visits, each with images, by sequence, or a case."
 NO_SUBSET = "A subset is a list of one or more of: flair, t1, t1c, t2."
 
 
@@ -88,7 +91,62 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
             return figures, None
         return figures, file_for(tumour.cases.folders, request, export.name, export.data)
 
-    return [segment_case, compare_subsets]
+    def follow_visits(
+        request: gr.Request,
+        visits: list[dict[str, Any]],
+        file: Literal["", "csv", "report"] = "",
+    ) -> tuple[dict[str, Any], gr.FileData | None]:
+        """Compare visits of one patient, whose sequences may differ: growth apart from protocol.
+
+        Research only, not a medical device. Made for adult glioma before surgery.
+
+        Args:
+            visits: two or more, each with a date and what segment_case takes: images or case, ...
+            file: also make a csv of the changes, or a report (PDF).
+
+        Returns:
+            figures: of every visit, and of each region what has grown and what the protocol changed
+            the file, if one was asked for
+        """
+        kept = Desk()
+        for visit in _visits(visits):
+            day = _day(visit.get("date", ""))
+            given = visit.get("images"), visit.get("case", ""), visit.get("anyway", False)
+            with opened(tumour, request, *given) as desk:
+                tumour.cases.switch(desk, chosen(visit.get("subset"), desk))
+                problem = last(tumour.follow.keep(desk, kept, day)).problem
+            if problem:
+                raise ValueError(problem)
+        figures = json.loads(tumour.follow.file(kept, "json")[1])
+        if not file:
+            return figures, None
+        return figures, file_for(tumour.cases.folders, request, *tumour.follow.file(kept, file))
+
+    return [segment_case, compare_subsets, follow_visits]
+
+
+def _visits(visits: Any) -> list[dict[str, Any]]:
+    """Visits as somebody sent them.
+
+    Raises:
+        ValueError: they are no list of two or more, or too many.
+    """
+    right = isinstance(visits, list) and all(isinstance(visit, dict) for visit in visits)
+    if not right or not 2 <= len(visits) <= MOST_VISITS:
+        raise ValueError(VISITS)
+    return list(visits)
+
+
+def _day(words: Any) -> date | None:
+    """The date of a visit; None where none was sent.
+
+    Raises:
+        ValueError: it is no date.
+    """
+    try:
+        return date.fromisoformat(str(words)) if words else None
+    except ValueError:
+        raise ValueError(NO_DAY) from None
 
 
 @contextmanager

@@ -40,7 +40,7 @@ TWICE = "This visit is kept already, from the same sequences."
 NOTHING = "Open a case first: there is no segmentation to keep."
 TOO_FEW = "A follow-up needs two visits."
 OTHER = "Another case was opened, so this visit was not kept."
-NO_DAY = "That is no date."
+NO_DAY = "That is no date. Write it like 2024-01-31."
 MOVED = "The visits have changed. Please look again."
 NO_EXAMPLE = "There are no bundled visits."
 FAILED = "Something went wrong while this visit was read; the log of the app has the details."
@@ -68,9 +68,14 @@ class FollowService:
     def has_example(self) -> bool:
         return len(self._bundled()) > 1
 
-    def keep(self, desk: Desk) -> Iterator[Kept]:
-        """Keep what is on screen as a visit: the open case with the sequences switched on."""
-        if len(desk.visits) >= MOST:
+    def keep(self, desk: Desk, into: Desk | None = None, day: date | None = None) -> Iterator[Kept]:
+        """Keep what is on screen as a visit: the open case with the sequences switched on.
+
+        into: the desk that gets it, where that is another one. day: as headers or the name say, if
+        it is not given.
+        """
+        into = into or desk
+        if len(into.visits) >= MOST:
             yield Kept(problem=FULL)
             return
         turn = desk.turn
@@ -79,8 +84,8 @@ class FollowService:
         except ValueError:
             yield Kept(problem=NOTHING)
             return
-        day = opened.prepared.study.day if opened.prepared else None
-        yield from self._keep(desk, desk, turn, opened, answer, day or day_in(opened.case.name))
+        day = day or (opened.prepared.study.day if opened.prepared else None)
+        yield from self._keep(into, desk, turn, opened, answer, day or day_in(opened.case.name))
 
     def example(self, desk: Desk) -> Iterator[Kept]:
         """Keep the bundled visits in place of those that there are."""
