@@ -180,13 +180,27 @@ def _blur(image: Tensor, axis: int, g: torch.Generator) -> Tensor:
 
 def _soft(mask: Tensor, rim: int) -> Tensor:
     """A mask (x, y, z) grown by `rim` voxels, its edge spread over about as many."""
-    soft = mask.cpu().numpy()
+    if mask.device.type != "cpu":
+        return _soft_by_pooling(mask, rim)
+    soft = mask.numpy()
     for axis in range(3):
         soft = ndimage.maximum_filter1d(soft, 2 * rim + 1, axis, mode="constant")
     for axis in range(3):
         soft = ndimage.uniform_filter1d(soft, 2 * (rim // 2) + 1, axis, mode="constant")
     # Running sums leave it by a rounding.
-    return torch.from_numpy(soft).clamp_(0, 1).to(mask.device)
+    return torch.from_numpy(soft).clamp_(0, 1)
+
+
+def _soft_by_pooling(mask: Tensor, rim: int) -> Tensor:
+    """The same up to rounding, where the mask lies: a GPU would wait for the processor."""
+    soft = mask[None, None]
+    for axis in range(3):
+        along = [rim if a == axis else 0 for a in range(3)]
+        soft = F.max_pool3d(soft, [2 * n + 1 for n in along], stride=1, padding=along)
+    for axis in range(3):
+        along = [rim // 2 if a == axis else 0 for a in range(3)]
+        soft = F.avg_pool3d(soft, [2 * n + 1 for n in along], stride=1, padding=along)
+    return soft[0, 0]
 
 
 def _soft_edge(mask: Tensor) -> Tensor:

@@ -164,12 +164,12 @@ def table_real() -> TumourSettings:
 
 
 def tumour_synthetic() -> TumourSettings:
-    """The first stage of the bundled model: 5,000 steps of two samples, half whole brains."""
+    """The first stage of the bundled model: 3,000 steps of two samples, half whole brains."""
     base = studio()
     return replace(
         base,
-        epochs=100,
-        validate_every=25,
+        epochs=60,
+        validate_every=30,
         batch_size=2,
         crop=112,
         whole=0.5,
@@ -190,9 +190,9 @@ def tumour_synthetic() -> TumourSettings:
 
 
 def tumour_real() -> TumourSettings:
-    """The second stage of the bundled model: 6,000 steps on real cases, mixed with synthetic."""
+    """The second stage of the bundled model: 3,500 steps on real cases, mixed with synthetic."""
     return replace(
-        tumour_synthetic(), epochs=120, validate_every=30, lr=1e-3, lr_warmup=0.05, mix_share=0.35
+        tumour_synthetic(), epochs=70, validate_every=35, lr=1e-3, lr_warmup=0.05, mix_share=0.35
     )
 
 

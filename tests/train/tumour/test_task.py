@@ -163,6 +163,14 @@ class TestAugmentation:
         assert torch.equal(same[0], here.images)
         assert torch.equal(same[1], here.labels)
 
+    @pytest.mark.parametrize("rim", augment.RIM_VOXELS)
+    def test_a_soft_edge_is_the_same_on_either_device(self, rim):
+        mask = torch.zeros(20, 18, 16)
+        mask[2:9, 4:8, 0:7] = mask[15, 12, 9] = 1
+        soft, pooled = augment._soft(mask, rim), augment._soft_by_pooling(mask, rim)
+        torch.testing.assert_close(pooled, soft, atol=1e-6, rtol=0)
+        assert 0 < float(soft[9, 6, 3]) < 1
+
     def test_one_sequence_of_some_transplants_hardly_shows_the_tumour(self):
         labels = torch.zeros(24, 24, 24, dtype=torch.uint8)
         donor = labels.clone()
