@@ -11,7 +11,7 @@ from mckd.digits.about import ABOUT
 from mckd.tasks import CHECKPOINTS, ROOT
 from train.digits import rows
 from train.digits.settings import PRESETS, DigitSettings, paper
-from train.flags import DEFAULT, Later, at_least, file, folder
+from train.flags import DEFAULT, Later, add_threads, at_least, file, folder
 
 if TYPE_CHECKING:
     from train.task import Task
@@ -145,7 +145,36 @@ def add_table(which: str, parser: argparse.ArgumentParser) -> None:
 
 
 def add_commands(commands: Any) -> None:
-    """None."""
+    """`python -m train calibrate-digits`."""
+    parser = commands.add_parser(
+        "calibrate-digits", help="make the digit model's probabilities as often right as they say"
+    )
+    bundled = ABOUT.checkpoint()
+    parser.add_argument(
+        "--checkpoint",
+        type=file,
+        default=bundled,
+        help=f"its header is written anew (default: {bundled.relative_to(ROOT)})",
+    )
+    parser.add_argument(
+        "--data",
+        type=folder,
+        required=True,
+        help="folder of pictures and recordings that it was trained with (required)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="RUN",
+        help="finished runs trained as it was, each with --leave-out of a speaker (required)",
+    )
+    parser.add_argument(
+        "--report", type=Path, help="folder for the table and a reliability diagram (default: none)"
+    )
+    add_threads(parser)
+    parser.set_defaults(action=Later("train.digits.calibrate", "calibrate"))
 
 
 TABLES = {which: partial(add_table, which) for which in rows.TABLES}

@@ -68,8 +68,8 @@ class StudioTask:
         self._voices = [_by_label(*_voice_tensors(part)) for part in parts]
         synthesised = read_recordings(voices) if voices else []
         self._synthesised = _by_label(*_voice_tensors(synthesised)) if synthesised else None
-        self._validation = _Exam(self._pictures[1], self._voices[1])
-        self._test = _Exam(self._pictures[2], self._voices[2])
+        self._validation = Exam(self._pictures[1], self._voices[1])
+        self._test = Exam(self._pictures[2], self._voices[2])
         self._noisy = _voices_only(_by_label(*_voice_tensors(parts[2], NOISE_SNR_DB)))
         self._left_out = _voices_only(_by_label(*_voice_tensors(left_out))) if left_out else None
         speakers = sorted({r.speaker for r in known})
@@ -130,20 +130,32 @@ class StudioTask:
         return Batch(inputs, torch.ones(count, 2, dtype=torch.bool), labels)
 
 
-class _Exam:
-    """Each picture alone, each voice alone, each once; and both in pairs."""
+class Exam:
+    """parts: by subset, each picture alone, each voice alone, each once; and both in pairs."""
 
     def __init__(self, pictures: list[Tensor], waves: list[Tensor]) -> None:
-        self._pairs = _pair(pictures, waves)
-        self._pictures = _pair(pictures, [torch.zeros(1, WINDOW_SAMPLES)] * 10)
-        self._voices = _voices_only(waves)
+        self.parts = {
+            "visual": _pair(pictures, [torch.zeros(1, WINDOW_SAMPLES)] * 10),
+            "audio": _voices_only(waves),
+            "both": _pair(pictures, waves),
+        }
 
     def scores(self, network: MissingModalityNetwork) -> dict[str, float]:
-        return {
-            "visual": accuracy(network, self._pictures)["visual"],
-            "audio": accuracy(network, self._voices)["audio"],
-            "both": accuracy(network, self._pairs)["both"],
-        }
+        return {subset: accuracy(network, part)[subset] for subset, part in self.parts.items()}
+
+
+def unheard(data: Path, speaker: str) -> Exam:
+    """The pictures of the validation and test parts, and every recording of a speaker.
+
+    Raises:
+        ValueError: there is no such speaker.
+    """
+    _, *unseen = map(_picture_tensors, _split_pictures(data))
+    recordings = [r for r in read_recordings(data) if r.speaker == speaker]
+    if not recordings:
+        raise ValueError(f"There are no recordings of a speaker named {speaker!r}.")
+    pictures, labels = (torch.cat(x) for x in zip(*unseen, strict=True))
+    return Exam(_by_label(pictures, labels), _by_label(*_voice_tensors(recordings)))
 
 
 def _changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:

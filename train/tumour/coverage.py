@@ -14,10 +14,10 @@ from mckd.files.tables import as_markdown
 from mckd.tumour import REGIONS
 from mckd.tumour.calibration import Calibration
 from mckd.tumour.comparison import title_of
+from train.reliability import Bar, bars, expected_error
 from train.tumour.advice import fit_steps, regret
 from train.tumour.fit import fit
 from train.tumour.measure import PROBABILITIES, SUBSETS, Measured, sign
-from train.tumour.reliability import Bar, bars, expected_error
 
 PARTS = 10
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from mckd.tumour import REGIONS
 from mckd.tumour.calibration import Calibration
 from train.charts import COLOURS, Chart, Curve, Panel
+from train.reliability import Bar, expected_error
 from train.tumour.coverage import diagram
 from train.tumour.measure import SUBSETS, Measured
-from train.tumour.reliability import Bar, expected_error
 
 NAME = "reliability"
 ABOUT = (

@@ -1,9 +1,6 @@
-"""How often a voxel is in a region that the model holds to be so likely: fitting and judging."""
+"""How often a voxel is in a region that the model holds to be so likely: fitting."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +10,6 @@ from scipy.special import expit
 from mckd.tumour.calibration import Curve
 
 Array = npt.NDArray[np.float64]
-
-BARS = 10
 
 
 def fit_curve(p: Array, voxels: Array, inside: Array) -> Curve:
@@ -36,30 +31,3 @@ def fit_curve(p: Array, voxels: Array, inside: Array) -> Curve:
     found = minimize(loss, start, jac=True, bounds=[(0, None), (0, None), (None, None)])
     a, b, c = (float(w) for w in found.x)
     return Curve(a, b, c)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of a reliability diagram: what was promised, what came, of how many voxels."""
-
-    promised: float
-    came: float
-    voxels: float
-
-
-def bars(q: Array, voxels: Array, inside: Array) -> list[Bar]:
-    """The diagram of probabilities q (n,), in BARS equal parts of 0..1; empty ones are left out."""
-    place = np.minimum((q * BARS).astype(int), BARS - 1)
-    found = []
-    for bar in range(BARS):
-        n = voxels[place == bar].sum()
-        if n:
-            promised = float((q * voxels)[place == bar].sum() / n)
-            found.append(Bar(promised, float(inside[place == bar].sum() / n), float(n)))
-    return found
-
-
-def expected_error(diagram: Sequence[Bar]) -> float:
-    """ECE (Naeini et al. 2015): the mean of |promised - came|, each bar by its voxels."""
-    total = sum(bar.voxels for bar in diagram)
-    return sum(abs(bar.promised - bar.came) * bar.voxels for bar in diagram) / total

@@ -5,9 +5,9 @@ import pytest
 
 from mckd.tumour.calibration import Calibration, Curve, Told
 from tests.train.tumour.made_up import made_up, of
+from train.reliability import expected_error
 from train.tumour.coverage import by_parts, diagram, holds, ranges, report, share
 from train.tumour.measure import BINS, SUBSETS
-from train.tumour.reliability import expected_error
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.tumour.reliability import Bar, bars, expected_error, fit_curve
+from train.tumour.reliability import fit_curve
 
 P = np.linspace(0.02, 0.98, 49)
 
@@ -29,11 +29,3 @@ def test_a_curve_never_falls():
 def test_nothing_to_learn_from_leaves_probabilities_as_they_are():
     curve = fit_curve(P, np.zeros_like(P), np.zeros_like(P))
     assert (curve.a, curve.b, curve.c) == (1, 1, 0)
-
-
-def test_a_diagram_and_its_error_by_hand():
-    """30 voxels at .25 of which 15 are in, 10 at .95 of which all: (30 * .25 + 10 * .05) / 40."""
-    p, voxels, inside = np.array([0.25, 0.95]), np.array([30.0, 10.0]), np.array([15.0, 10.0])
-    diagram = bars(p, voxels, inside)
-    assert diagram == [Bar(0.25, 0.5, 30), Bar(0.95, 1.0, 10)]
-    assert expected_error(diagram) == pytest.approx((30 * 0.25 + 10 * 0.05) / 40)

@@ -8,7 +8,10 @@ from typing import Any
 from mckd.studio.tasks import Api
 from mckd.studio.tasks.digits.service import DigitService, Inputs
 
-TOLD = ("digit", "probability", "level", "headline", "summary", "conflict", "notes", "rows")
+TOLD = (
+    *("digit", "probability", "level", "headline", "summary", "conflict", "notes", "rows"),
+    "calibrated",
+)
 
 
 def functions(digits: DigitService) -> list[Callable[..., Any]]:
@@ -20,7 +23,8 @@ def functions(digits: DigitService) -> list[Callable[..., Any]]:
             sound: an uploaded WAV file of at most ten seconds, one digit in English.
 
         Returns:
-            the digit, its probability, words; rows: probabilities of 0 to 9 from each and from both
+            the digit, its probability, words; rows: probabilities of 0 to 9 from each and from
+            both; calibrated: whether they were fitted to be as often right as they say
         """
         digits.model.wait()
         inputs = Inputs()

@@ -179,16 +179,18 @@ class DigitService:
             return {"stamp": time.time_ns() // 1000, "waiting": waiting, **verdict}
 
     def about(self) -> dict[str, Any]:
-        """Importance of each modality and where the model comes from; empty until it is loaded."""
+        """Importance of each modality, where the model comes from, and whether its probabilities
+        are calibrated; empty until it is loaded."""
         if self.status != "ready":
             return {}
-        weights = self.model.loaded.importance
+        weights, about = self.model.loaded.importance, dict(self.model.loaded.about)
         return {
             "importance": {
                 "picture": round(float(weights["visual"]), 4),
                 "voice": round(float(weights["audio"]), 4),
             },
-            "model": model_line(dict(self.model.loaded.about)),
+            "model": f"{model_line(about)} {words.worth(about.get('calibrated_on'))}",
+            "calibrated": bool(about.get("temperatures")),
         }
 
     def examples(self) -> list[dict[str, Any]]:

@@ -71,6 +71,13 @@ def remarks(heard: Any) -> list[str]:
     return []
 
 
+def worth(calibrated_on: str | None) -> str:
+    """What the probabilities are worth, in a sentence."""
+    if not calibrated_on:
+        return "Its probabilities are not calibrated."
+    return f"Its probabilities are calibrated, measured on {calibrated_on}."
+
+
 def nothing_given(picture: object, voice: object) -> str:
     """Why there is no answer although at least one switch is on."""
     if picture is not None:

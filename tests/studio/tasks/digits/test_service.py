@@ -138,6 +138,28 @@ def test_disagreement_is_said_and_never_called_sure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "calibrated", "told"),
+    [
+        ({}, False, "Its probabilities are not calibrated."),
+        (
+            {
+                "temperatures": {"visual": 0.5},
+                "calibrated_on": "pictures that training did not see",
+            },
+            True,
+            "Its probabilities are calibrated, measured on pictures that training did not see.",
+        ),
+    ],
+)
+def test_what_probabilities_are_worth_is_said(header: Any, calibrated: bool, told: str) -> None:
+    stub = Stub()
+    stub.about |= header
+    about = service(stub).about()
+    assert about["calibrated"] is calibrated
+    assert about["model"] == f"Trained on MNIST and FSDD. {told}"
+
+
+@pytest.mark.parametrize(
     ("row", "headline"),
     [
         ({7: 0.95}, "Sure: 7"),
