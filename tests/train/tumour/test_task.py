@@ -169,7 +169,7 @@ class TestAugmentation:
         mask[2:9, 4:8, 0:7] = mask[15, 12, 9] = 1
         soft, pooled = augment._soft(mask, rim), augment._soft_by_pooling(mask, rim)
         torch.testing.assert_close(pooled, soft, atol=1e-6, rtol=0)
-        assert 0 < float(soft[9, 6, 3]) < 1
+        assert ((soft > 0) & (soft < 1)).any()
 
     def test_one_sequence_of_some_transplants_hardly_shows_the_tumour(self):
         labels = torch.zeros(24, 24, 24, dtype=torch.uint8)
