@@ -86,6 +86,7 @@ def figures_json(subject: Subject) -> bytes:
         "reference_regions": subject.reference_regions,
         "hd95": subject.distances,
         "unlike_training": subject.case.unlike_training,
+        "misleading": dict(subject.case.misleading),
         "notes": subject.notes,
         "geometry": subject.geometry,
         "model": subject.model,

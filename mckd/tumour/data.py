@@ -14,7 +14,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
@@ -73,6 +73,7 @@ class Case:
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
     unlike_training: whether some of them say that the networks were not made for such images.
+    misleading: {sequence: the one that says why it may mislead}, see `misleading`.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Case:
     sides_known: bool
     warnings: tuple[str, ...]
     unlike_training: bool = False
+    misleading: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def present(self) -> frozenset[str]:
@@ -257,6 +259,7 @@ def case_of(
         case,
         warnings=(*case.warnings, *out_of_scope([name, *called]), *judged.sentences),
         unlike_training=bool(judged.unlike_training),
+        misleading=judged.misleading,
     )
 
 

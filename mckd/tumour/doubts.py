@@ -10,6 +10,7 @@ refuses it unless told otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from mckd.tumour.geometry import Bools, bounding_box
+from mckd.tumour.misleading import look_at, suspects
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -34,19 +36,19 @@ THICKEST_MM = 3.0
 one is missed), .51 at 4, .26 at 5 (two are missed, and all but two enhancements)."""
 CAUTION_MM = 2.95
 DARKEST = 0.95  # how much of a head is darker than the air (0)
-SPOTS_OF_T1 = 1.4  # brightest 0.1 % over the median, of T1 in units of T1c's (0.36-1.17)
 
 
 @dataclass(frozen=True)
 class Judged:
     """Sentences.
 
-    odd: whether an image may be another than its name says. unlike_training: why the networks,
+    misleading: {sequence: whether it may be another than its name says, or of another head or
+    place}, see `mckd.tumour.misleading`. unlike_training: why the networks,
     trained on whole brains without a skull, may be wrong about the images. cautions: what else
     makes their results less sure.
     """
 
-    odd: tuple[str, ...]
+    misleading: Mapping[str, str]
     unlike_training: tuple[str, ...]
     cautions: tuple[str, ...]
 
@@ -54,16 +56,13 @@ class Judged:
     def sentences(self) -> tuple[str, ...]:
         """All of them, for the user."""
         outside = (f"Outside training conditions: {why}" for why in self.unlike_training)
-        return *self.odd, *outside, *self.cautions
+        return *dict.fromkeys(self.misleading.values()), *outside, *self.cautions
 
 
 def judge(case: Case, brain: Bools) -> Judged:
     """What there is to doubt about a case; brain: (X, Y, Z), where any sequence is not 0."""
-    return Judged(
-        tuple(_doubts_on_names(case)),
-        tuple(_unlike_training(case, brain)),
-        tuple(_cautions(case)),
-    )
+    outside = tuple(_unlike_training(case, brain))
+    return Judged(_misleading(case, known=not outside), outside, tuple(_cautions(case)))
 
 
 def _unlike_training(case: Case, brain: Bools) -> list[str]:
@@ -86,14 +85,15 @@ def _cautions(case: Case) -> list[str]:
     return [f"Slices of {thickest:.3g} mm are thick: small tumours may be missed."]
 
 
-def _doubts_on_names(case: Case) -> list[str]:
-    """Whether an image may be another sequence than its name says."""
-    twins = [
-        f"The images for {a} and {b} are identical; one of them is wrong."
+def _misleading(case: Case, known: bool) -> dict[str, str]:
+    """known: whether the images are such as limits were set on; only then more than twins count."""
+    twins = {
+        s: f"The images for {a} and {b} are identical; one of them is wrong."
         for a, b in combinations(case.volumes, 2)
         if np.array_equal(case.volumes[a], case.volumes[b])
-    ]
-    return twins or _doubts_on_contrast(case)
+        for s in (a, b)
+    }
+    return twins or (suspects(look_at(case.volumes, case.spacing_mm)) if known else {})
 
 
 def _doubts_on_extent(case: Case, brain: Bools) -> list[str]:
@@ -159,26 +159,4 @@ def _doubts_on_greys(case: Case) -> list[str]:
     return [
         f"the head is darker than the air around it in {', '.join(inverted)}, so the greys may be "
         "inverted."
-    ]
-
-
-def _doubts_on_contrast(case: Case) -> list[str]:
-    """Whether T1 and T1c may be swapped: after contrast, vessels and rims are the brightest spots.
-
-    Said, never acted upon: of 15 cases of BraTS 2021 this finds 8 when they are swapped, and
-    suspects none when they are not.
-    """
-    if not {"t1", "t1c"} <= case.present:
-        return []
-    spots = {}
-    for sequence in ("t1", "t1c"):
-        volume = case.volumes[sequence]
-        inside = volume[volume != 0]
-        some = inside[:: 1 + len(inside) // 2**18]  # enough for both percentiles
-        median, bright = np.percentile(some, (50, 99.9))
-        spots[sequence] = bright / median if median > 0 else np.nan
-    if not spots["t1"] > SPOTS_OF_T1 * spots["t1c"]:
-        return []
-    return [
-        "t1 has brighter spots than t1c, as if the two were swapped. Check which is after contrast."
     ]

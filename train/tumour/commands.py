@@ -138,8 +138,29 @@ def add_commands(commands: Any) -> None:
     )
     parser.set_defaults(action=Later("train.tumour.evaluate", "run"))
     _add_calibrate(commands)
+    _add_corrupt(commands.add_parser("corrupt", help="spoil sequences, and count which are found"))
     _add_recipe(commands)
     _add_follow(commands)
+
+
+def _add_corrupt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=folder, nargs="+", required=True, help="folders of sound cases (required)"
+    )
+    bundled = ABOUT.checkpoint()
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=bundled,
+        help=f"whose outlines motion changes (default: {bundled.parent.name}/{bundled.name})",
+    )
+    parser.add_argument(
+        "--outlines",
+        action="store_true",
+        help="how much motion changes them, too; three times the time (default: no)",
+    )
+    add_threads(parser)
+    parser.set_defaults(action=Later("train.tumour.misled", "corrupt"))
 
 
 def _add_calibrate(commands: Any) -> None:
