@@ -120,6 +120,7 @@ class FollowService:
             return MOVED
         visits = [*desk.visits]
         visits[place] = replace(visits[place], day=day)
+        desk.removed = None  # undone, it would take the new date back too
         _set(desk, visits)
         return ""
 

@@ -126,6 +126,10 @@ class TestChanging:
         assert not follow.view(two)["undo"]
         follow.undo(two)  # nothing is left to undo
         assert two.visits == before
+        follow.remove(two, 2)
+        follow.set_day(two, 1, "2024-01-31")
+        follow.undo(two)  # would take the date back
+        assert [visit.day for visit in two.visits] == [date(2024, 1, 31)]
 
     def test_all_go_with_the_visitor(self, two, service, follow) -> None:
         follow.remove(two, 1)

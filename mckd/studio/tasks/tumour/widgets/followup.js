@@ -5,6 +5,8 @@ const VERDICTS = { grown: '↑ grown', shrunk: '↓ shrunk' };
 let shown = { visits: [], steps: [], line: null, stage: '', problem: '' };
 let ready = false;         // whether a segmentation is on screen
 let fetched = '';          // address of the file that was downloaded last
+let held = -1;             // place of the control that had the focus when the visits were drawn anew
+const controls = () => [...root.querySelectorAll('.visits input, .visits .away')];
 
 function make(tag, name = '', text = '') {
   const node = document.createElement(tag);
@@ -78,7 +80,12 @@ function render() {
   $('.example').disabled = busy;
   $('.undo').hidden = !shown.undo;
   $('.undo').disabled = busy;
+  held = Math.max(held, controls().indexOf(document.activeElement));
   $('.visits').replaceChildren(...visits.map((visit, k) => chip(visit, k + 1, busy)));
+  if (!busy && held >= 0) {
+    if (controls()[held]) controls()[held].focus();
+    held = -1;
+  }
   $('.steps').replaceChildren(...steps.map(step));
   $('.home').hidden = visits.length < 2;
   for (const node of root.querySelectorAll('.home button')) node.disabled = busy;
@@ -91,8 +98,8 @@ function render() {
 function chip(visit, number, busy) {
   const li = make('li'), day = make('input'), label = make('label', '', 'Date ');
   li.append(make('b', '', `Visit ${number}`), make('span', visit.synthetic ? 'name synthetic' : 'name', visit.name));
-  Object.assign(day, { type: 'date', value: visit.day, disabled: busy, max: '9999-12-31' });
-  day.addEventListener('change', () => act({ do: 'date', visit: number, day: day.value }));
+  Object.assign(day, { type: 'date', value: visit.day, disabled: busy, min: '1900-01-01', max: '9999-12-31' });
+  day.addEventListener('change', () => { if (day.validity.valid) act({ do: 'date', visit: number, day: day.value }); });   // a year is typed digit by digit
   label.append(day);
   const away = button('away', '×', () => act({ do: 'remove', visit: number }));
   away.title = `Remove visit ${number}`;
