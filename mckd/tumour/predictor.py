@@ -334,7 +334,7 @@ class TumourSegmenter(Pretrained):
 
         @cache
         def probabilities() -> Tensor:
-            return windows.join([depth_to_space(p.float(), size).sigmoid() for p in patches])[0]
+            return windows.join([depth_to_space(p, size).float().sigmoid() for p in patches])[0]
 
         drawn = draw(patches, probabilities, windows, size, self._credible, case.voxel_ml)
         if len(patches) > 1:

@@ -59,6 +59,8 @@ def bench_segmenter(checkpoint: Path, folder: Path, threads: int, rounds: int) -
             encoded = segmenter.encode(case)
         with watch("decode 1 subset"):
             found = segmenter.decide(encoded, everything)
+        with watch("ranges and advice of 1 subset"):
+            _ = found.intervals_ml, found.advice
         with watch("regions to the grid of the files"):
             _ = found.regions
         for toggled in TOGGLES:
