@@ -352,6 +352,29 @@ def test_a_difference_adds_up(page: Any, region: str) -> None:
     shows(page, "B", "flair")
 
 
+def test_probabilities_of_a_subset_are_asked_for_when_a_view_shows_them(page: Any) -> None:
+    page.click('#compare-subsets tr[data-key="flair"]')
+    shows(page, "B", "flair")
+    fetched: list[str] = []
+    page.on("request", lambda r: fetched.append(r.url) if "probabilities" in r.url else None)
+    here, legend = pane(page, "B").locator(".here"), pane(page, "B").locator(".key")
+    for look, words in (
+        ("probability", "1: Probability of"),
+        ("uncertainty", "1 bit: Uncertainty"),
+    ):
+        page.locator("#compare-panes .panes").focus()
+        page.keyboard.press("u")
+        shows(page, "B", "flair", look)
+        expect(legend).to_contain_text(words)
+        expect(legend).to_contain_text("not calibrated")
+        expect(here).to_have_text(re.compile(r"^WT (below 1 %|\d+ %, uncertainty [01]\.\d\d bit)$"))
+    page.keyboard.press("e")
+    expect(here).to_have_text(re.compile("^ET "))
+    assert len(fetched) == 1
+    pane(page, "B").locator(".ref").click()
+    expect(pane(page, "B").locator(".wait")).to_contain_text("Only of the bundled model")
+
+
 def test_votes_count_the_subsets_at_the_crosshair(page: Any) -> None:
     legend = pane(page, "C").locator(".key")
     expect(legend).to_contain_text("15 subsets say WT")

@@ -25,6 +25,7 @@ from mckd.studio.tasks.tumour.widgets.intake import intake
 from mckd.studio.tasks.tumour.widgets.sequences import sequences
 from mckd.studio.tasks.tumour.widgets.study import study
 from mckd.studio.tasks.tumour.widgets.viewer import viewer
+from mckd.tumour.comparison import key_of
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 
@@ -229,20 +230,21 @@ def surfaces(tumour: CaseService, solid: SolidService, desk: Desk) -> Any:
     return {**_scene(tumour, desk, update), "surfaces": {"of": of, "files": files}}
 
 
-def maps(tumour: CaseService, desk: Desk) -> Any:
-    """What is on the desk once more, with the calibrated probabilities of its answer."""
-    made = tumour.probabilities(desk)
+def maps(tumour: CaseService, desk: Desk, wish: Any) -> Any:
+    """What is on the desk once more, with the calibrated probabilities of its answer, or of the
+    one whose key is wished for."""
+    key = wish.get("key") if isinstance(wish, dict) else None
+    made = tumour.probabilities(desk, frozenset(str(key).split("+")) if key else frozenset())
     if made is None:
         return gr.skip()
-    update, packed = made
-    assert update.answer is not None
+    update, answer, packed = made
     calibrated = bool(tumour.segmentation.header()[0].get("intervals"))
     try:
         file = send(tumour, desk, "probabilities", packed)
     except DiskFull as problem:
         gr.Warning(str(problem), title="No probabilities")
         return gr.skip()
-    told = {"of": update.answer.stamp, "file": file, "calibrated": calibrated}
+    told = {"of": answer.stamp, "key": key_of(answer.used), "file": file, "calibrated": calibrated}
     return {**_scene(tumour, desk, update), "maps": told}
 
 
@@ -286,6 +288,9 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
         assert request.request is not None
         yield from open_case(tumour, desk, wish, browser_of(dict(request.request.scope)))
 
+    def likely(desk: Desk, event: gr.EventData) -> Any:
+        return maps(tumour, desk, event._data)
+
     desk = gr.State(Desk(), delete_callback=tumour.close)  # each visitor gets a fresh one
     chosen = intake(tumour.sources.listed(), sort, SLOTS, elem_id="tumour-intake")
     series = study(SEQUENCE_NAMES, elem_id="tumour-study")
@@ -308,7 +313,7 @@ def build(tumour: CaseService, solid: SolidService) -> gr.State:
         concurrency_limit=MOST_WAITING, **QUIET,
     )  # fmt: skip
     series.stop(partial(stop, tumour), desk, view, **AT_ONCE)
-    pictures.maps(partial(maps, tumour), desk, pictures, **AT_ONCE)
+    pictures.maps(likely, desk, pictures, trigger_mode="multiple", queue=False, **QUIET)
     pictures.surfaces(partial(surfaces, tumour, solid), desk, pictures, **AT_ONCE)
     switches.input(partial(switch, tumour), [desk, switches], view, **AT_ONCE).then(
         partial(score, tumour), desk, result, **AT_ONCE

@@ -257,16 +257,22 @@ class CaseService:
                 return None
             return Update(turn, opened=opened, answer=answer, used=answer.used)
 
-    def probabilities(self, desk: Desk) -> tuple[Update, bytes] | None:
-        """The state of a desk and the calibrated probabilities of the answer on screen, see
-        `Segmentation.probabilities`; None if there is none, or something else came."""
-        turn, answer = desk.turn, desk.shown
+    def probabilities(
+        self, desk: Desk, used: frozenset[str] = frozenset()
+    ) -> tuple[Update, Answer, bytes] | None:
+        """The state of a desk, an answer and its calibrated probabilities, see
+        `Segmentation.probabilities`; None if there is none, or something else came.
+
+        used: of one of the answers that there are; empty: of the one on screen.
+        """
+        turn, shown = desk.turn, desk.shown
         opened = self.opened(desk)
+        answer = opened.answers.get(used) if opened and used else shown
         if opened is None or answer is None:
             return None
 
         def wanted() -> bool:
-            return desk.turn == turn and desk.shown is answer
+            return desk.turn == turn and (bool(used) or desk.shown is answer)
 
         try:
             packed = self.segmentation.probabilities(opened, answer.used, wanted)
@@ -276,7 +282,8 @@ class CaseService:
         with desk.lock:  # its stamp must not be later than that of an answer shown meanwhile
             if not wanted():
                 return None
-            return Update(turn, opened=opened, answer=answer, used=desk.wanted), packed
+            state = Update(turn, opened=opened, answer=desk.shown, used=desk.wanted)
+            return state, answer, packed
 
     def opened(self, desk: Desk) -> Opened | None:
         """The case on a desk, read anew if it was put away; None if there is none."""

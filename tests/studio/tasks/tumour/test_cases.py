@@ -346,8 +346,8 @@ class TestProbabilities:
         asked = len(model.decided)
         made = service.probabilities(desk)
         assert made is not None
-        update, packed = made
-        assert update.answer is desk.shown
+        update, answer, packed = made
+        assert answer is update.answer is desk.shown
         assert update.opened is not None
         size = np.frombuffer(gzip.decompress(packed)[6:12], "<u2")
         found = regions(update.opened.case.labels)[2]
@@ -355,6 +355,19 @@ class TestProbabilities:
         assert service.probabilities(desk) is not None
         assert len(model.decided) == asked + 1
         assert update.opened.maps == {frozenset({"flair", "t2"}): packed}
+
+    def test_of_another_answer_leave_the_screen_as_it_is(self, service: CaseService) -> None:
+        desk = opened(service)
+        used = frozenset({"t1"})
+        assert service.probabilities(desk, used) is None  # nobody asked for that answer yet
+        assert service.switch(desk, ["t1"]) is not None
+        assert service.switch(desk, ["t2"]) is not None
+        made = service.probabilities(desk, used)
+        assert made is not None
+        update, answer, _ = made
+        assert answer.used == used
+        assert update.answer is desk.shown
+        assert update.used == {"t2"}
 
     def test_are_none_where_nothing_is_on_screen(self, service: CaseService) -> None:
         assert service.probabilities(Desk()) is None

@@ -41,6 +41,7 @@ document.addEventListener('mckd:case', ({ detail }) => {
 
 async function open() {
   const opened = turn = scene.turn;
+  likely.clear();
   volumes = found = {};
   delete root.dataset.loaded;
   resetView();
@@ -81,7 +82,8 @@ function build() {
     node.dataset.pane = letter;
     node.innerHTML = `<div class="head"><button type="button" class="letter" title="Rows of the table go to this view">${letter}</button>
       <select class="look" aria-label="What view ${letter} shows"><option value="regions">Regions</option>
-        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes</option></select>
+        ${place ? '<option value="difference">Difference from A</option>' : ''}<option value="votes">Votes</option>
+        <option value="probability">Probability</option><option value="uncertainty">Uncertainty</option></select>
       <div class="dots" role="group" aria-label="Sequences of view ${letter}">${Object.entries(NAMES).map(([key, name]) => `<button type="button" data-sequence="${key}"><i></i>${name}</button>`).join('')}
         <button type="button" class="ref" title="The reference instead of a subset"><i></i>Ref.</button></div></div>
       <div class="key"></div>`;

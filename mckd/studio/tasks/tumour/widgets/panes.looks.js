@@ -8,7 +8,8 @@
 const ONLY_A = [226, 132, 206], ONLY_B = [52, 211, 153], BOTH = [214, 222, 230];   // purple, green, grey
 const KEYS = [
   ['1 2 3 4', 'sequence on screen'],
-  ['E C W', 'differences and votes of ET, TC, WT'],
+  ['E C W', 'differences, votes and probabilities of ET, TC, WT'],
+  ['U', 'probability, uncertainty, regions in the chosen view'],
   ['D', 'difference from A in the chosen view'],
   ['Space', 'all regions on and off'],
   ['O', 'outline or filled'],
@@ -86,6 +87,8 @@ const LOOKS = {
 
 const ramp = (k, n) => shade(n > 1 ? (k - 1) / (n - 1) : 1);
 
+for (const look of Object.keys(MAPS)) LOOKS[look] = (bytes, known) => likelyLook(look, bytes, known);
+
 // ---- under the picture
 
 const ml = (v) => `${v.toFixed(v >= 100 ? 0 : 1)} mL`;
@@ -132,20 +135,23 @@ function fill() {
 
 async function furnish(pane) {
   const { look, letter } = pane, id = idOf(pane), votes = look === 'votes', compared = look === 'difference' ? idOf(panes[0]) : '';
-  const file = votes ? scene.votes[view.region] : fileOf(id), other = compared && fileOf(compared);
+  const map = look in MAPS && mapOf(pane);
+  const file = look in MAPS ? map && map.file : votes ? scene.votes[view.region] : fileOf(id);
+  const other = look in MAPS ? fileOf(id) : compared && fileOf(compared);
   if (!file || (compared && !other)) {
     pane.content = pane.sign = null;
+    if (look in MAPS) return wait(pane, whyNoMap(pane));
     return votes ? wait(pane, 'Here once all subsets are compared.') : wait(pane, ...missing(file ? compared : id));
   }
   const sign = [turn, look, votes || id, compared, look === 'regions' || view.region, file && file.url, other && other.url].join(' ');
   if (pane.sign === sign) return;
   pane.sign = sign;
   try {
-    const map = await unpackMap(file), base = other && await unpackMap(other);
+    const bytes = await (look in MAPS ? unpack : unpackMap)(file), base = other && await unpackMap(other);
     const drawn = scene.case.reference && id !== 'reference' ? await unpackMap(scene.case.reference) : null;
     if (pane.sign !== sign) return;
-    pane.maps = [map, base, drawn];          // held, so that another look need not fetch them
-    pane.content = LOOKS[look](map, { base, drawn, letter, overlaps: overlapsOf(id) });
+    pane.maps = [bytes, base, drawn];        // held, so that another look need not fetch them
+    pane.content = LOOKS[look](bytes, { base, drawn, letter, overlaps: overlapsOf(id), calibrated: map && map.calibrated });
     pane.frame.filmed = pane.frame.ruled = '';
     wait(pane, '');
     pane.node.querySelector('.key').replaceChildren(markOf(pane), ...pane.content.key);
@@ -183,11 +189,16 @@ function draw() {
   showReadout(heard.join(', '));
 }
 
+function nextLook() {
+  const pane = panes[Math.min(target, view.count - 1)], order = ['regions', ...Object.keys(MAPS)];
+  pane.look = order[(order.indexOf(pane.look) + 1) % order.length];
+  fill();
+}
 const planeAfter = () => PLANES[(PLANES.indexOf(view.plane) + 1) % PLANES.length];
 fillSheet(KEYS);
 listenToKeys({
   ...Object.fromEntries([0, 1, 2, 3].map((place) => [place + 1, () => showSequence(given()[place])])),
   e: () => compareRegion('et'), c: () => compareRegion('tc'), w: () => compareRegion('wt'),
-  d: ACTS.difference, ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset,
+  d: ACTS.difference, u: nextLook, ' ': ACTS.overlay, o: ACTS.outline, g: ACTS.reference, x: ACTS.cross, r: ACTS.reset,
   v: () => showPlane(planeAfter()),
 });

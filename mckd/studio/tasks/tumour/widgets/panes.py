@@ -9,7 +9,7 @@ import gradio as gr
 from mckd.studio.tasks.tumour.widgets import HERE, SLICES
 from mckd.studio.widgets import widget
 
-PARTS = ("systems", "looks")
+PARTS = ("systems", "maps", "looks")
 
 
 def panes(words: dict[str, Any], systems: dict[str, str], **kwargs: Any) -> gr.HTML:
@@ -26,7 +26,8 @@ def panes(words: dict[str, Any], systems: dict[str, str], **kwargs: Any) -> gr.H
     shown are fetched, and the images are those of the viewer if it has them. In the browser it
     follows `mckd:pick` {key} and `mckd:region` {region}, which it also fires, and fires
     `mckd:panes` {shown: {letter: key}}. What it shows of other systems it asks the widget
-    `systems` for, see there.
+    `systems` for, see there; for probabilities it asks the viewer with `mckd:likely` {key}, and
+    hears `mckd:maps`.
     """
     return widget(
         "panes",

@@ -61,16 +61,19 @@ async function unpack({ url }, made = (bytes) => bytes) {
 // A map of the case that is open: it comes as start and size of a box, and its voxels.
 const BOXES = window.mckdBoxes ??= new WeakMap();   // map: [low x, y, z] and [high x, y, z] of its box
 function unpackMap(file) {
-  const { shape: [nx, ny, nz] } = scene.case;
-  return unpack(file, ({ buffer }) => {
-    const map = new Uint8Array(nx * ny * nz), head = new Uint16Array(buffer, 0, 6);
-    const [x, y, z, wide, deep, tall] = head, voxels = new Uint8Array(buffer, head.byteLength);
-    for (let k = 0, from = 0; k < tall; k++) {
-      for (let j = 0; j < deep; j++, from += wide) map.set(voxels.subarray(from, from + wide), x + nx * (y + j + ny * (z + k)));
-    }
-    BOXES.set(map, [[x, y, z], [x + wide, y + deep, z + tall]]);
-    return map;
-  });
+  const { shape } = scene.case;
+  return unpack(file, (bytes) => spread(bytes, shape));
+}
+
+// place: of several maps in the same box, one after the other, which it is.
+function spread({ buffer }, [nx, ny, nz], place = 0) {
+  const map = new Uint8Array(nx * ny * nz), head = new Uint16Array(buffer, 0, 6);
+  const [x, y, z, wide, deep, tall] = head, voxels = new Uint8Array(buffer, head.byteLength);
+  for (let k = 0, from = place * wide * deep * tall; k < tall; k++) {
+    for (let j = 0; j < deep; j++, from += wide) map.set(voxels.subarray(from, from + wide), x + nx * (y + j + ny * (z + k)));
+  }
+  BOXES.set(map, [[x, y, z], [x + wide, y + deep, z + tall]]);
+  return map;
 }
 
 async function inflate(url) {

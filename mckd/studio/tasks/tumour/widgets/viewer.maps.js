@@ -1,16 +1,5 @@
 // ---- probability and uncertainty of one region over the planes, fetched only when they are looked at
 
-// What lies over the images: a share of each voxel by its probability, and its colours.
-const entropy = (p) => (p <= 0 || p >= 1 ? 0 : -p * Math.log2(p) - (1 - p) * Math.log2(1 - p));
-const MAPS = {
-  probability: { share: (p) => p, ramp: RAMP, title: (name) => `Probability of ${name}`, ends: ['0', '1'] },
-  uncertainty: { share: entropy, ramp: EMBERS, title: (name) => `Uncertainty of ${name}`, ends: ['0', '1 bit'] },
-};
-const MEANT = {
-  probability: 'of voxels with .7, seven in ten are in it',
-  uncertainty: 'entropy: 0 certain, 1 where the probability is .5',
-};
-const FAINTEST = 0.3;      // how much of its colour the smallest share has
 const maps = { asked: 0, of: 0, calibrated: false, bytes: null, key: '', spread: null };
 Object.assign(view, { look: 'regions', mapped: 'wt' });
 
@@ -35,7 +24,9 @@ function nextLook() {
 
 // ---- from Python: gzip of start and size of a box, then its voxels, a byte each, ET, TC, WT
 
-async function takeMaps({ of, file, calibrated }, turn) {
+async function takeMaps({ of, key, file, calibrated }, turn) {
+  document.dispatchEvent(new CustomEvent('mckd:maps', { detail: { turn, key, file, calibrated } }));
+  if (!scene.labels || of !== scene.labels.stamp) return;
   try {
     const bytes = await unpack(file);
     if (turn !== scene.turn) return;
@@ -47,12 +38,15 @@ async function takeMaps({ of, file, calibrated }, turn) {
   }
 }
 
+// The Compare tab asks through here: what comes back is the viewer's value.
+document.addEventListener('mckd:likely', ({ detail }) => trigger('maps', detail));
+
 // Once, and once more if no answer came: one may be lost between others.
 function askForMaps() {
   const wanted = scene.labels && scene.labels.stamp;
   if (!wanted || maps.of === wanted || maps.asked === wanted) return;
   maps.asked = wanted;
-  trigger('maps');
+  trigger('maps', {});
   setTimeout(() => {
     if (maps.asked !== wanted || maps.of === wanted || !isMap()) return;
     maps.asked = 0;
@@ -61,17 +55,10 @@ function askForMaps() {
 }
 
 // The bytes of the region that is looked at, one for each voxel of the case.
-function spread() {
+function mapped() {
   const key = `${maps.of} ${view.mapped}`;
-  if (maps.key === key) return maps.spread;
-  const { shape } = scene.case, [i, j, k, nx, ny, nz] = new Uint16Array(maps.bytes.buffer, maps.bytes.byteOffset, 6);
-  const volume = new Uint8Array(shape[0] * shape[1] * shape[2]);
-  let from = 12 + REGIONS.findIndex(({ key: region }) => region === view.mapped) * nx * ny * nz;
-  for (let z = k; z < k + nz; z++) {
-    for (let y = j; y < j + ny; y++, from += nx) volume.set(maps.bytes.subarray(from, from + nx), indexOf(i, y, z));
-  }
-  Object.assign(maps, { key, spread: volume });
-  return volume;
+  if (maps.key !== key) Object.assign(maps, { key, spread: spreadOf(maps.bytes, view.mapped) });
+  return maps.spread;
 }
 
 // ---- drawing
@@ -80,22 +67,12 @@ function spread() {
 function overlay() {
   if (!isMap()) return labels && { map: labels, table: tints(view.visible), strength: view.outline ? 0 : 1 };
   if (labels) askForMaps();
-  return mapsAreHere() && { map: spread(), table: shadesOf(MAPS[view.look]), strength: STRONGER };
-}
-
-function shadesOf({ share, ramp }) {
-  return Uint32Array.from({ length: 256 }, (_, byte) => {
-    const part = share(byte / 255), alpha = byte ? Math.round(255 * (FAINTEST + (1 - FAINTEST) * part)) : 0;
-    return ((pixel(shade(part, ramp)) & 0xffffff) | (alpha << 24)) >>> 0;
-  });
+  return mapsAreHere() && { map: mapped(), table: shadesOf(MAPS[view.look]), strength: STRONGER };
 }
 
 // Of the voxel under the crosshair, in words; '' where nothing is known of it.
 function likelihood() {
-  if (!isMap() || !mapsAreHere()) return '';
-  const byte = spread()[indexOf(...view.at)], name = view.mapped.toUpperCase(), p = byte / 255;
-  if (!byte) return `${name} below 1 %`;
-  return `${name} ${Math.round(100 * p)} %, uncertainty ${entropy(p).toFixed(2)} bit`;
+  return isMap() && mapsAreHere() ? spellShare(mapped()[indexOf(...view.at)], view.mapped) : '';
 }
 
 function showLegend() {
@@ -105,9 +82,8 @@ function showLegend() {
   const { title, ends, ramp } = MAPS[view.look], here = mapsAreHere();
   legend.querySelector('b').textContent = title(view.mapped.toUpperCase());
   [...legend.querySelectorAll('span')].forEach((span, place) => { span.textContent = ends[place]; });
-  legend.querySelector('i').style.background = `linear-gradient(90deg, ${ramp.map((colour) => paint(colour)).join(', ')})`;
-  const said = maps.calibrated ? MEANT[view.look] : `not calibrated${view.look === 'uncertainty' ? `; ${MEANT.uncertainty}` : ''}`;
-  legend.querySelector('small').textContent = here ? said : 'on its way…';
+  legend.querySelector('i').style.background = gradientOf(ramp);
+  legend.querySelector('small').textContent = here ? meaningOf(view.look, maps.calibrated) : 'on its way…';
   root.dataset.shades = here ? `${view.look} ${view.mapped} ${maps.of}` : '';
 }
 
