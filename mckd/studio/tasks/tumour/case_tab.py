@@ -25,7 +25,6 @@ from mckd.studio.tasks.tumour.widgets.intake import intake
 from mckd.studio.tasks.tumour.widgets.sequences import sequences
 from mckd.studio.tasks.tumour.widgets.study import study
 from mckd.studio.tasks.tumour.widgets.viewer import viewer
-from mckd.tumour.comparison import key_of
 from mckd.tumour.looks import words
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 
@@ -244,7 +243,8 @@ def maps(tumour: CaseService, desk: Desk, wish: Any) -> Any:
     except DiskFull as problem:
         gr.Warning(str(problem), title="No probabilities")
         return gr.skip()
-    told = {"of": answer.stamp, "key": key_of(answer.used), "file": file, "calibrated": calibrated}
+    used = "+".join(s for s in SEQUENCES if s in answer.used)
+    told = {"of": answer.stamp, "key": used, "file": file, "calibrated": calibrated}
     return {**_scene(tumour, desk, update), "maps": told}
 
 
