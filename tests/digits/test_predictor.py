@@ -79,10 +79,12 @@ class TestResult:
             torch.from_numpy(seen.picture)[None, None],
             torch.from_numpy(heard.log_mel)[None, None],
         ]
-        for present in ([True, False], [False, True], [True, True]):
+        temperatures = classifier.about["temperatures"]
+        cases = {"visual": [True, False], "audio": [False, True], "both": [True, True]}
+        for subset, present in cases.items():
             given = seen if present[0] else None, heard if present[1] else None
             logits = predict(classifier._network, inputs, torch.tensor([present]))
-            expected = logits.double().softmax(1)[0].numpy()
+            expected = (logits.double() / temperatures[subset]).softmax(1)[0].numpy()
             assert classifier.decide(*given).probabilities == pytest.approx(expected, abs=1e-5)
 
     def test_most_of_the_synthetic_set(self, classifier, drawn, spoken):

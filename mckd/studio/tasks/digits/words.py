@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-SURE = 0.80  # probability from which the verdict says "Sure": wrong about once in a thousand
+SURE = 0.95  # probability from which the verdict says "Sure": wrong in 1 % of a new speaker's words
 PROBABLE = 0.50  # and "Probably"; below it says "Not sure"
 WORTH_NAMING = 0.10  # a second digit at least this probable is named as well
 
