@@ -123,10 +123,10 @@ def placed(looked: Looked) -> dict[str, float]:
 def suspects(looked: Looked) -> dict[str, str]:
     """{sequence: a sentence}, empty if none misleads. What concerns two stands under both.
 
-    One that lies elsewhere upsets the rules, so names are judged only where nothing else is wrong.
+    A copy agrees so well with its twin that others seem to lie elsewhere, and one that lies
+    elsewhere upsets the rules: what comes first is judged first.
     """
-    found = _copies(looked) | _elsewhere(looked) | _noisy(looked)
-    return found or _swapped(looked)
+    return _copies(looked) or _elsewhere(looked) | _noisy(looked) or _swapped(looked)
 
 
 def _copies(looked: Looked) -> dict[str, str]:

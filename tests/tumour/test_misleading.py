@@ -120,3 +120,10 @@ class TestByHand:
     def test_names_are_not_judged_where_one_lies_elsewhere(self):
         broken = replace(self.LOOKED, rules={("flair", "t1"): -1.0})
         assert {*suspects(broken)} == {"t2"}
+
+    def test_a_copy_makes_nobody_else_suspect(self):
+        """T1 and T2, copies, agree so well that the others' shares look small."""
+        twins = ("t1", "t2")
+        shared = {p: 2.0 if p == twins else 0.2 for p in combinations(SEQUENCES, 2)}
+        assert {*suspects(Looked(shared, {}, FLAT, {}))} == {"flair", "t1c"}
+        assert {*suspects(Looked(shared, {twins: 1.0}, FLAT, {}))} == {"t1", "t2"}
