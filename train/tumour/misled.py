@@ -24,7 +24,7 @@ from scipy.stats import binomtest
 from mckd.files.tables import as_markdown
 from mckd.tumour import SEQUENCES, Case, find_cases, read_case
 from mckd.tumour.metrics import dice
-from mckd.tumour.misleading import LEAST_PLACED, look_at, placed, suspects
+from mckd.tumour.misleading import WHY, look_at, placed, suspects
 from train.settings import SettingsError
 from train.tumour.corrupt import KINDS, Volumes
 
@@ -167,8 +167,7 @@ def _row(name: str, group: Sequence[Found], synthetic: bool, limits: dict[str, f
 
 def _suspected(one: Found, limit: float) -> bool:
     """What would have been found with another limit for places."""
-    elsewhere = one.least < LEAST_PLACED
-    return one.least < limit or (bool(one.suspected) and not elsewhere)
+    return one.least < limit or any(WHY not in said for said in one.suspected.values())
 
 
 def _pair(one: Found) -> frozenset[str]:
