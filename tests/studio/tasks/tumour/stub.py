@@ -58,7 +58,10 @@ class Stub:
 
     def decide(self, encoded: Any, used: frozenset[str]) -> Any:
         self.decided.append(used)
-        found = regions(encoded.labels)
+        labels = encoded.labels
+        if labels is None:
+            labels = np.zeros(encoded.grid.canonical.shape, np.uint8)
+        found = regions(labels)
         if "t1c" not in used:
             found[0] = False
         return Found(
