@@ -218,7 +218,7 @@ def _add_calibrate(commands: Any) -> None:
 
 def _add_recipe(commands: Any) -> None:
     """`python -m train recipe`."""
-    parser = commands.add_parser("recipe", help="make the bundled tumour model from its data")
+    parser = commands.add_parser("recipe", help="make a tumour model from its data, with its folds")
     parser.add_argument("model", choices=("tumour",), help="the one that is made (required)")
     parser.add_argument(
         "--data", type=folder, required=True, help="folder of the real cases (required)"

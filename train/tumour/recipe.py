@@ -1,4 +1,4 @@
-"""The bundled tumour model from its data: `python -m train recipe tumour`, resumable.
+"""A tumour model from its data: `python -m train recipe tumour`, resumable.
 
 Synthetic cases teach it first, some of them heads without a tumour. What they taught goes on three
 times on two thirds of the real cases, to be scored on the third that was left out, and once on all

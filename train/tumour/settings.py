@@ -164,7 +164,7 @@ def table_real() -> TumourSettings:
 
 
 def tumour_synthetic() -> TumourSettings:
-    """The first stage of the bundled model: 3,000 steps of two samples, half whole brains."""
+    """The first stage of `recipe tumour`: 3,000 steps of two samples, half whole brains."""
     base = studio()
     return replace(
         base,
@@ -190,7 +190,7 @@ def tumour_synthetic() -> TumourSettings:
 
 
 def tumour_real() -> TumourSettings:
-    """The second stage of the bundled model: 3,500 steps on real cases, mixed with synthetic."""
+    """The second stage of `recipe tumour`: 3,500 steps on real cases, mixed with synthetic."""
     return replace(
         tumour_synthetic(), epochs=70, validate_every=35, lr=1e-3, lr_warmup=0.05, mix_share=0.35
     )
