@@ -143,6 +143,7 @@ CASE = {"case": "small_head", "subset": ["t2"]}
         ([CASE, {}], "either images"),
         ([CASE, CASE], "kept already"),
         ([CASE, {**CASE, "date": "1.2.2024"}], "no date. Write it like 2024-01-31"),
+        ([CASE, {**CASE, "day": "2024-02-01"}], "date, images, case, subset, anyway, but no day"),
     ],
 )
 def test_visits_that_cannot_be_compared_are_one_sentence(
@@ -150,6 +151,12 @@ def test_visits_that_cannot_be_compared_are_one_sentence(
 ) -> None:
     with pytest.raises(AppError, match=words):
         client.predict(visits=visits, api_name="/follow_visits")
+
+
+@pytest.mark.parametrize("file", ["pdf", ["csv"], {"csv": 1}])
+def test_a_file_of_visits_that_is_none_is_one_sentence(client: Client, file: Any) -> None:
+    with pytest.raises(AppError, match="no such file"):
+        client.predict(visits=[CASE, CASE], file=file, api_name="/follow_visits")
 
 
 def test_images_unlike_the_training_are_held_back(client: Client, files: Path) -> None:

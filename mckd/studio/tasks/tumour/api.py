@@ -11,18 +11,20 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from mckd.files.names import plain_name
 from mckd.studio.api import caller, file_for
 from mckd.studio.tasks import Api
 from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.export import Export
 from mckd.studio.tasks.tumour.follow import MOST as MOST_VISITS
-from mckd.studio.tasks.tumour.follow import NO_DAY
+from mckd.studio.tasks.tumour.follow import NO_DAY, require_kind
 from mckd.studio.tasks.tumour.service import TumourService
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
 ONE_OF_TWO = "Give either images, by sequence, or the name of a bundled case."
 UNLIKE = "With anyway=true it is segmented all the same."
+PARTS = "date", "images", "case", "subset", "anyway"
 VISITS = f"Give 2 to {MOST_VISITS} visits, each with images, by sequence, or a case."
 NO_SUBSET = "A subset is a list of one or more of: flair, t1, t1c, t2."
 
@@ -102,12 +104,15 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
 
         Args:
             visits: two or more, each with a date and what segment_case takes: images or case, ...
+                Without a date a visit stays at its place.
             file: also make a csv of the changes, or a report (PDF).
 
         Returns:
             figures: of every visit, and of each region what has grown and what the protocol changed
             the file, if one was asked for
         """
+        if file:
+            require_kind(file)  # before minutes of work
         kept = Desk()
         for visit in _visits(visits):
             day = _day(visit.get("date", ""))
@@ -129,11 +134,14 @@ def _visits(visits: Any) -> list[dict[str, Any]]:
     """Visits as somebody sent them.
 
     Raises:
-        ValueError: they are no list of two or more, or too many.
+        ValueError: they are no list of two or more, or too many, or one has a part that means
+            nothing: passed over, a date under another name would be lost.
     """
     right = isinstance(visits, list) and all(isinstance(visit, dict) for visit in visits)
     if not right or not 2 <= len(visits) <= MOST_VISITS:
         raise ValueError(VISITS)
+    if unknown := [part for visit in visits for part in visit if part not in PARTS]:
+        raise ValueError(f"A visit has {', '.join(PARTS)}, but no {plain_name(unknown[0])}.")
     return list(visits)
 
 

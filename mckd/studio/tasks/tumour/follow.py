@@ -39,6 +39,7 @@ FULL = f"There are {MOST} visits, as many as can be kept. Remove one first."
 TWICE = "This visit is kept already, from the same sequences."
 NOTHING = "Open a case first: there is no segmentation to keep."
 TOO_FEW = "A follow-up needs two visits."
+NO_KIND = f"There is no such file. Choose one of: {', '.join(KINDS)}."
 OTHER = "Another case was opened, so this visit was not kept."
 NO_DAY = "That is no date. Write it like 2024-01-31."
 MOVED = "The visits have changed. Please look again."
@@ -147,7 +148,8 @@ class FollowService:
         from mckd.report.followup import changes_csv, followup_json
         from mckd.report.followup_document import followup_document
 
-        if len(desk.visits) < 2 or kind not in KINDS:
+        require_kind(kind)
+        if len(desk.visits) < 2:
             raise ValueError(TOO_FEW)
         made = {"report": followup_document, "csv": changes_csv, "json": followup_json}
         name = "followup_mckd." + str(kind).replace("report", "pdf")
@@ -254,6 +256,15 @@ class FollowService:
         }
 
 
+def require_kind(kind: object) -> None:
+    """
+    Raises:
+        ValueError: there is no such kind of file; a sentence.
+    """
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(NO_KIND)
+
+
 def _set(desk: Desk, visits: list[Visit]) -> None:
     """In the order of time."""
     from mckd.tumour.followup import FollowUp
@@ -269,8 +280,9 @@ def _subsets(used: Subset) -> list[Subset]:
 
 def _place(number: object, desk: Desk) -> int | None:
     """Of a visit's number, from 1, as a browser sent it."""
-    right = isinstance(number, int) and 1 <= number <= len(desk.visits)
-    return int(str(number)) - 1 if right else None
+    if not isinstance(number, int) or isinstance(number, bool):  # true is 1 to Python
+        return None
+    return number - 1 if 1 <= number <= len(desk.visits) else None
 
 
 def _names(subset: Subset) -> list[str]:

@@ -106,7 +106,7 @@ class TestChanging:
         assert follow.set_day(two, 1, "") == ""
         assert two.visits[0].day is None
 
-    @pytest.mark.parametrize("number", [0, 3, -1, "1", None])
+    @pytest.mark.parametrize("number", [0, 3, -1, "1", None, True, 1.0])
     def test_a_visit_that_is_none_is_a_sentence(self, two, follow, number) -> None:
         assert follow.set_day(two, number, "2024-01-31") == module.MOVED
         assert follow.remove(two, number) == module.MOVED
@@ -168,8 +168,9 @@ class TestTakingHome:
         assert [visit["visit"] for visit in told["visits"]] == [1, 2]
 
     def test_takes_two_visits_and_a_kind(self, two, follow) -> None:
-        with pytest.raises(ValueError, match="two visits"):
-            follow.file(two, "exe")
+        for kind in ("exe", ["csv"], {"csv": 1}, None):
+            with pytest.raises(ValueError, match="no such file"):
+                follow.file(two, kind)
         follow.remove(two, 1)
         with pytest.raises(ValueError, match="two visits"):
             follow.file(two, "csv")
@@ -189,8 +190,12 @@ class TestHandler:
         assert Path(value["file"]["path"]).name.startswith("file")
 
     @pytest.mark.parametrize(
-        "wish", [None, 7, {}, {"do": "format"}, {"do": "remove", "visit": []}, {"do": "take"}]
-    )
+        "wish",
+        [
+            None, 7, {}, {"do": "format"}, {"do": "remove", "visit": []}, {"do": "take"},
+            {"do": "take", "kind": ["csv"]}, {"do": "remove", "visit": True},
+        ],
+    )  # fmt: skip
     def test_what_makes_no_sense_changes_nothing(self, two, service, follow, wish) -> None:
         before = two.visits
         (value,) = act(service, follow, two, wish)
