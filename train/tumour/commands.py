@@ -42,7 +42,7 @@ FIGURES = {number: Later("train.tumour.figures", f"figure_{number}") for number 
 CASE = BUNDLED / "phantom_a"
 CASES = [BUNDLED / f"phantom_{letter}" for letter in "abc"]
 MODELS = [
-    CHECKPOINTS / "compared" / f"{name}.safetensors" for name in ("hemis", "baseline", "mckd")
+    CHECKPOINTS / "compared" / f"{name}.safetensors" for name in ("hemis", "baseline", "shaspec", "mckd")
 ]
 
 
@@ -352,7 +352,7 @@ def add_figure_flags(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=MODELS,
         metavar="FILE",
-        help="of Fig. 1, 6 and 7: checkpoints, a column each (default: three of Table 1, seed 0)",
+        help="of Fig. 1, 6 and 7: checkpoints, a column each (default: four of Table 1, seed 0)",
     )
     parser.add_argument(
         "--sequence",

@@ -35,6 +35,7 @@ SYSTEMS = {
         "Baseline",
         "what is missing is filled by the mean of the others, no distillation",
     ),
+    "shaspec": ("ShaSpec", "what sequences share and what is each one's own, kept apart"),
     "mckd": ("Compact MCKD", "the Baseline with the method's distillation"),
 }
 """Key, which is the name of its checkpoint, to what it is called and what it is."""
