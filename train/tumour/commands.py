@@ -42,7 +42,8 @@ FIGURES = {number: Later("train.tumour.figures", f"figure_{number}") for number 
 CASE = BUNDLED / "phantom_a"
 CASES = [BUNDLED / f"phantom_{letter}" for letter in "abc"]
 MODELS = [
-    CHECKPOINTS / "compared" / f"{name}.safetensors" for name in ("hemis", "baseline", "shaspec", "mckd")
+    CHECKPOINTS / "compared" / f"{name}.safetensors"
+    for name in ("hemis", "baseline", "shaspec", "mckd")
 ]
 
 
