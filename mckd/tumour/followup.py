@@ -313,12 +313,12 @@ class FollowUp:
 
     @classmethod
     def of(cls, visits: Iterable[Visit]) -> FollowUp:
-        """By their dates; as they are given where one of them has none."""
+        """By their dates; one without a date keeps the place that it was given at. So of two
+        dated visits the later never comes first: growth would be told as shrinking."""
         given = tuple(visits)
-        days = [visit.day for visit in given if visit.day is not None]
-        if len(days) < len(given):
-            return cls(given)
-        return cls(tuple(sorted(given, key=lambda visit: visit.day or date.min)))
+        dated = [visit for visit in given if visit.day is not None]
+        in_time = iter(sorted(dated, key=lambda visit: visit.day or date.min))
+        return cls(tuple(visit if visit.day is None else next(in_time) for visit in given))
 
     @property
     def steps(self) -> list[Step]:

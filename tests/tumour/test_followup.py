@@ -111,9 +111,11 @@ class TestFollowUp:
     def test_is_in_the_order_of_dates(self):
         assert FollowUp.of([AFTER, BEFORE]).visits == (BEFORE, AFTER)
 
-    def test_keeps_the_order_given_where_a_date_is_missing(self):
-        undated = visit(t2=reading(1))
-        assert FollowUp.of([AFTER, undated, BEFORE]).visits == (AFTER, undated, BEFORE)
+    def test_a_visit_without_a_date_keeps_its_place_and_the_dated_are_in_order(self):
+        undated, other = visit(t2=reading(1)), visit(t2=reading(2))
+        assert FollowUp.of([AFTER, BEFORE, undated]).steps[0].changes["wt"].verdict == GROWN
+        assert FollowUp.of([AFTER, undated, BEFORE]).visits == (BEFORE, undated, AFTER)
+        assert FollowUp.of([other, undated]).visits == (other, undated)
 
     def test_goes_from_visit_to_visit_and_from_first_to_last(self):
         third = visit(date(2025, 1, 1), t2=reading(50, (40, 60)))
