@@ -98,16 +98,14 @@ class Calibration:
     """Of one checkpoint.
 
     about: what it was measured on, in a sentence. weights: {region: of `scale_of`}. told: {subset:
-    {region: what was measured}}. stretch: {region: by how much larger the errors of real cases
-    are}. shift: the sentence about that, "" where no real case was measured. steps: what adding a
-    sequence does, see `mckd.tumour.advice`. real: as told, but of real cases by folds; counts for
-    them instead of told and stretch. Empty where there were no folds.
+    {region: what was measured}}. shift: how real cases differ, in a sentence, "" where none was
+    measured. steps: what adding a sequence does, see `mckd.tumour.advice`. real: as told, but of
+    real cases by folds; counts for them instead of told. Empty where there were no folds.
     """
 
     about: str
     weights: Mapping[str, tuple[float, ...]]
     told: Mapping[frozenset[str], Mapping[str, Told]]
-    stretch: Mapping[str, float]
     shift: str = ""
     steps: Steps = field(default_factory=dict)
     real: Mapping[frozenset[str], Mapping[str, Told]] = field(default_factory=dict)
@@ -125,12 +123,11 @@ class Calibration:
     ) -> Interval:
         """The volume in mL, from and to, at LEVEL. The volume drawn is always in it.
 
-        synthetic: whether the case is one; a real one has ends of its own, or is stretched.
+        synthetic: whether the case is one; a real one has ends of its own where real ones were
+        measured.
         """
         told = self.measured(subset, synthetic)[region]
         scale = scale_of(self.weights[region], signs)
-        if not synthetic and not self.real:
-            scale *= self.stretch.get(region, 1.0)
         volume = signs.volume_ml
         low = max(0.0, volume + scale * told.low) if signs.certainty > told.certain else 0.0
         return low, volume + scale * told.high
@@ -186,7 +183,8 @@ def read(whole: Mapping[str, Any], sha256: str) -> Calibration | None:
         for key, of_sequences in whole.get("steps", {}).items()
     }
     told, real = _read_told(whole["subsets"]), _read_told(whole.get("real", {}))
-    return Calibration(whole["about"], weights, told, whole["stretch"], whole["shift"], steps, real)
+    shift = whole["shift"] if real else ""  # files of old promise wider ranges there
+    return Calibration(whole["about"], weights, told, shift, steps, real)
 
 
 def _read_told(subsets: Mapping[str, Any]) -> dict[frozenset[str], dict[str, Told]]:
@@ -206,7 +204,6 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
         "level": LEVEL,
         "about": calibration.about,
         "shift": calibration.shift,
-        "stretch": dict(calibration.stretch),
         "weights": {region: list(w) for region, w in calibration.weights.items()},
         "subsets": _written_told(calibration.told),
         "real": _written_told(calibration.real),

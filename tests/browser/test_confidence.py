@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from mckd.tumour import REGIONS, TumourSegmenter, read_case
 from mckd.tumour.about import ABOUT
+from mckd.tumour.advice import EXPECTED
 from tests.browser.conftest import Studio, arrivals, reach
 from tests.patience import until
 
@@ -70,7 +71,7 @@ def test_ranges_and_advice_stand_beside_the_answer(page: Any) -> None:
     )
     advice = page.locator("#tumour-sequences .advice")
     expect(advice).to_contain_text(re.compile("T1c would most likely|No other sequence"))
-    expect(advice).to_contain_text("expected from calibration cases")
+    expect(advice).to_contain_text(EXPECTED)
 
 
 def test_probabilities_lie_over_the_planes_where_the_model_has_them(

@@ -18,13 +18,14 @@ SURE = Signs(20.0, 20.0, 1.0, 22.0, 18.0, certainty=0.95)
 UNSURE = Signs(20.0, 20.0, 1.0, 22.0, 18.0, certainty=0.7)
 
 
-def calibration(told: Told, stretch: float = 1.0) -> Calibration:
+def calibration(told: Told, shift: str = "", real: Told | None = None) -> Calibration:
     """The scale is the volume + 1."""
     regions = ("et", "tc", "wt")
     weights = dict.fromkeys(regions, (0.0, 1.0, 0.0, 0.0, 0.0))
-    return Calibration(
-        "some cases", weights, {SUBSET: dict.fromkeys(regions, told)}, {"wt": stretch}
+    subsets, of_real = (
+        {SUBSET: dict.fromkeys(regions, one)} if one else {} for one in (told, real)
     )
+    return Calibration("some cases", weights, subsets, shift, real=of_real)
 
 
 class TestInterval:
@@ -39,12 +40,15 @@ class TestInterval:
         found = calibration(self.told).interval(SUBSET, "wt", UNSURE, synthetic=True)
         assert found == pytest.approx((0, 41))
 
-    def test_of_a_real_case_is_stretched(self):
-        """20 - 2 * .5 * 21 is below 0; 20 + 2 * 21."""
-        stretched = calibration(self.told, stretch=2.0)
-        assert stretched.interval(SUBSET, "wt", SURE, synthetic=False) == pytest.approx((0, 62))
-        assert stretched.interval(SUBSET, "wt", SURE, synthetic=True) == pytest.approx((9.5, 41))
-        assert stretched.interval(SUBSET, "tc", SURE, synthetic=False) == pytest.approx((9.5, 41))
+    def test_of_a_real_case_has_ends_of_its_own(self):
+        """20 - .75 * 21 and 20 + 2 * 21."""
+        whole = calibration(self.told, real=Told(-0.75, 2.0, 0.8, SAME))
+        assert whole.interval(SUBSET, "wt", SURE, synthetic=False) == pytest.approx((4.25, 62))
+        assert whole.interval(SUBSET, "wt", SURE, synthetic=True) == pytest.approx((9.5, 41))
+
+    def test_of_a_real_case_is_that_of_synthetic_ones_where_no_real_one_was_measured(self):
+        found = calibration(self.told).interval(SUBSET, "wt", SURE, synthetic=False)
+        assert found == pytest.approx((9.5, 41))
 
 
 def test_a_curve_is_beta_calibration():
@@ -59,7 +63,8 @@ def test_a_curve_of_1_1_0_changes_nothing():
 
 
 class TestFile:
-    whole = calibration(Told(-0.5, 1.0, 0.8, Curve(0.9, 1.1, -0.2)), stretch=1.5)
+    told = Told(-0.5, 1.0, 0.8, Curve(0.9, 1.1, -0.2))
+    whole = calibration(told, "Real cases differ.", Told(-0.75, 2.0, 0.9, SAME))
 
     @pytest.fixture
     def checkpoint(self, tmp_path):
@@ -75,6 +80,12 @@ class TestFile:
     def test_comes_back_as_it_was(self, checkpoint):
         self.save(checkpoint)
         assert Calibration.beside(checkpoint, "a hash") == self.whole
+
+    def test_of_old_loads_without_its_promise_of_wider_ranges_for_real_cases(self, checkpoint):
+        old = written(self.whole, "a hash") | {"stretch": {"wt": 2.0}, "shift": "They are wider."}
+        del old["real"]
+        self.save(checkpoint, json.dumps(old))
+        assert Calibration.beside(checkpoint, "a hash") == calibration(self.told)
 
     def test_is_not_needed(self, checkpoint):
         assert Calibration.beside(checkpoint, "a hash") is None

@@ -40,7 +40,6 @@ from train.tumour.evaluate import BUDGET_BYTES
 from train.tumour.fit import fit
 from train.tumour.measure import Measured, measured
 from train.tumour.real import by_the_others, measure_folds, report_real, with_real
-from train.tumour.scores import read_scores
 
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
@@ -58,7 +57,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     """See the module.
 
     Raises:
-        SettingsError: too few cases.
+        SettingsError: too few cases, or one of --real and --folds without the other.
         CheckpointError: a checkpoint that cannot be used.
     """
     import torch
@@ -67,20 +66,22 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if arguments.folds and arguments.real is None:
-        raise SettingsError("--folds needs --real, the folder of real cases that they leave out.")
+    if bool(arguments.folds) != bool(arguments.real):
+        raise SettingsError(
+            "--folds and --real need each other: checkpoints of a cross-validation, and the folder "
+            "of the real cases that they leave out in turn."
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = beside(arguments.checkpoint)
     _forget_damaged(path, arguments.checkpoint)
     segmenter = TumourSegmenter.load(arguments.checkpoint, budget=BUDGET_BYTES, device=device)
     kept = arguments.measured
     kept.mkdir(parents=True, exist_ok=True)
-    tables = [] if arguments.folds or arguments.real is None else read_scores(arguments.real)
     real = []
     if arguments.folds:
         real = measure_folds(arguments.folds, arguments.real, kept, device, print)
     cases = measure_all(segmenter, arguments.data, kept, print)
-    calibration = fit(cases, about(cases), tables)
+    calibration = fit(cases, about(cases))
     calibration = replace(calibration, steps=fit_steps(cases, calibration))
     without, without_real = by_parts(cases), by_the_others(calibration, real)
     groups: list[Group] = [("synthetic cases", cases, without)]

@@ -188,9 +188,7 @@ def _add_calibrate(commands: Any) -> None:
         "--real",
         type=folder,
         metavar="DIR",
-        help="with --folds, a folder of real cases; without, tables of `evaluate` on real cases by "
-        "checkpoints that did not see them: intervals of real cases are then stretched by how much "
-        "larger errors are there (default: none)",
+        help="folder of real cases, for --folds (default: none)",
     )
     parser.add_argument(
         "--folds",

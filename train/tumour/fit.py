@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,28 +20,20 @@ from mckd.tumour.calibration import (
 )
 from train.tumour.measure import PROBABILITIES, SUBSETS, Measured, sign
 from train.tumour.reliability import fit_curve
-from train.tumour.scores import Score
 
 RIDGE = 1.0
 
 Array = npt.NDArray[np.float64]
 
 
-def fit(cases: Sequence[Measured], told_of: str, real: Sequence[Score] = ()) -> Calibration:
-    """The calibration that these cases give.
-
-    real: scores of real cases that their checkpoints did not see; how much larger their errors are
-    than those of `cases` is by how much intervals of real cases are stretched.
-    """
+def fit(cases: Sequence[Measured], told_of: str) -> Calibration:
+    """The calibration that these cases give. told_of: what they are, see `Calibration.about`."""
     weights = {region: _weights(cases, k) for k, region in enumerate(REGIONS)}
     told = {
         subset: {region: _told(cases, s, k, weights[region]) for k, region in enumerate(REGIONS)}
         for s, subset in enumerate(SUBSETS)
     }
-    stretch = {
-        r: _stretch(cases, k, [s for s in real if s.region == r]) for k, r in enumerate(REGIONS)
-    }
-    return Calibration(told_of, weights, told, stretch, _shift(real, stretch))
+    return Calibration(told_of, weights, told)
 
 
 def _weights(cases: Sequence[Measured], k: int) -> tuple[float, ...]:
@@ -88,35 +79,3 @@ def curve_of(cases: Sequence[Measured], s: int, k: int) -> Curve:
     """Of the probabilities of region k from subset s."""
     voxels, inside = np.sum([case.voxels[s, k] for case in cases], 0)
     return fit_curve(PROBABILITIES, voxels, inside)
-
-
-def _stretch(cases: Sequence[Measured], k: int, real: Sequence[Score]) -> float:
-    """By how much larger the errors of region k are on real cases, never less than 1.
-
-    Compared are the conformal quantiles of |ln((truth + 1) / (drawn + 1))|, volumes in mL, from all
-    sequences, over cases that have the region: an error by its size, whatever the size.
-    """
-    whole = max((s.subset for s in real), key=len, default="")
-    there = [
-        _by_size(s.reference_ml, s.volume_ml) for s in real if s.subset == whole and s.reference_ml
-    ]
-    here = [_by_size(c.reference_ml[k], c.signs[-1, k, 0]) for c in cases if c.reference_ml[k]]
-    if not there:
-        return 1.0
-    level = min(LEVEL, len(there) / (len(there) + 1))  # of few, their largest
-    return max(1.0, upper_quantile(there, level) / upper_quantile(here, level))
-
-
-def _by_size(truth_ml: float, drawn_ml: float) -> float:
-    return abs(math.log((truth_ml + 1) / (drawn_ml + 1)))
-
-
-def _shift(real: Sequence[Score], stretch: dict[str, float]) -> str:
-    if not real:
-        return ""
-    words = ", ".join(f"{region.upper()} {by:.1f}" for region, by in stretch.items())
-    return (
-        f"On {len({s.case for s in real})} real cases, each by a model that did not see it, errors "
-        f"from all sequences were larger than on the synthetic ones, by a factor of {words}: "
-        "ranges of real cases are stretched by it."
-    )

@@ -132,7 +132,7 @@ def with_real(
         f"{after:.0%} where each case was left out."
     )
     shift = shift.replace("%", " %")
-    return replace(calibration, real=fit_real(calibration, real), shift=shift, stretch={})
+    return replace(calibration, real=fit_real(calibration, real), shift=shift)
 
 
 def _reaches(calibration: Calibration, real: Sequence[Measured]) -> dict[str, float]:

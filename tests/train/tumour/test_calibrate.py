@@ -77,9 +77,3 @@ class TestCommand:
         save_checkpoint(path, {**checkpoint.tensors, TRAINING_PRINTS: prints}, checkpoint.header)
         assert self.call(path, tmp_path / "data") == 2
         assert "head was seen in training" in capsys.readouterr().out
-
-    def test_tables_of_real_cases_are_read(self, checkpoint, tmp_path, capsys):
-        small_heads.save_case(tmp_path / "data" / "head")
-        (tmp_path / "empty").mkdir()
-        assert self.call(checkpoint, tmp_path / "data", "--real", str(tmp_path / "empty")) == 2
-        assert "holds no cases.csv" in capsys.readouterr().err

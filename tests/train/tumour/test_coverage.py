@@ -29,12 +29,7 @@ def test_each_case_is_told_by_its_own_calibration():
     case = of(np.full(3, 15.0), np.full((15, 3), 10.0), np.full((15, 3), 0.9))
     weights = dict.fromkeys(("et", "tc", "wt"), (0.0,) * 5)
     both = [
-        Calibration(
-            "",
-            weights,
-            dict.fromkeys(SUBSETS, dict.fromkeys(weights, told)),
-            dict.fromkeys(weights, 1),
-        )
+        Calibration("", weights, dict.fromkeys(SUBSETS, dict.fromkeys(weights, told)))
         for told in (Told(-2, high, 0.8, Curve(1, 1, 0)) for high in (3, 7))
     ]
     ends = ranges([case, case], both)

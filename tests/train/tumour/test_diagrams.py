@@ -16,7 +16,7 @@ def test_a_panel_per_region_and_group():
     curve says .6 of all."""
     case = of(np.full(3, 15.0), np.full((15, 3), 10.0), np.full((15, 3), 0.9))
     sixty = Told(-1, 1, 0.8, Curve(0.0, 0.0, float(np.log(0.6 / 0.4))))
-    curves = Calibration("", {}, dict.fromkeys(SUBSETS, dict.fromkeys(REGIONS, sixty)), {})
+    curves = Calibration("", {}, dict.fromkeys(SUBSETS, dict.fromkeys(REGIONS, sixty)))
     chart = reliability([("invented", [case], [curves]), ("others", [case], [curves])])
     assert [panel.title for panel in chart.panels[:4]] == [
         "ET, invented",

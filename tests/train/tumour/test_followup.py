@@ -33,7 +33,7 @@ def ranges(below_ml: float, above_ml: float) -> Calibration:
     """Every range is so wide: the scale is exp(0) = 1 mL."""
     told = dict.fromkeys(REGIONS, Told(-below_ml, above_ml, 0.5, PLAIN))
     weights = dict.fromkeys(REGIONS, (0.0,) * 5)
-    return Calibration("", weights, dict.fromkeys(SUBSETS, told), {})
+    return Calibration("", weights, dict.fromkeys(SUBSETS, told))
 
 
 PAIR = Pair(case(0, 40), case(15, 60))

@@ -26,7 +26,6 @@ SCALE_1 = Calibration(
     "made-up cases",
     dict.fromkeys(REGIONS, (0.0,) * 5),
     dict.fromkeys(SUBSETS, dict.fromkeys(REGIONS, SYNTHETIC)),
-    dict.fromkeys(REGIONS, 1.5),
 )
 """Where 10 mL are drawn, 9.5 to 11."""
 
@@ -152,7 +151,7 @@ class TestCommand:
         return main(
             ["calibrate", "--checkpoint", str(folder / "model.safetensors"),
              "--data", str(folder / "synthetic"), "--measured", str(folder / "measured"),
-             "--folds", *map(str, folds), *words]
+             *(["--folds", *map(str, folds)] if folds else []), *words]
         )  # fmt: skip
 
     def test_each_case_is_measured_by_the_fold_that_did_not_see_it(
@@ -191,4 +190,8 @@ class TestCommand:
 
     def test_folds_without_cases_are_refused(self, tmp_path, folds, capsys):
         assert self.call(tmp_path, folds) == 2
-        assert "--folds needs --real" in capsys.readouterr().err
+        assert "--folds and --real need each other" in capsys.readouterr().err
+
+    def test_cases_without_folds_are_refused(self, tmp_path, heads, capsys):
+        assert self.call(tmp_path, [], "--real", str(tmp_path / "real")) == 2
+        assert "--folds and --real need each other" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from mckd.studio.tasks.tumour.opened import Opened, rows_of, spoken
 from mckd.studio.tasks.tumour.segmentation import Segmentation
 from mckd.studio.tasks.tumour.sources import SLOTS
 from mckd.studio.tasks.tumour.volumes import describe
-from mckd.tumour.advice import sentence
+from mckd.tumour.advice import EXPECTED, sentence
 from mckd.tumour.evidence import cautioned, no_tumour, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.naming import SEQUENCES
@@ -47,7 +47,8 @@ def findings(segmentation: Segmentation, update: Update) -> dict[str, Any]:
         nothing = no_tumour(rows[-1]["volume_ml"], answer.intervals.get("wt"))
         found["notes"] = [*filter(None, [nothing]), *found["notes"]]
         meaning = segmentation.header()[0].get("intervals", "")
-        advice = sentence(answer.advice, answer.used) if answer.intervals else ""
+        further = sentence(answer.advice, answer.used) if answer.intervals else ""
+        advice = f"{further} {EXPECTED}" if further else ""
         found |= {"status": "answer", "rows": rows, "ranges": meaning, "advice": advice}
         found["seconds"]["answer"] = round(answer.seconds, 2)
         return found

@@ -59,15 +59,17 @@ class TestRanges:
         assert found["ranges"] == "Measured on two stubs."
         assert not any("No tumour" in note for note in found["notes"])
 
-    def test_advice_comes_with_the_answer(self, service: CaseService, model: Stub) -> None:
+    def test_advice_comes_with_the_answer_and_says_what_it_is_worth(
+        self, service: CaseService, model: Stub
+    ) -> None:
         model.intervals = {"wt": (8.0, 15.0)}
         model.advice = [
             Advice("t1c", {"et": 0.3, "tc": 0.1, "wt": 0.0}, dict.fromkeys(REGIONS, 0.0))
         ]
         update = service.switch(opened(service), ["flair", "t1", "t2"])
-        assert (
-            shown(service, update)["advice"] == "T1c would most likely raise the Dice of ET by .30."
-        )
+        said = shown(service, update)["advice"]
+        assert said.startswith("T1c would most likely raise the Dice of ET by .30. It is judged")
+        assert "in 15 real ones it was worse" in said
 
     def test_are_absent_without_a_calibration(self, service: CaseService) -> None:
         found = shown(service, last(service.open(Desk(), service.sources.bundled("phantom_a"))))

@@ -77,7 +77,7 @@ function ask(next) {
 // Which sequence next: comes with the answer from those that are on.
 function advise(text) {
   $('.advice').hidden = !text;
-  $('.advice').textContent = text && `Next: ${text} This is expected from calibration cases, not known; the model card says how good such advice was.`;
+  $('.advice').textContent = text && `Next: ${text}`;
 }
 document.addEventListener('mckd:answer', ({ detail }) => { if (detail.turn === turn) advise(detail.advice); });
 
