@@ -30,8 +30,8 @@ SHOWN_ML = 1.0
 
 EXPECTED = (
     "It is judged by what sequences added in calibration cases; of this case it can only be "
-    "expected. In synthetic cases such advice was hardly better than a fixed order, T1c first; in 15 "
-    "real ones it was worse (card of the bundled model)."
+    "expected. In synthetic cases such advice was hardly better than a fixed order, T1c first; in "
+    "15 real ones it was worse (card of the bundled model)."
 )
 """What has to stand beside advice."""
 

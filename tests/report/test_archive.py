@@ -168,7 +168,7 @@ def test_the_pdf_advises_a_further_sequence(blind) -> None:
     first = " ".join(text_of(report(subject)["report.pdf"])[0].split())
     assert (
         "Which sequence next? FLAIR would most likely raise the Dice of ET by .10 and narrow its "
-        "range by 12 mL; T2 adds little. That is what it added in the cases"
+        "range by 12 mL; T2 adds little. It is judged by what sequences added"
     ) in first
 
 

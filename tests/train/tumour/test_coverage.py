@@ -41,7 +41,7 @@ def test_each_case_is_told_by_its_own_calibration():
 def test_a_diagram_is_of_calibrated_probabilities_if_asked(cases):
     """Of every bin 60 % are in the region, which a curve through all of them learns."""
     raw, calibrated = (diagram(cases, [3], 2, by) for by in ((), by_parts(cases)))
-    assert sum(bar.voxels for bar in raw) == 80 * 20 * 100
+    assert sum(bar.count for bar in raw) == 80 * 20 * 100
     promised = 1 / (1 + np.exp(-BINS[20:40]))
     assert expected_error(raw) == pytest.approx(np.abs(promised - 0.6).mean(), abs=0.02)
     assert expected_error(calibrated) < 0.001
