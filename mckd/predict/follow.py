@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
@@ -33,7 +34,8 @@ def follow(arguments: argparse.Namespace) -> int:
     """Compare the visits that were asked for, and write what has changed; the exit status.
 
     Raises:
-        UsageError: fewer than two visits, dates that are not theirs, or one that cannot be read.
+        UsageError: fewer than two visits, dates that are not theirs, one that cannot be read, or
+            is there twice; a folder that cannot be written to.
     """
     from mckd.report.followup import Followed
     from mckd.tumour.followup import FollowUp
@@ -44,10 +46,11 @@ def follow(arguments: argparse.Namespace) -> int:
     segmenter = segmenter_of(arguments.checkpoint, arguments.threads)
     progress, wishes = Progress(len(works)), Wishes(arguments.prepare, arguments.anyway)
     days = arguments.dates or [None] * len(works)
-    visits = [
-        _visit(work, day, segmenter, wishes, progress)
-        for work, day in zip(works, days, strict=True)
-    ]
+    visits: list[Visit] = []
+    for work, day in zip(works, days, strict=True):
+        visit = _visit(work, day, segmenter, wishes, progress)
+        _require_other(visit, visits)
+        visits.append(visit)
     followed = Followed(FollowUp.of(visits), segmenter.about, date.today())
     _write(followed, arguments.out)
     for step in followed.steps:
@@ -72,6 +75,15 @@ def _require_visits(works: Sequence[Work], dates: Sequence[date] | None) -> None
         raise UsageError(
             f"--dates has {len(dates)} dates, but there are {len(works)} visits: {names}."
         )
+
+
+def _require_other(visit: Visit, before: Sequence[Visit]) -> None:
+    """A copy would be told as a tumour that has not changed."""
+    for other in before:
+        if visit.repeats(other):
+            raise UsageError(
+                f"{other.name} and {visit.name} are the same images: give each visit once."
+            )
 
 
 def _visit(
@@ -126,6 +138,11 @@ def _require_room(out: Path, replace: bool) -> None:
     """Before anything is read, which takes minutes."""
     if there := [name for name in FILES if (out / name).exists() and not replace]:
         raise UsageError(f"{out / there[0]} is there already. --replace replaces it.")
+    above = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not above.is_dir():
+        raise UsageError(f"{above} is no folder, so no results can be written to {out}.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"Nothing may be written to {above}. Give another folder as --out.")
 
 
 def _write(followed: Followed, out: Path) -> None:

@@ -130,6 +130,10 @@ class Visit:
         """From all its sequences."""
         return self.readings[self.present]
 
+    def repeats(self, other: Visit) -> bool:
+        """Whether both are of the same images: no two examinations agree to the last bit."""
+        return self.present == other.present and self.readings == other.readings
+
 
 def read_visit(
     segmenter: TumourSegmenter,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,36 @@ def test_dates_that_are_none_are_refused(follow, visits, capsys) -> None:
     with pytest.raises(SystemExit):
         follow(*visits, "--dates", "31.1.2024,28.4.2024")
     assert "write them like 2024-01-31" in capsys.readouterr().err
+
+
+def test_the_same_images_are_no_two_visits(follow, visits, tmp_path, capsys) -> None:
+    """Told apart by other names, they would be a tumour that has not changed in a year."""
+    copy = tmp_path / "in" / "Meier_20250428"
+    shutil.copytree(visits[0], copy)
+    code, out = follow(*visits, copy)
+    assert code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        "Error: Meier_20240428 and Meier_20250428 are the same images: give each visit once."
+    )
+    assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(
+    follow, visits, tmp_path, capsys
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    assert follow(*visits)[0] == 2
+    (said,) = capsys.readouterr().err.splitlines()  # no line of a visit before it
+    assert said.startswith(f"Error: {tmp_path / 'out'} is no folder")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_told_before_anything_is_read(
+    follow, visits, tmp_path, capsys
+) -> None:
+    (tmp_path / "out").mkdir(mode=0o500)
+    assert follow(*visits)[0] == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"Error: Nothing may be written to {tmp_path / 'out'}.")

@@ -195,7 +195,7 @@ class FollowService:
         visit = Visit(name, answer.used, readings, day, case.synthetic)
         if not wanted():
             yield Kept(problem=OTHER)
-        elif any(v.present == visit.present and v.readings == readings for v in desk.visits):
+        elif any(visit.repeats(other) for other in desk.visits):
             yield Kept(problem=TWICE)
         else:
             desk.removed = None
