@@ -63,6 +63,7 @@ def visits_csv(followed: Followed) -> bytes:
         {
             "visit": followed.number(visit),
             "date": visit.day,
+            "synthetic": visit.synthetic,
             "subset": key_of(subset),
             "all_of_the_visit": subset == visit.present,
             "region": region,

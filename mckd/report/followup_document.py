@@ -78,7 +78,7 @@ def _visits(followed: Followed) -> Table:
     for visit in followed.visits.visits:
         volumes = [_volume(visit.own, region) for region in REGIONS]
         day = visit.day.isoformat() if visit.day else UNDATED
-        number = f"Visit {followed.number(visit)}"
+        number = f"Visit {followed.number(visit)}" + "\nsynthetic" * visit.synthetic
         lines.append([number, day, title_of(visit.present), *volumes])
     table = Table(lines, colWidths=in_points([16, 22, 0, 30, 30, 32]))
     table.setStyle([*TABLE, ("ALIGN", (3, 0), (-1, -1), "RIGHT"), *_padded()])

@@ -128,5 +128,10 @@ class TestReport:
 
     def test_does_not_call_a_patient_synthetic(self) -> None:
         pair = [visit("", None, k == 0, t2=reading(20, 10, 30)) for k in range(2)]
-        text = pages(followup_document(Followed(FollowUp.of(pair), ABOUT, date(2026, 11, 2))))
+        mixed = Followed(FollowUp.of(pair), ABOUT, date(2026, 11, 2))
+        text = pages(followup_document(mixed))
         assert "SYNTHETIC" not in text
+        visits = text[text.index("Visits") : text.index("Visit 1 to 2")]
+        assert visits.count("synthetic") == 1  # the first, and that is told
+        told = {line["visit"]: line["synthetic"] for line in rows(visits_csv(mixed))}
+        assert told == {"1": "True", "2": "False"}
