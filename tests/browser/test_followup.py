@@ -81,8 +81,14 @@ def test_visits_are_kept_dated_removed_and_brought_back(
     download.value.save_as(tmp_path / download.value.suggested_filename)
     with (tmp_path / "followup_mckd.csv").open(newline="") as file:
         assert {row["compared_by"] for row in csv.DictReader(file)} == {"flair+t2"}
+    ticks = page.locator(f"{PLACE} .plot .xtick text")
+    expect(ticks.first).to_have_text("2024-01-31")
+    days.nth(1).fill("2024-01-31")
+    expect(page.locator(f"{PLACE} .step h4")).to_have_text("Visit 1 to 2, 0 days")
+    expect(ticks.first).to_have_text("Visit 1")  # of one day they would lie on each other
     page.get_by_role("button", name="Remove visit 2").click()
     reach(page, f"{PLACE}[data-visits='1'][data-state=one]")
+    expect(page.locator(f"{PLACE} .undo")).to_be_focused()
     page.locator(f"{PLACE} .undo").click()
     compared(page, 2)
     page.reload()

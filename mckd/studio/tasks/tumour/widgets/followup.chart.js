@@ -14,7 +14,8 @@ async function plotChart() {
   if (!library || !over || !plot.offsetParent) return;
   $('.chart p').textContent = `Volume in mL with its 90 % range, from ${over.common.join(' + ')}, which all visits have. Hollow: from all sequences of the visit.`;
   const inks = plotInks(), width = plot.clientWidth, beside = width >= NARROW ? ACROSS : 1, rows = ACROSS / beside;
-  const dated = visits.every(({ day }) => day), x = visits.map(({ day }, k) => (dated ? day : `Visit ${k + 1}`));
+  const days = visits.map(({ day }) => day), dated = days.every(Boolean) && new Set(days).size === days.length;   // two of one day would lie on each other
+  const x = visits.map(({ day }, k) => (dated ? day : `Visit ${k + 1}`));
   const data = [], layout = plotLayout(inks, {
     width, height: HIGH * rows, margin: { l: 44, r: 12, t: 24, b: 34 }, dragmode: false, hovermode: 'closest',
     grid: { rows, columns: beside, pattern: 'independent', xgap: 0.12, ygap: 0.3 }, annotations: [],

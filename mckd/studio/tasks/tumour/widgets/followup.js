@@ -83,7 +83,7 @@ function render() {
   held = Math.max(held, controls().indexOf(document.activeElement));
   $('.visits').replaceChildren(...visits.map((visit, k) => chip(visit, k + 1, busy)));
   if (!busy && held >= 0) {
-    if (controls()[held]) controls()[held].focus();
+    (controls()[held] || $('.undo')).focus();   // the last visit was removed
     held = -1;
   }
   $('.steps').replaceChildren(...steps.map(step));
