@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from mckd.predict.opening import Opened
 from mckd.progress import Listener
-from mckd.tumour.comparison import Comparison, Row, Subset, key_of
+from mckd.tumour.comparison import Comparison, Row, Subset
 from mckd.tumour.data import Case
 from mckd.tumour.evidence import ranged
 from mckd.tumour.fingerprint import TAGS
 from mckd.tumour.labels import region_bits
-from mckd.tumour.naming import SEQUENCES, CaseError
+from mckd.tumour.naming import SEQUENCES, CaseError, key_of
 
 if TYPE_CHECKING:
     from mckd.report.subject import Subject

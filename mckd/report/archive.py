@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from mckd.report.subject import Subject
 from mckd.report.tables import contributions_csv, figures_csv, figures_json
-from mckd.tumour.comparison import Subset, key_of
+from mckd.tumour.comparison import Subset
 from mckd.tumour.labels import bits_to_regions, file_name, label_file, probability_file
-from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES
+from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, key_of
 
 if TYPE_CHECKING:
     from mckd.tumour import Prediction

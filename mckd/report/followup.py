@@ -13,10 +13,10 @@ from typing import Any
 
 from mckd.report.subject import PURPOSE
 from mckd.report.tables import as_bytes, rounded
-from mckd.tumour.comparison import Subset, key_of
+from mckd.tumour.comparison import Subset
 from mckd.tumour.evidence import caution
 from mckd.tumour.followup import DIAMETERS, MEANING, FollowUp, Reading, Step, Visit
-from mckd.tumour.naming import REGIONS
+from mckd.tumour.naming import REGIONS, key_of
 from mckd.tumour.scope import SCOPE
 
 NOT_COMPARABLE = "not comparable"

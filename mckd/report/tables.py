@@ -12,10 +12,10 @@ from mckd.clinic.series import Prepared, Series
 from mckd.files.tables import as_csv
 from mckd.report.subject import EMPTY, PURPOSE, Subject
 from mckd.tumour.advice import EXPECTED, Advice
-from mckd.tumour.comparison import MEANING, RegionRow, Row, Subset, key_of
+from mckd.tumour.comparison import MEANING, RegionRow, Row, Subset
 from mckd.tumour.evidence import caution, unseen_dice
 from mckd.tumour.fingerprint import SAID
-from mckd.tumour.naming import REGIONS
+from mckd.tumour.naming import REGIONS, key_of
 from mckd.tumour.scope import SCOPE
 
 DECIMALS = {"ml": 3, "mm": 2, "mm2": 1}

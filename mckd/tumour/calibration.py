@@ -30,7 +30,7 @@ from scipy.special import expit
 
 from mckd.files.checkpoint import CheckpointError, confirmed
 from mckd.tumour.advice import Step, Steps
-from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.naming import REGIONS, key_of
 from mckd.tumour.nifti import Floats
 from mckd.tumour.signs import SMALLEST, Signs
 
@@ -208,7 +208,7 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
         "subsets": _written_told(calibration.told),
         "real": _written_told(calibration.real),
         "steps": {
-            _key(subset): {
+            key_of(subset): {
                 sequence: {region: asdict(step) for region, step in of_regions.items()}
                 for sequence, of_regions in of_sequences.items()
             }
@@ -219,15 +219,9 @@ def written(calibration: Calibration, sha256: str) -> dict[str, Any]:
 
 def _written_told(told: Mapping[frozenset[str], Mapping[str, Told]]) -> dict[str, Any]:
     return {
-        _key(subset): {
+        key_of(subset): {
             region: asdict(one) | {"curve": list(astuple(one.curve))}
             for region, one in of_regions.items()
         }
         for subset, of_regions in told.items()
     }
-
-
-def _key(subset: Iterable[str]) -> str:
-    """Like `flair+t1c`."""
-    names = frozenset(subset)
-    return "+".join(s for s in SEQUENCES if s in names)

@@ -31,7 +31,7 @@ from mckd.tumour.calibration import Interval
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
-from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES, key_of
 
 Bytes = npt.NDArray[np.uint8]
 Subset = frozenset[str]
@@ -329,11 +329,6 @@ def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, last = words
     return f"{', '.join(before)} and {last}" if before else last
-
-
-def key_of(subset: Iterable[str]) -> str:
-    """A subset in one word, in the order of SEQUENCES: `flair+t1c`."""
-    return "+".join(sorted(subset, key=_place))
 
 
 def title_of(subset: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.naming import key_of
 
 UNRELIABLE, ROUGH = "unreliable", "rough"
 BELOW = {UNRELIABLE: 0.3, ROUGH: 0.5}
@@ -30,8 +30,7 @@ def unseen_dice(about: Mapping[str, Any], subset: Iterable[str], region: str) ->
     """
     unseen = about.get("unseen")
     rows = unseen.get("dice", {}) if isinstance(unseen, Mapping) else {}
-    names = frozenset(subset)
-    value = rows.get("+".join(s for s in SEQUENCES if s in names), {}).get(region)
+    value = rows.get(key_of(subset), {}).get(region)
     return None if value is None else float(value)
 
 

@@ -58,6 +58,12 @@ class Verdict:
     why: str = ""
 
 
+def key_of(subset: Iterable[str]) -> str:
+    """A subset in one word, in the order of SEQUENCES: `flair+t1c`."""
+    names = frozenset(subset)
+    return "+".join(s for s in SEQUENCES if s in names)
+
+
 def stem_of(filename: str) -> str | None:
     """The name without folder and ending, or None if it does not end in .nii or .nii.gz."""
     name = PurePath(filename.replace("\\", "/")).name

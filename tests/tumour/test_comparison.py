@@ -14,10 +14,10 @@ from mckd.tumour.comparison import (
     Figures,
     RegionRow,
     Row,
-    key_of,
     listed,
     title_of,
 )
+from mckd.tumour.naming import key_of
 
 SETS = {n: subsets(SEQUENCES[:n]) for n in range(1, 5)}
 

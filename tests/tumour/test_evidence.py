@@ -8,8 +8,8 @@ import pytest
 from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES
-from mckd.tumour.comparison import key_of
 from mckd.tumour.evidence import caution, cautioned, no_tumour, ranged, unseen_dice
+from mckd.tumour.naming import key_of
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {

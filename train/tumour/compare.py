@@ -22,9 +22,9 @@ from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import MissingModalityNetwork
 from mckd.precision import in_bfloat16
 from mckd.systems import rebuild
-from mckd.tumour.comparison import key_of
 from mckd.tumour.data import regions
 from mckd.tumour.metrics import score
+from mckd.tumour.naming import key_of
 from train.jobs import work_off
 from train.loop import train
 from train.settings import override

@@ -26,9 +26,9 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.method import subsets
 from mckd.progress import clock
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, find_cases, read_case, regions
-from mckd.tumour.comparison import key_of
 from mckd.tumour.fingerprint import NO, Known
 from mckd.tumour.metrics import score
+from mckd.tumour.naming import key_of
 from train.settings import SettingsError
 from train.tumour.report import report
 from train.tumour.scores import DICE, HD95, Score, comparison, read_scores, write_scores

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mckd.method import MissingModalityNetwork, subsets
 from mckd.tumour import REGIONS, SEQUENCES
-from mckd.tumour.comparison import key_of
 from mckd.tumour.geometry import Triple
+from mckd.tumour.naming import key_of
 from mckd.tumour.network import TumourNetwork, depth_to_space
 from mckd.tumour.outline import Credible
 from mckd.tumour.predictor import draw

@@ -15,9 +15,8 @@ from mckd.files.runs import RunError
 from mckd.files.tables import as_csv
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES
-from mckd.tumour.comparison import key_of
 from mckd.tumour.metrics import CORRECTLY_EMPTY, INVENTED, MISSED, Mean, mean
-from mckd.tumour.naming import SEQUENCE_NAMES
+from mckd.tumour.naming import SEQUENCE_NAMES, key_of
 from train.scores import Key, TableLayout, side_by_side
 from train.settings import SettingsError
 

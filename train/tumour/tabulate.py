@@ -15,8 +15,8 @@ import numpy as np
 from mckd.files.tables import as_markdown
 from mckd.method import subsets
 from mckd.tumour import SEQUENCES
-from mckd.tumour.comparison import key_of
 from mckd.tumour.metrics import FOUND, MISSED
+from mckd.tumour.naming import key_of
 from train.statistics import Floats, Interval, bootstrap, holm, wilcoxon
 from train.tumour.lines import Line
 

@@ -26,7 +26,7 @@ from mckd.studio.tasks.tumour.widgets.sequences import sequences
 from mckd.studio.tasks.tumour.widgets.study import study
 from mckd.studio.tasks.tumour.widgets.viewer import viewer
 from mckd.tumour.looks import words
-from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES, key_of
 
 MOST_ARCHIVES = 128  # of one examination
 MOST_WAITING = 32  # they stand in the line of the service, which does one case after the other
@@ -243,8 +243,7 @@ def maps(tumour: CaseService, desk: Desk, wish: Any) -> Any:
     except DiskFull as problem:
         gr.Warning(str(problem), title="No probabilities")
         return gr.skip()
-    used = "+".join(s for s in SEQUENCES if s in answer.used)
-    told = {"of": answer.stamp, "key": used, "file": file, "calibrated": calibrated}
+    told = {"of": answer.stamp, "key": key_of(answer.used), "file": file, "calibrated": calibrated}
     return {**_scene(tumour, desk, update), "maps": told}
 
 

@@ -24,7 +24,7 @@ from mckd.studio.tasks.tumour.opened import Opened, Outlined, Wish, now, overlap
 from mckd.studio.tasks.tumour.segmentation import before_yours
 from mckd.studio.tasks.tumour.volumes import pack_regions
 from mckd.tumour.fingerprint import TAGS
-from mckd.tumour.naming import SEQUENCES
+from mckd.tumour.naming import key_of
 
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
@@ -151,7 +151,7 @@ def wishes_of(asked: object, turn: int, present: frozenset[str]) -> list[Wish]:
 def spell(wish: Wish) -> str:
     """A wish as the panes spell it: `hemis t1+t2`."""
     system, used = wish
-    return f"{system} {'+'.join(s for s in SEQUENCES if s in used)}"
+    return f"{system} {key_of(used)}"
 
 
 def _update(desk: Desk, turn: int, opened: Opened) -> SystemsUpdate:
