@@ -166,7 +166,7 @@ def _write(followed: Followed, out: Path) -> None:
 
 def told(step: Step) -> str:
     """A step in lines for the console."""
-    days = "" if step.days is None else f", {step.days} days"
+    days = step.span and f", {step.span}"
     lines = [f"{step.earlier.name} to {step.later.name}{days}: {step.sentence}"]
     for region, change in step.changes.items():
         spread = change.growth_range_ml

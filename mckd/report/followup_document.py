@@ -100,7 +100,7 @@ def _padded() -> list[Any]:
 def _step(followed: Followed, step: Step) -> list[Flowable]:
     """One visit against another."""
     numbers = followed.number(step.earlier), followed.number(step.later)
-    days = "" if step.days is None else f", {step.days} days"
+    days = step.span and f", {step.span}"
     parts: list[Flowable] = [
         Paragraph(f"Visit {numbers[0]} to {numbers[1]}{days}", HEADING),
         Paragraph(escape(step.sentence), BODY),
@@ -188,7 +188,7 @@ def _drawn(followed: Followed) -> bytes:
     """A PNG of three panels."""
     visits = followed.visits
     days = [visit.day for visit in visits.visits]
-    dated = all(days)
+    dated = all(days) and len({*days}) == len(days)  # two of one day would lie on each other
     x: list[Any] = days if dated else [f"Visit {k}" for k in range(1, len(days) + 1)]
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
     for k, region in enumerate(REGIONS):

@@ -230,6 +230,11 @@ class Step:
         return (self.later.day - self.earlier.day).days
 
     @property
+    def span(self) -> str:
+        """The days for people: `88 days`, `1 day`; "" where they are not known."""
+        return "" if self.days is None else f"{self.days} day{'s' * (self.days != 1)}"
+
+    @property
     def common(self) -> Subset:
         """The sequences that both have; empty: they cannot be compared."""
         return self.earlier.present & self.later.present

@@ -11,7 +11,7 @@ import pypdfium2
 import pytest
 
 from mckd.report.followup import Followed, changes_csv, followup_json, visits_csv
-from mckd.report.followup_document import followup_document
+from mckd.report.followup_document import _drawn, followup_document
 from mckd.tumour.diameters import Lesion
 from mckd.tumour.followup import FollowUp, Reading, Visit
 
@@ -117,6 +117,14 @@ class TestReport:
             pair = [visit("", day, t2=reading(20, 10, 30)) for day in days]
             text = pages(followup_document(Followed(FollowUp.of(pair), ABOUT, date(2026, 11, 2))))
             assert "Over all visits, from T2" in text
+
+    def test_visits_of_one_day_lie_beside_each_other(self) -> None:
+        """As those without dates do."""
+        drawings = []
+        for day in (date(2024, 1, 31), None):
+            pair = [visit("", day, t2=reading(ml, ml - 1, ml + 1)) for ml in (20, 30)]
+            drawings.append(_drawn(Followed(FollowUp.of(pair), ABOUT, date(2026, 11, 2))))
+        assert drawings[0] == drawings[1]
 
     def test_names_nobody(self, followed) -> None:
         for make in (changes_csv, visits_csv, followup_json, followup_document):

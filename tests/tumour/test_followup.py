@@ -93,7 +93,10 @@ class TestStep:
 
     def test_counts_the_days(self):
         assert Step(BEFORE, AFTER).days == 29
-        assert Step(BEFORE, visit(t2=reading(1))).days is None
+        assert Step(BEFORE, AFTER).span == "29 days"
+        assert Step(AFTER, visit(date(2024, 3, 1), t2=reading(1))).span == "1 day"
+        undated = Step(BEFORE, visit(t2=reading(1)))
+        assert (undated.days, undated.span) == (None, "")
 
     def test_products_are_those_of_the_common_sequences(self):
         """50 x 40 of the large one; the small one is not measurable."""
