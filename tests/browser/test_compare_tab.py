@@ -513,7 +513,9 @@ def test_narrow_windows_scroll_only_down(visit: Callable[..., Any], size: tuple[
     compare(page, "small_head")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     for letter in "AB":
-        box = pane(page, letter).bounding_box()
+        pane(page, letter).locator(".look").select_option("uncertainty")
+        expect(pane(page, letter).locator(".key")).to_contain_text("Uncertainty of")
+        box = pane(page, letter).locator(".look").bounding_box()  # the legend widens no pane
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0]
     page.click("#compare-panes [data-count='4']")
