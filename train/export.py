@@ -106,6 +106,7 @@ def export(arguments: argparse.Namespace) -> int:
             name: {"shape": [1, *one.shape], "holds": one.holds} for name, one in inputs.items()
         },
         "output": task.OUTPUT,
+        "temperatures": checkpoint.header.get("temperatures", {}),
         "importance": weights,
         "largest_difference": difference,
     }

@@ -60,6 +60,8 @@ def test_probabilities_are_those_of_the_predictor(
     (logits,) = run(out / "decoder.onnx", present=present, feature_0=stacked)
     seen = classifier.see(stroke) if "visual" in names else None
     said = classifier.decide(seen, heard if "audio" in names else None)
+    told = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    logits = logits / told["temperatures"]["both" if len(names) > 1 else min(names)]
     found = np.exp(logits[0] - logits.max()) / np.exp(logits[0] - logits.max()).sum()
     np.testing.assert_allclose(found, said.probabilities, atol=1e-5)
 

@@ -6,7 +6,10 @@ from mckd.digits.parts import DigitParts, parts_of
 from mckd.files.checkpoint import Checkpoint
 from train.export import Input
 
-OUTPUT = "(1, 10) logits of the digits 0 to 9"
+OUTPUT = (
+    "(1, 10) logits of the digits 0 to 9; divided by that of `temperatures` for what is present (a "
+    "modality, or both), where it is, before the softmax"
+)
 PICTURE = Input((1, 28, 28), "the picture in 0..1, as mckd.digits.drawing.prepare_picture gives it")
 SOUNDS = {
     "studio": Input((1, 40, 80), "the log-mel spectrogram of mckd.digits.sound.log_mel"),
