@@ -148,13 +148,7 @@ def _add_corrupt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=folder, nargs="+", required=True, help="folders of sound cases (required)"
     )
-    bundled = ABOUT.checkpoint()
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=bundled,
-        help=f"whose outlines motion changes (default: {bundled.parent.name}/{bundled.name})",
-    )
+    _add_checkpoint(parser, "whose outlines motion changes")
     parser.add_argument(
         "--outlines",
         action="store_true",
@@ -164,18 +158,23 @@ def _add_corrupt(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=Later("train.tumour.misled", "corrupt"))
 
 
-def _add_calibrate(commands: Any) -> None:
-    """`python -m train calibrate`."""
-    parser = commands.add_parser(
-        "calibrate", help="measure how far a tumour model's volumes are off"
-    )
+def _add_checkpoint(parser: argparse.ArgumentParser, what: str) -> None:
+    """The model that a command is about; the bundled one where none is named."""
     bundled = ABOUT.checkpoint()
     parser.add_argument(
         "--checkpoint",
         type=Path,
         default=bundled,
-        help=f"it lies beside this one (default: {bundled.parent.name}/{bundled.name})",
+        help=f"{what} (default: {bundled.parent.name}/{bundled.name})",
     )
+
+
+def _add_calibrate(commands: Any) -> None:
+    """`python -m train calibrate`."""
+    parser = commands.add_parser(
+        "calibrate", help="measure how far a tumour model's volumes are off"
+    )
+    _add_checkpoint(parser, "it lies beside this one")
     parser.add_argument(
         "--data",
         type=folder,
@@ -239,14 +238,7 @@ def _add_follow(commands: Any) -> None:
     parser = commands.add_parser(
         "follow", help="measure how right growth is told between visits of unequal sequences"
     )
-    bundled = ABOUT.checkpoint()
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=bundled,
-        help=f"of a tumour model, with a calibration (default: {bundled.parent.name}/"
-        f"{bundled.name})",
-    )
+    _add_checkpoint(parser, "of a tumour model, with a calibration")
     for name in ("earlier", "later"):
         parser.add_argument(
             f"--{name}",
@@ -368,13 +360,7 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
         default=CASE,
         help=f"folder of a tumour case (default: the bundled {CASE.name})",
     )
-    bundled = ABOUT.checkpoint()
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=bundled,
-        help=f"of the tumour model (default: {bundled.parent.name}/{bundled.name})",
-    )
+    _add_checkpoint(parser, "of the tumour model")
     parser.add_argument(
         "--rounds", type=at_least(1), default=3, help=f"of the tumour model {DEFAULT}"
     )
