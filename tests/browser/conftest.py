@@ -108,7 +108,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 def lay_out_clinic(root: Path) -> Path:
     """A project folder with one small bundled case, two visits of it, and tumour networks of random
-    weights: the bundled one, and two of the three compared ones."""
+    weights: the bundled one, and three of the four compared ones."""
     from tests import untrained  # loads torch
 
     shutil.copytree(ROOT / "mckd", root / "mckd")  # compiled as it is: it starts at once
@@ -121,6 +121,7 @@ def lay_out_clinic(root: Path) -> Path:
     untrained.save_tumour(checkpoint, iwv=(0.5, -0.5, 0.3, 0.1), data={"name": "noise"})
     compared = checkpoint.parent / "compared"
     untrained.save_tumour(compared / "hemis.safetensors", seed=1, system="hemis", data="a coin")
+    untrained.save_tumour(compared / "baseline.safetensors", seed=3, data="dice")
     untrained.save_tumour(compared / "mckd.safetensors", seed=2, data="two coins")
     return root
 

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
 
 SYSTEMS = {
-    "hemis": ("U-HeMIS", "mean and variance over the features of what is there"),
     "baseline": (
         "Baseline",
         "what is missing is filled by the mean of the others, no distillation",
     ),
     "shaspec": ("ShaSpec", "what sequences share and what is each one's own, kept apart"),
     "mckd": ("Compact MCKD", "the Baseline with the method's distillation"),
+    "hemis": ("U-HeMIS", "mean and variance over the features of what is there"),
 }
-"""Key, which is the name of its checkpoint, to what it is called and what it is."""
+"""Key, which is the name of its checkpoint, to what it is called and what it is. The first three
+are those of the paper's Fig. 6 and 7, in its order: the panes line them up."""
 MOST_WISHES = 4  # a pane each
 NOT_THERE = "{0} It belongs into checkpoints/compared; put it there and start the app again."
 

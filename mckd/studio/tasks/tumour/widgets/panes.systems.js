@@ -28,10 +28,11 @@ function choose(pane, system) {
   show(pane, pane.key);
 }
 
-// One view each from the same sequences, and the last for the reference or the app's own model.
+// As in the paper's Fig. 6: the first systems from the same sequences, a view each, and the last for
+// the reference or the app's own model.
 function lineUp() {
   const key = usedIn(panes[target]).join('+') || panes[target].key;
-  const order = [...Object.keys(SYSTEMS), ''];
+  const order = [...Object.keys(SYSTEMS).slice(0, panes.length - 1), ''];
   panes.forEach((pane, place) => Object.assign(pane, { system: order[place], key, source: key, look: 'regions' }));
   if (scene.case.reference) panes.at(-1).source = 'reference';
   showCount(panes.length);
