@@ -151,7 +151,7 @@ def _logits(network: BrainNetwork | HdBet, coarse: Floats, tick: Tick) -> Floats
     from mckd.precision import in_bfloat16
 
     shape = [max(network.LEAST, -(-n // network.MULTIPLE) * network.MULTIPLE) for n in coarse.shape]
-    mean, deviation = float(coarse.mean()), max(float(coarse.std()), 1e-6)
+    mean, deviation = float(coarse.mean()), float(coarse.std()) or 1.0
     padded = np.full(shape, -mean / deviation, np.float32)  # with air
     inside = tuple(slice(n) for n in coarse.shape)
     padded[inside] = (coarse - mean) / deviation

@@ -57,7 +57,7 @@ class Columns:
         count = np.maximum(known.sum(0), 1)
         mean = np.where(known, raw, 0).sum(0) / count
         std = np.sqrt(np.where(known, (raw - mean) ** 2, 0).sum(0) / count)
-        varies = std > 1e-9 * np.maximum(1, np.abs(mean))
+        varies = std > 1e-9 * np.abs(mean)  # more than rounding does, in any unit
         return cls(features, mean, np.divide(1, std, where=varies, out=np.zeros_like(std)))
 
     @property

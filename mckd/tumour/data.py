@@ -47,6 +47,9 @@ from mckd.tumour.survey import survey
 Bytes = npt.NDArray[np.uint8]
 
 MARGIN = 4
+MOST_BESIDE = 0.05
+"""Of a reference, where all images have air: some, for skulls are not taken off alike."""
+MOST_OF_HEAD = 0.5
 READERS = 2
 """Files that are unpacked at a time: decompression leaves Python's lock to others."""
 AIR_FOUND = "is not exactly 0; it was found, and values are told from there."
@@ -199,7 +202,7 @@ def read_case(
     if SEG in files:
         try:
             known = _reference(
-                read_header(files[SEG], shown[SEG]), usual, grid, volumes.get("t1c"), STACK in files
+                read_header(files[SEG], shown[SEG]), usual, grid, volumes, STACK in files
             )
         except CaseError as error:  # the images are as good as without it
             notes = (f"{error} The reference is left out: nothing is scored.",)
@@ -467,12 +470,13 @@ def _all_onto(heads: dict[str, Floats], source: Grid, target: Grid) -> dict[str,
 
 
 def _reference(
-    header: Header, usual: Header, grid: Grid, t1c: Floats | None, msd: bool
+    header: Header, usual: Header, grid: Grid, volumes: Mapping[str, Floats], msd: bool
 ) -> Reference:
     """The labels of a file on `grid`, canonical, and what they are good for.
 
     Raises:
-        CaseError: it cannot be read or understood, or lies elsewhere.
+        CaseError: it cannot be read or understood, lies elsewhere, or outlines no tumour of these
+            images.
     """
     _require_volumes(header, _held(SEG, ()))
     notes = []
@@ -490,8 +494,26 @@ def _reference(
     numbers = header.grid.to_canonical(whole)
     if not own.same_as(grid.canonical):
         numbers = onto(numbers, own, grid.canonical)
-    reference = understand(numbers, header.name, t1c, msd)
+    _require_of_tumour(numbers, _brain(volumes), header.name)
+    reference = understand(numbers, header.name, volumes.get("t1c"), msd)
     return replace(reference, notes=(*image.warnings, *notes, *scaled, *reference.notes))
+
+
+def _require_of_tumour(labels: Bytes, brain: Bools, name: str) -> None:
+    """Refuse labels beside the head, or of most of it. In 15 cases of BraTS 2021 no voxel is
+    beside the head, and at most .16 of the head is labelled."""
+    labelled = np.count_nonzero(labels)
+    within = np.count_nonzero(brain & (labels != 0))
+    if labelled - within > MOST_BESIDE * labelled:
+        raise CaseError(
+            f"{name} labels {(labelled - within) / labelled:.0%} of its voxels where the images "
+            "show nothing, so it belongs to other images or was moved or mirrored."
+        )
+    if within > MOST_OF_HEAD * np.count_nonzero(brain):
+        raise CaseError(
+            f"{name} labels {within / np.count_nonzero(brain):.0%} of the head, so it outlines "
+            "something else than a tumour, such as the brain."
+        )
 
 
 def _require_no_mask(volume: Floats, name: str) -> None:

@@ -84,12 +84,12 @@ RULES: Mapping[Pair, str] = {
 
 
 def look_at(volumes: Mapping[str, Floats], spacing_mm: Sequence[float]) -> Looked:
-    """volumes: {sequence: (x, y, z) float32, 0 outside the brain}, on one grid."""
+    """volumes: {sequence: (x, y, z) float32 in any unit, 0 outside the brain}, on one grid."""
     across = max(range(3), key=lambda axis: (round(spacing_mm[axis], 2), axis))
     if max(mm for axis, mm in enumerate(spacing_mm) if axis != across) > COARSEST_MM:
         return NOTHING
     step = max(1, round(SLICES_MM / spacing_mm[across]))
-    slices = {s: np.moveaxis(v, across, 0)[::step] for s, v in volumes.items()}
+    slices = {s: _in_deviations(np.moveaxis(v, across, 0)[::step]) for s, v in volumes.items()}
     inside = _well_inside(slices)
     if np.count_nonzero(inside) < FEWEST:
         return NOTHING
@@ -182,6 +182,12 @@ def _name(sequence: str) -> str:
 
 
 # ---- pictures
+
+
+def _in_deviations(slices: Floats) -> Floats:
+    """Values in deviations of those that are not 0: only so is TINY little in any unit."""
+    seen = slices[slices != 0]
+    return slices / np.float32(seen.std(dtype=np.float64) or 1) if seen.size else slices
 
 
 def _well_inside(slices: Mapping[str, Floats]) -> Bools:

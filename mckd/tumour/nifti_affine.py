@@ -47,6 +47,15 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
         return grid, True, []
     if other not in usable:
         return grid, True, [f"{name}: its {other} says nothing; the {used} is used."]
+    if not _same_right(affine, usable[other]):
+        return (
+            grid,
+            False,
+            [
+                f"{name}: {UNKNOWN_SIDES}, its qform and sform contradict each other there; the "
+                "sform is used. Export it again from its source."
+            ],
+        )
     apart = grid.apart_mm(Grid(size, usable[other]))
     if apart > FORMS_APART_MM:
         return (
@@ -55,6 +64,12 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
             [f"{name}: its qform and sform differ by up to {apart:.1f} mm; the sform is used."],
         )
     return grid, True, []
+
+
+def _same_right(one: Doubles, other: Doubles) -> bool:
+    """Whether what is right by one affine is right rather than left by the other."""
+    right = np.linalg.inv(one[:3, :3])[:, 0]  # in voxels
+    return bool(other[0, :3] @ right > 0)
 
 
 def _qform(fields: Any) -> Doubles:

@@ -121,12 +121,20 @@ def understand(numbers: Bytes, name: str, t1c: Floats | None, msd: bool) -> Refe
         note = f"{name} has one label; it is taken as the whole tumour, and nothing else is scored."
         return Reference(_renumbered(numbers, _WHOLE), ONLY_WHOLE, (note,))
     outer = _Outside(part, sizes)
+    if not outer.touching and any(map(outer.large, here)):  # tumours with a number each
+        return _in_no_order(numbers, name, here)
     if 4 in here:
         dark = _is_dark(part, None if t1c is None else box.crop(t1c), t1c)
         return _with_four(numbers, name, here, outer, dark)
     if {1, 2} <= here and outer.more(1, 2) and not outer.more(3, 1):
         note = f"{name} is understood as 1 oedema, 2 core, 3 enhancing, by where these lie."
-        return Reference(_renumbered(numbers, _OEDEMA_FIRST), EVERY, (note,))
+        if 3 in here:
+            return Reference(_renumbered(numbers, _OEDEMA_FIRST), EVERY, (note,))
+        note = (
+            f"{name} is understood as 1 oedema, 2 core, by where these lie; what enhances may be "
+            "part of 2, and is not scored."
+        )
+        return Reference(_renumbered(numbers, _OEDEMA_FIRST), EVERY - {"et"}, (note,))
     if (outer.large(1, 2) and not outer.more(2, 1)) or outer.more(3, 2):
         return _in_no_order(numbers, name, here)
     return Reference(numbers, EVERY)
@@ -169,15 +177,17 @@ def _in_no_order(numbers: Bytes, name: str, here: set[int]) -> Reference:
 
 
 class _Outside:
-    """How much of each label borders on no tumour, for its size."""
+    """How much of each label borders on no tumour, for its size, and whether any two touch."""
 
     def __init__(self, part: Bytes, sizes: npt.NDArray[np.int64]) -> None:
         """part: (x, y, z) labels, with a margin where the image allows."""
         borders = np.zeros(5)
+        self.touching = False
         for axis in range(3):
             along = np.moveaxis(part, axis, 0)
             for a, b in ((along[:-1], along[1:]), (along[1:], along[:-1])):
                 borders += np.bincount(a[b == 0], minlength=5)
+            self.touching |= bool(((a != b) & (a > 0) & (b > 0)).any())
         self._sizes = sizes
         self._shares = borders / np.maximum(sizes, 1)
 

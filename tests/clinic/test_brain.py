@@ -43,6 +43,12 @@ def test_the_largest_piece_is_taken_and_its_holes_are_filled() -> None:
     assert np.array_equal(brain, known)
 
 
+def test_it_is_found_in_any_unit() -> None:
+    """Of 10 and 1 no more than of 1e-9 and 1e-10."""
+    small = brain_by(Bright(), blocks() * np.float32(1e-10), (2.0, 2.0, 2.0))
+    assert np.array_equal(small, brain_by(Bright(), blocks(), (2.0, 2.0, 2.0)))
+
+
 def test_it_comes_back_on_the_grid_of_the_head() -> None:
     thick = blocks()[:, :, ::2]
     brain = brain_by(Bright(), thick, (2.0, 2.0, 4.0))

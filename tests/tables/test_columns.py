@@ -47,6 +47,14 @@ def test_values_far_away_are_bounded(fitted):
     assert fitted.encode(row, "blood")[0, 0] == columns.FARTHEST
 
 
+def test_any_unit_is_standardised_alike():
+    moles = np.array([1e-13, 3e-13, 5e-13])  # deviation sqrt(8 / 3) of these units
+    fitted = Columns.fit({"same": np.full(3, 0.1), "moles": moles, "around 0": moles - 3e-13})
+    x = fitted.encode({"same": np.full(3, 0.1), "moles": moles, "around 0": moles - 3e-13}, "blood")
+    expected = np.array([-2, 0, 2]) / np.sqrt(8 / 3)
+    np.testing.assert_allclose(x, np.stack([0 * expected, expected, expected], 1), atol=1e-6)
+
+
 def test_free_text_is_not_used(monkeypatch):
     monkeypatch.setattr(columns, "MOST_CATEGORIES", 2)
     table = {"name": words("a", "b", "c"), "x": np.array([1.0, 2.0, 3.0])}

@@ -325,6 +325,23 @@ class TestLabels:
         assert note in case.warnings
         assert re.search(rf"BraTS_7_seg\.nii\.gz .*{match}.* The reference is left out", note)
 
+    @pytest.mark.parametrize(
+        ("labelled", "match"),
+        [
+            ((slice(0, 4), slice(2, 4), slice(3, 5)), "labels 50% of its voxels where the images"),
+            ((slice(2, -1), slice(1, -3)), "labels 100% of the head, so it outlines"),
+        ],
+        ids=["half of it beside the head", "the brain"],
+    )
+    def test_what_outlines_no_tumour_of_these_images(self, folder, heads, labelled, match):
+        """The head is 0 in its first two planes, see `Heads.head`."""
+        labels = np.zeros(heads.shape, np.uint8)
+        labels[labelled] = 1
+        self.put(folder, heads, labels)
+        case = read_case(folder)
+        assert case.labels is None
+        assert match in case.reference_notes[0]
+
     def test_a_damaged_reference_is_left_out_and_said(self, folder):
         path = folder / "BraTS_7_seg.nii.gz"
         path.write_bytes(path.read_bytes()[:-30])

@@ -43,6 +43,9 @@ class TestSound:
             look_at(case.volumes, SPACING).shared, abs=1e-3
         )
 
+    def test_nor_how_small_they_make_the_values(self, case):
+        assert found({s: v * np.float32(1e-9) for s, v in case.volumes.items()}) == {}
+
     def test_voxels_on_which_no_limit_was_set(self, case):
         assert look_at(case.volumes, (2.0, 2.0, 2.0)) == NOTHING
         corner = {s: v[60:75, 60:75, 60:75] for s, v in case.volumes.items()}

@@ -173,6 +173,19 @@ class TestMended:
         opened = open_image(path)
         assert "qform and sform differ" in opened.warnings[0]
         np.testing.assert_allclose(opened.grid.affine, heads.affine, atol=1e-6)
+        assert opened.header.sides_known
+
+    @pytest.mark.parametrize("turned", [(-1, 1, 1), (-1, -1, 1)], ids=["mirrored", "turned round"])
+    def test_forms_that_contradict_each_other_on_what_is_right(self, path, heads, turned):
+        image = nibabel.Nifti1Image(heads.head(), heads.affine)
+        image.header.set_qform(heads.affine @ np.diag([*turned, 1]), 1)
+        image.header.set_sform(heads.affine, 1)
+        path.parent.mkdir()
+        nibabel.save(image, path)
+        opened = open_image(path)
+        assert not opened.header.sides_known
+        assert f"{UNKNOWN_SIDES}, its qform and sform contradict each other" in opened.warnings[0]
+        np.testing.assert_allclose(opened.grid.affine, heads.affine, atol=1e-6)
 
 
 RIGID = np.eye(4)

@@ -120,6 +120,24 @@ def test_an_order_that_nothing_tells():
     assert "only the whole tumour is scored" in found.notes[0]
 
 
+@pytest.mark.parametrize(("one", "two"), [(1, 2), (2, 1), (1, 4), (2, 3)])
+def test_a_number_for_each_tumour(one, two):
+    """A small one beside a large one: of its voxels more border on no tumour, as of oedema."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[far(20, 30, 28) < 12] = one
+    labels[far(42, 30, 28) < 4] = two
+    found = understand(labels, NAME, None, msd=False)
+    assert found.regions == ONLY_WHOLE
+    assert (regions(found.labels)[2] == (labels != 0)).all()
+
+
+def test_two_numbers_with_oedema_first_may_hold_what_enhances():
+    found = understand(drawn(core=2, oedema=1, et=2), NAME, t1c(), msd=False)
+    assert found.regions == {"tc", "wt"}
+    assert (regions(found.labels)[1:] == truth()[1:]).all()
+    assert "1 oedema, 2 core" in found.notes[0]
+
+
 def test_without_enhancement_nothing_changes():
     labels = drawn(core=1, oedema=2, et=1)
     found = understand(labels, NAME, None, msd=False)
