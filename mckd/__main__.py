@@ -73,8 +73,8 @@ exit status:
 ABOUT_FOLLOW = """\
 Compares the visits of one patient, which may have different sequences: what has grown is told from
 the sequences that both visits have, apart from what the other sequences change. Every case found in
-the folders or archives given is a visit, read and prepared as by `predict`. Nobody checks that they
-are of one patient. Research only, not a medical device.
+the folders or archives given is a visit, read and prepared as by `predict`. Where headers or brains
+speak for two people that is said, and nothing is compared. Research only, not a medical device.
 """
 AFTER_FOLLOW = """\
 DIR gets changes.csv (what has grown, from visit to visit), visits.csv (volumes with 90 % ranges and

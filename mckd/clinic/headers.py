@@ -4,7 +4,8 @@
 
 At most LARGEST_HEADER bytes and MOST_READS pieces of a file are looked at, only elements that are
 named here are kept, values longer than LONGEST_VALUE are taken as absent, and nothing but frames
-leaves: no name, no date of birth, no private element. A refusal is a `StudyError`.
+leaves: no private element, and of a person only digests, to tell two of them apart (see
+`mckd.tumour.persons`). A refusal is a `StudyError`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pydicom.uid import MRSpectroscopyStorage, RawDataStorage
 from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import visible
 from mckd.tumour.geometry import Doubles
+from mckd.tumour.persons import Person
 
 # What a header may hold that its standard forbids is judged here; pydicom's warnings, which quote
 # values of the header, are neither shown nor logged.
@@ -62,6 +64,7 @@ _HEADER = """
     SamplesPerPixel RescaleSlope RescaleIntercept
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """.split()  # noqa: SIM905
+_PERSON = "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate"
 _GROUPS = {  # where the functional groups of an enhanced file keep what a classic one has on top
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -83,7 +86,7 @@ _GROUPS = {  # where the functional groups of an enhanced file keep what a class
 
 
 _NO_AGENT = re.compile(r"(no|none|nil|n|0|n/?a|w/?o|without|ohne|sans|-)(\W.*)?", re.IGNORECASE)
-_TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_GROUPS, *_GROUPS.values())}
+_TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_PERSON, *_GROUPS, *_GROUPS.values())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,8 @@ class Frame:
     rows, columns: of the picture. position: (3,) mm, of the first pixel's centre in LPS.
     directions: (3, 2), unit vectors in LPS along a row and down a column. pixel_mm: distance of
     two columns, and of two rows. slope, inter: value = slope * stored + inter. syntax: UID of how
-    the pixels are stored. told_apart: what one volume has in common beside its geometry.
+    the pixels are stored. told_apart: what one volume has in common beside its geometry. person:
+    whom the header names.
     """
 
     path: Path
@@ -116,6 +120,7 @@ class Frame:
     syntax: str
     facts: Facts = field(repr=False)
     told_apart: tuple[Any, ...]
+    person: Person = field(default=Person(), repr=False)
 
 
 class _Bounded:
@@ -180,7 +185,7 @@ def read_frames(path: Path) -> list[Frame]:
                 _Bounded(file, size),
                 stop_before_pixels=True,
                 force=True,
-                specific_tags=[_TAGS[keyword] for keyword in _HEADER],
+                specific_tags=[_TAGS[keyword] for keyword in (*_HEADER, *_PERSON)],
             )
         return _frames(path, dataset)
     except StudyError:
@@ -239,6 +244,7 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
         facts=facts,
         told_apart=(facts.image_type, facts.b_value, round(facts.te_ms or 0), facts.ti_ms),
+        person=Person.of(*(_text(top, keyword) for keyword in _PERSON)),
     )
 
 

@@ -5,7 +5,7 @@
     read_study(folder, study=1)                 # the one before it
 
 Headers are read at once, pixels when they are needed: to tell what a series shows, to draw it, to
-prepare it. Of what a header says only `Facts` outlive the reading.
+prepare it. Of what a header says only `Facts` outlive the reading, and digests of whom it names.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
+from mckd.tumour.persons import Person
 
 MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
@@ -117,6 +118,7 @@ def read_study(
         others=len(studies) - 1,
         kept=files.kept,
         day=_day(held.frames),
+        person=held.frames[0].person if held.frames else Person(),
     )
 
 

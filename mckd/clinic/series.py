@@ -3,8 +3,9 @@
     read -> Study (series as they came, each with a guessed role)
     prepare -> Prepared (one grid, brain only: a `Case`; and the way back to each series)
 
-Affines are those of NIfTI: voxel index to RAS+ mm. Nothing here knows a person: of a DICOM header
-only `Facts` are kept, and where its files lie, so that results can refer to them.
+Affines are those of NIfTI: voxel index to RAS+ mm. Nothing here names a person: of a DICOM header
+only `Facts` are kept, digests of whom it names, which can only be compared, and where its files
+lie, so that results can refer to them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mckd.tumour.data import Case
 from mckd.tumour.geometry import Bools, Doubles, Grid
 from mckd.tumour.naming import SEQUENCES
 from mckd.tumour.nifti import Floats
+from mckd.tumour.persons import Person
 
 
 class StudyError(ValueError):
@@ -118,7 +120,8 @@ class Study:
     the role says why. chosen: {slot: key} that is proposed, the best candidate of each role. aside:
     {name of a series or file: why it makes no volume}. others: how many further studies the folder
     holds, not shown. kept: the folder of an unpacked archive, which lasts as long as the study.
-    day: of the examination; None where no header says it.
+    day: of the examination; None where no header says it. person: whom the headers name, in
+    digests.
     """
 
     series: tuple[Series, ...]
@@ -127,6 +130,7 @@ class Study:
     others: int = 0
     kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
     day: date | None = None
+    person: Person = field(default=Person(), repr=False)
 
     def __getitem__(self, key: str) -> Series:
         return next(series for series in self.series if series.key == key)

@@ -19,7 +19,7 @@ from mckd.tumour.followup import DIAMETERS, MEANING, FollowUp, Reading, Step, Vi
 from mckd.tumour.naming import REGIONS, key_of
 from mckd.tumour.scope import SCOPE
 
-NOT_COMPARABLE = "not comparable"
+NOT_COMPARABLE, TWO_PEOPLE = "not comparable", "two people?"
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,7 @@ def followup_json(followed: Followed) -> bytes:
                 "to": followed.number(step.later),
                 "days": step.days,
                 "compared_by": sorted(step.common),
+                "may_be_two_people": bool(step.doubt),
                 "sentence": step.sentence,
                 "regions": {region: _change(followed, step, region) for region in REGIONS},
             }
@@ -165,7 +166,7 @@ def _change(followed: Followed, step: Step, region: str) -> dict[str, Any]:
     """One region of one step."""
     change = step.changes.get(region)
     if change is None:
-        return {"verdict": NOT_COMPARABLE}
+        return {"verdict": TWO_PEOPLE if step.doubt else NOT_COMPARABLE}
     low, high = change.growth_range_ml or (None, None)
     least, most = change.plain_range_ml or (None, None)
     numbers: dict[str, Any] = {

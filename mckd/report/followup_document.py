@@ -103,9 +103,9 @@ def _step(followed: Followed, step: Step) -> list[Flowable]:
     days = step.span and f", {step.span}"
     parts: list[Flowable] = [
         Paragraph(f"Visit {numbers[0]} to {numbers[1]}{days}", HEADING),
-        Paragraph(escape(step.sentence), BODY),
+        boxed(escape(step.sentence)) if step.doubt else Paragraph(escape(step.sentence), BODY),
     ]
-    if not step.common:
+    if not step.changes:
         return parts
     parts += [Spacer(1, 1.5 * mm), _changes(followed, step, numbers)]
     if not step.same:

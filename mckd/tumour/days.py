@@ -1,22 +1,47 @@
-"""The day of a visit, from what a header or a name says."""
+"""The day of a visit, from what somebody says, or a header or a name."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
+
+NO_DAY = "That is no date. Write it like 2024-01-31."
+FUTURE = "That date lies in the future. Give the day of the examination."
+AHEAD = timedelta(days=1)  # somewhere it is tomorrow already
+
+
+def day_of(words: str) -> date:
+    """The day that somebody gives.
+
+    Raises:
+        ValueError: no date like 2024-01-31, or one of the future; a sentence.
+    """
+    try:
+        day = date.fromisoformat(words)
+    except ValueError:
+        raise ValueError(NO_DAY) from None
+    if _to_come(day):
+        raise ValueError(FUTURE)
+    return day
 
 
 def day_in(words: str) -> date | None:
     """The first date in words that is written from the year down: `20240131`, `2024-01-31`.
 
-    None where there is none, or none that exists. Dates that begin with the day or the month are
-    not read: nobody can tell which.
+    None where there is none, or none that exists and has come. Dates that begin with the day or the
+    month are not read: nobody can tell which.
     """
     for year, _, month, day in _DAY.findall(words):
         try:
-            return date(int(year), int(month), int(day))
+            found = date(int(year), int(month), int(day))
         except ValueError:
             continue
+        if not _to_come(found):
+            return found
     return None
+
+
+def _to_come(day: date) -> bool:
+    return day > date.today() + AHEAD

@@ -11,7 +11,8 @@ at the sequences that both have, C; with v(X, S) the volume at visit X from the 
     v(B, S_B) - v(A, S_A)  =  v(B, C) - v(A, C)                              growth
                             + (v(B, S_B) - v(B, C)) - (v(A, S_A) - v(A, C))  change of protocol
 
-Where C is empty nothing can be compared.
+Where C is empty nothing can be compared, nor where the visits may be of two people: where their
+headers name two (see `persons`), or their heads do not fit onto each other (see `heads`).
 
 What is called growth. Each v(X, C) has a range that holds the truth in 90 % of cases (see
 `calibration`). The range of a difference is drawn around it as errors add up that are independent,
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,8 +41,10 @@ from mckd.tumour.calibration import Interval
 from mckd.tumour.comparison import Subset, title_of
 from mckd.tumour.diameters import Lesion, lesions_of, product_mm2
 from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.heads import LEAST_AGREEMENT, Head
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.persons import Person
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -55,6 +58,12 @@ BLURRED = 2.0
 """Of synthetic pairs, growths whose ranges were wider than this many plain ones were further off
 than the plain differences (RESULTS.md)."""
 NOTHING_COMMON = "The two visits have no sequence in common, so they cannot be compared."
+STRANGERS = "These visits may be of two people: {}. So nothing is told to have grown."
+NAMED_APART = "their DICOM headers name different patients"
+UNLIKE = (
+    "the folds of their brains do not fit onto each other "
+    f"(agreement {{:.2f}}; visits of one head {LEAST_AGREEMENT} or more)"
+)
 MEANING = (
     "Growth is told from the sequences that both visits have; what the other sequences add is the "
     "change of protocol, and no growth. The range of a growth adds up the 90 % ranges of both "
@@ -62,7 +71,9 @@ MEANING = (
     "pairs, and was not measured on real ones. Grown or shrunk is said only where it leaves 0 out; "
     "'within the ranges' does not say that nothing has changed. The model was "
     "made for glioma before surgery: after an operation or radiation what it outlines was never "
-    "checked. Nor has anybody checked that the visits are of one patient."
+    "checked. That visits are of one patient is checked by DICOM's patient ID, name and date of "
+    "birth and by the folds of the brain, as far as they are there: whoever compares them has to "
+    "know it."
 )
 """What has to stand beside every comparison."""
 DIAMETERS = (
@@ -113,10 +124,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Visit:
-    """One examination: numbers only, no voxel.
+    """One examination: numbers, and a rough pattern of its brain, no image.
 
     name: for people. present: the sequences that belong to it. readings: of every subset of them.
-    day: None where it is not known. synthetic: whether no patient was there.
+    day: None where it is not known. synthetic: whether no patient was there. head, person: to tell
+    whether other visits can be of the same one; nothing shows them.
     """
 
     name: str
@@ -124,6 +136,8 @@ class Visit:
     readings: Mapping[Subset, Reading]
     day: date | None = None
     synthetic: bool = False
+    head: Head | None = field(default=None, repr=False)
+    person: Person = field(default=Person(), repr=False)
 
     @property
     def own(self) -> Reading:
@@ -134,6 +148,16 @@ class Visit:
         """Whether both are of the same images: no two examinations agree to the last bit."""
         return self.present == other.present and self.readings == other.readings
 
+    def doubt(self, other: Visit) -> str:
+        """Why both may be of two people; "" where nothing speaks for it."""
+        if self.person.differs(other.person):
+            return NAMED_APART
+        if self.head is None or other.head is None:
+            return ""
+        agreement = self.head.agreement(other.head)
+        unlike = agreement is not None and agreement < LEAST_AGREEMENT
+        return UNLIKE.format(agreement) if unlike else ""
+
 
 def read_visit(
     segmenter: TumourSegmenter,
@@ -141,11 +165,12 @@ def read_visit(
     day: date | None = None,
     name: str = "",
     progress: Progress = lambda share: None,
+    person: Person = Person(),  # noqa: B008, it is frozen
 ) -> Visit:
     """Segment a case from every subset of its sequences: which of them another visit will share
     nobody knows yet.
 
-    progress: told the share that is done, 0..1, rising.
+    person: whom its headers name. progress: told the share that is done, 0..1, rising.
     """
     encoded = segmenter.encode(case)
     given = subsets([s for s in SEQUENCES if s in case.present])
@@ -155,7 +180,8 @@ def read_visit(
         readings[subset] = Reading.of(subset, found.cropped, grid, found.intervals_ml)
         progress(count / len(given))
     segmenter.forget(encoded)
-    return Visit(name or case.name, case.present, readings, day, case.synthetic)
+    head = Head.of(case)
+    return Visit(name or case.name, case.present, readings, day, case.synthetic, head, person)
 
 
 @dataclass(frozen=True)
@@ -245,14 +271,23 @@ class Step:
         return self.earlier.present == self.later.present
 
     @cached_property
+    def doubt(self) -> str:
+        """That the visits may be of two people, a sentence; "" where nothing speaks for it."""
+        why = self.earlier.doubt(self.later)
+        return STRANGERS.format(why) if why else ""
+
+    @cached_property
     def changes(self) -> dict[str, Change]:
-        """{region: its change}; empty where the visits cannot be compared."""
-        return {region: self._change(region) for region in REGIONS if self.common}
+        """{region: its change}; empty where the visits cannot be compared, or may be of two
+        people."""
+        if self.doubt or not self.common:
+            return {}
+        return {region: self._change(region) for region in REGIONS}
 
     @property
     def alike(self) -> tuple[Reading, Reading] | None:
-        """Both visits from the common sequences."""
-        if not self.common:
+        """Both visits from the common sequences; None as with `changes`."""
+        if self.doubt or not self.common:
             return None
         return self.earlier.readings[self.common], self.later.readings[self.common]
 
@@ -278,6 +313,8 @@ class Step:
     @property
     def sentence(self) -> str:
         """What they were compared by, and what became of it."""
+        if self.doubt:
+            return self.doubt
         if not self.common:
             return NOTHING_COMMON
         told = [
@@ -329,19 +366,22 @@ class FollowUp:
         in_time = iter(sorted(dated, key=lambda visit: visit.day or date.min))
         return cls(tuple(visit if visit.day is None else next(in_time) for visit in given))
 
-    @property
+    @cached_property
     def steps(self) -> list[Step]:
         """From each visit to the next."""
         return [Step(a, b) for a, b in zip(self.visits, self.visits[1:], strict=False)]
 
-    @property
+    @cached_property
     def whole(self) -> Step | None:
         """From the first to the last, where there are visits between them."""
         return Step(self.visits[0], self.visits[-1]) if len(self.visits) > 2 else None
 
     @property
     def common(self) -> Subset:
-        """The sequences of every visit, by which all can be put on one line; may be empty."""
+        """The sequences of every visit, by which all can be put on one line; empty where there are
+        none, or where some may be of other people."""
+        if any(step.doubt for step in self.steps):
+            return frozenset()
         every: Collection[Subset] = [visit.present for visit in self.visits]
         return frozenset.intersection(*every) if every else frozenset()
 

@@ -69,6 +69,8 @@ def test_nothing_of_a_person_leaves(
         frame = read_frames(tmp_path / "x")[0]
     said = f"{vars(frame)} {frame.facts} {caplog.text}"
     assert "Jane" not in said
+    assert frame.person.number
+    assert frame.person.born
     assert "19700101" not in said
     assert frame.facts.te_ms is None
 

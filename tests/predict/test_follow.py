@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mckd.__main__ import main
@@ -79,6 +80,18 @@ def test_a_folder_of_cases_is_its_visits_and_dates_that_are_given_count(follow, 
     assert code == 0
     row = rows(out / "changes.csv")[0]
     assert (row["days"], row["subset_from"]) == ("10", "flair+t1")
+
+
+def test_visits_of_two_heads_are_said_to_be_of_two_people(follow, tmp_path, capsys) -> None:
+    """The same outline and tumour, other tissue."""
+    one = small_heads.save_case(tmp_path / "a", words=("t1",), reference=False)
+    noise = np.random.default_rng(7).integers(0, 40, small_heads.SHAPE)
+    head = np.where(small_heads.brain(), 340 + noise, 0).astype(np.int16)
+    other = small_heads.save(tmp_path / "b" / "b_t1.nii.gz", head, about=b"MCKD synthetic case")
+    code, out = follow(one, other.parent)
+    assert code == 0
+    assert "a to b: These visits may be of two people: the folds" in capsys.readouterr().out
+    assert {row["verdict"] for row in rows(out / "changes.csv")} == {"two people?"}
 
 
 def test_visits_without_a_common_sequence_are_said_not_to_compare(follow, tmp_path, capsys) -> None:

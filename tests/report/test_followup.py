@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import date
 
 import pypdfium2
@@ -14,6 +15,7 @@ from mckd.report.followup import Followed, changes_csv, followup_json, visits_cs
 from mckd.report.followup_document import _drawn, followup_document
 from mckd.tumour.diameters import Lesion
 from mckd.tumour.followup import FollowUp, Reading, Visit
+from mckd.tumour.persons import Person
 
 ABOUT = {
     "sha256": "0123456789abcdef" * 4,
@@ -71,6 +73,23 @@ def test_changes_have_a_line_per_step_and_region(followed) -> None:
     assert [line["caution"] for line in lines[:3]] == ["", "rough", "unreliable"]
     assert {line["verdict"] for line in lines[3:6]} == {"not comparable"}
     assert {line["growth_ml"] for line in lines[3:6]} == {""}
+
+
+def test_two_people_are_said_and_no_growth_is_told(followed) -> None:
+    ids = [Person.of(number, "", "", "") for number in ("P7", "P8", "P8")]
+    given = [replace(v, person=who) for v, who in zip((FIRST, SECOND, THIRD), ids, strict=True)]
+    mixed = Followed(FollowUp.of(given), ABOUT, date(2026, 11, 2))
+    lines = rows(changes_csv(mixed))
+    assert {line["verdict"] for line in (*lines[:3], *lines[6:])} == {"two people?"}
+    assert {line["verdict"] for line in lines[3:6]} == {"not comparable"}  # T1c, T2
+    assert not any(line.get("growth_ml") or line.get("plain_ml") for line in lines)
+    told = json.loads(followup_json(mixed))
+    assert [step["may_be_two_people"] for step in told["changes"]] == [True, False, True]
+    assert told["changes"][0]["sentence"].startswith("These visits may be of two people")
+    text = " ".join(pages(followup_document(mixed)).split())
+    assert "Visit 1 to 2, 88 days These visits may be of two people: their DICOM headers" in text
+    for make in (changes_csv, visits_csv, followup_json, followup_document):
+        assert not any(who.number.hex().encode() in make(mixed) for who in ids)
 
 
 def test_visits_have_a_line_per_subset_that_was_compared(followed) -> None:

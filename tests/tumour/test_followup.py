@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -22,6 +23,8 @@ from mckd.tumour.followup import (
     Visit,
     read_visit,
 )
+from mckd.tumour.heads import Head
+from mckd.tumour.persons import Person
 from tests import small_heads
 from tests.untrained import save_tumour
 
@@ -38,7 +41,15 @@ def visit(day: date | None = None, **readings: Reading) -> Visit:
     return Visit("", max(known, key=len), known, day)
 
 
+def patterns() -> tuple[np.ndarray, np.ndarray]:
+    """Of heads, (20, 20, 20): one that says nothing where the other one does."""
+    one, other = np.ones((2, 20, 20, 20), np.int8)
+    one[::2] = -1
+    return one, other
+
+
 BEFORE = visit(date(2024, 1, 31), t1c_t2=reading(20, (15, 26)), t2=reading(24, (19, 30)))
+HEAD, UNLIKE = (Head({"t2": pattern}) for pattern in patterns())
 AFTER = visit(date(2024, 2, 29), flair_t2=reading(55, (47, 67)), t2=reading(40, (32, 52)))
 
 
@@ -85,6 +96,27 @@ class TestStep:
         assert step.products_mm2 is None
         assert "cannot be compared" in step.sentence
 
+    @pytest.mark.parametrize(
+        ("parts", "why"),
+        [
+            (
+                {"person": Person.of("P8", "", "", "")},
+                "their DICOM headers name different patients",
+            ),
+            ({"head": UNLIKE}, "the folds of their brains do not fit onto each other"),
+        ],
+    )
+    def test_visits_that_may_be_of_two_people_are_not_compared(self, parts, why):
+        """What was 16 mL of growth is none any more, nor is there a change of protocol."""
+        one = replace(BEFORE, person=Person.of("P7", "", "", ""), head=HEAD)
+        assert (
+            Step(one, replace(AFTER, person=one.person, head=HEAD)).changes["wt"].verdict == GROWN
+        )
+        step = Step(one, replace(AFTER, **parts))
+        assert step.sentence.startswith("These visits may be of two people: ")
+        assert why in step.sentence
+        assert (step.changes, step.alike, step.products_mm2, step.rano) == ({}, None, None, "")
+
     def test_the_same_sequences_leave_no_change_of_protocol(self):
         step = Step(visit(t2=reading(7)), visit(t2=reading(9)))
         assert step.same
@@ -127,6 +159,19 @@ class TestFollowUp:
         assert (followed.whole.earlier, followed.whole.later) == (BEFORE, third)
         assert FollowUp.of([BEFORE, AFTER]).whole is None
 
+    def test_visits_of_other_people_are_on_no_line(self):
+        """The first and the last are of one person, and told."""
+        ids = [Person.of(number, "", "", "") for number in ("P7", "P8", "P7")]
+        days = [date(2024, month, 1) for month in (1, 2, 3)]
+        given = [
+            replace(visit(day, t2=reading(ml, (ml - 1, ml + 1))), person=person)
+            for day, person, ml in zip(days, ids, (10, 20, 30), strict=True)
+        ]
+        followed = FollowUp.of(given)
+        assert [bool(step.doubt) for step in followed.steps] == [True, True]
+        assert followed.whole.changes["wt"].growth_ml == 20
+        assert (followed.common, followed.line("wt"), followed.products_mm2) == (set(), [], [])
+
     def test_a_line_is_drawn_from_what_all_visits_have(self):
         followed = FollowUp.of([BEFORE, AFTER])
         assert followed.common == {"t2"}
@@ -143,6 +188,7 @@ def test_a_case_is_read_from_every_subset(tmp_path):
     shares: list[float] = []
     found = read_visit(segmenter, case, date(2024, 1, 1), "", shares.append)
     assert set(found.readings) == set(subsets(["t1c", "t2"]))
+    assert {*found.head.patterns} == {"t1c", "t2"}
     assert (found.present, found.day, found.name) == (case.present, date(2024, 1, 1), "head")
     assert shares == pytest.approx([1 / 3, 2 / 3, 1])
     segmenter.set_case(case)

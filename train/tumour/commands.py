@@ -100,7 +100,7 @@ def add_data_commands(commands: Any) -> None:
 
 
 def add_commands(commands: Any) -> None:
-    """`python -m train evaluate`, `calibrate`, `recipe`, `follow` and `brain`."""
+    """`python -m train evaluate`, `calibrate`, `recipe`, `follow`, `heads` and `brain`."""
     _add_brain(commands.add_parser("brain", help="train the network that finds a brain in a head"))
     parser = commands.add_parser("evaluate", help="score a tumour model, all subsets")
     parser.add_argument(
@@ -142,6 +142,14 @@ def add_commands(commands: Any) -> None:
     _add_corrupt(commands.add_parser("corrupt", help="spoil sequences, and count which are found"))
     _add_recipe(commands)
     _add_follow(commands)
+    _add_heads(commands.add_parser("heads", help="measure how well two people's visits are told"))
+
+
+def _add_heads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=folder, nargs="+", required=True, help="folders of cases (required)"
+    )
+    parser.set_defaults(action=Later("train.tumour.strangers", "heads"))
 
 
 def _add_corrupt(parser: argparse.ArgumentParser) -> None:

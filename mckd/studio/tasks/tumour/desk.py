@@ -57,8 +57,8 @@ class Desk:
     switched on now. accepted: the visitor wants images segmented that the model was not made for.
     shown: the answer on screen. scoring: who asked last for its scores. wishes: what other systems
     are to segment. stages: how far that is. examination: the one that was opened last, with its
-    series as they are shown. visits: kept for a follow-up, in the order of time; numbers only, no
-    voxel. removed: the visits as they were before one was taken away; None if none was.
+    series as they are shown. visits: kept for a follow-up, in the order of time; no image is.
+    removed: the visits as they were before one was taken away; None if none was.
     """
 
     def __init__(self) -> None:

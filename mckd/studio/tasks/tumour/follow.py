@@ -1,7 +1,8 @@
 """What the follow-up asks for: visits that a visitor keeps, what has changed, what is taken home.
 
 A kept visit is numbers: volumes, ranges and diameters from every subset of the sequences that were
-switched on. They lie on the visitor's desk and go with it; the images may be put away before.
+switched on; and a rough pattern of the brain, by which other people's visits are told. It lies on
+the visitor's desk and goes with it; the images may be put away before.
 """
 
 from __future__ import annotations
@@ -171,6 +172,8 @@ class FollowService:
         beside: the desk that it is open on; it goes on as long as that has this turn.
         """
         from mckd.tumour.followup import Visit
+        from mckd.tumour.heads import Head
+        from mckd.tumour.persons import Person
 
         def wanted() -> bool:
             return beside.turn == turn
@@ -192,7 +195,8 @@ class FollowService:
             faults.record(log, "A visit could not be kept.", error)
             yield Kept(problem=FAILED)
             return
-        visit = Visit(name, answer.used, readings, day, case.synthetic)
+        person = opened.prepared.study.person if opened.prepared else Person()
+        visit = Visit(name, answer.used, readings, day, case.synthetic, Head.of(case), person)
         if not wanted():
             yield Kept(problem=OTHER)
         elif any(visit.repeats(other) for other in desk.visits):
@@ -248,6 +252,7 @@ class FollowService:
             "same": step.same,
             "common": _names(step.common),
             "sentence": step.sentence,
+            "doubt": bool(step.doubt),
             "rano": step.rano,
             "regions": {
                 region: _change(step, change) | {"caution": followed.caution(step.common, region)}

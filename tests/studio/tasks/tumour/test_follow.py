@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.follow import FollowService
 from mckd.studio.tasks.tumour.follow_tab import act
+from mckd.tumour.persons import Person
 from tests import small_heads
 from tests.studio.tasks.tumour.stub import Stub, opened
 
@@ -61,6 +63,18 @@ class TestKeeping:
         assert (et["growth"], et["protocol"]) == (0, pytest.approx(-ET_ML, abs=0.01))
         assert step["regions"]["wt"]["protocol"] == 0
         assert step["rano"] == ""  # T1c is not common
+
+    def test_another_head_is_told(self, two, follow) -> None:
+        """From its header, or from its folds: no growth is shown, and nothing on one line."""
+        first, second = two.visits
+        two.visits = first, replace(second, person=Person.of("P8", "", "", ""))
+        assert not follow.view(two)["steps"][0]["doubt"]  # the first one names nobody
+        two.visits = replace(first, person=Person.of("P7", "", "", "")), two.visits[1]
+        told = follow.view(two)
+        assert told["steps"][0]["doubt"]
+        assert told["steps"][0]["regions"] == {}
+        assert told["line"] is None
+        assert "two people" in json.loads(follow.file(two, "json")[1])["changes"][0]["sentence"]
 
     def test_every_subset_of_its_sequences_is_read_and_no_voxel_kept(self, two) -> None:
         assert [len(visit.readings) for visit in two.visits] == [15, 7]

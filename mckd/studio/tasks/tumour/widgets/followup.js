@@ -112,8 +112,8 @@ function chip(visit, number, busy) {
 // One visit against another: a line for each region.
 function step(of) {
   const box = make('article', 'step'), days = of.days === null ? '' : `, ${of.days} day${Math.abs(of.days) === 1 ? '' : 's'}`;
-  box.append(make('h4', '', `Visit ${of.from} to ${of.to}${days}`), make('p', 'sentence', of.sentence));
-  if (!of.common.length) return box;
+  box.append(make('h4', '', `Visit ${of.from} to ${of.to}${days}`), make('p', of.doubt ? 'sentence doubt' : 'sentence', of.sentence));
+  if (!Object.keys(of.regions).length) return box;
   const table = make('table'), head = make('tr');
   const heads = ['', `Visit ${of.from}, mL`, `Visit ${of.to}, mL`, 'Difference', '= Growth', '+ Change of protocol', 'Verdict'];
   head.append(...heads.map((text) => Object.assign(make('th', '', text), { scope: 'col' })));

@@ -1,0 +1,46 @@
+"""Whether two headers name one person, without keeping whom.
+
+What a header says is turned into digests under a key of this process: they can be compared with
+each other, and mean nothing once it has ended.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+
+_KEY = secrets.token_bytes(32)
+
+
+@dataclass(frozen=True)
+class Person:
+    """number: digest of the patient's ID; born: of name and date of birth. b"" where a header does
+    not say it."""
+
+    number: bytes = b""
+    born: bytes = b""
+
+    @classmethod
+    def of(cls, number: str, issuer: str, name: str, birth: str) -> Person:
+        """Whom a header names; a name without a date of birth, or that without a name, is nobody's.
+
+        Args:
+            number, issuer: of the patient's ID, and who gave it. name, birth: as DICOM writes them.
+        """
+        return cls(_digest(number, issuer), _digest(name, birth) if name and birth else b"")
+
+    def differs(self, other: Person) -> bool:
+        """Whether both say who they are, and neither by ID nor by name and birth the same.
+
+        Another hospital gives another ID to the same person; two people have both in common only
+        where both were anonymised alike.
+        """
+        told = [(self.number, other.number), (self.born, other.born)]
+        both = [(a, b) for a, b in told if a and b]
+        return bool(both) and all(a != b for a, b in both)
+
+
+def _digest(*words: str) -> bytes:
+    spoken = "\0".join(" ".join(word.replace("^", " ").split()).casefold() for word in words)
+    return hmac.digest(_KEY, spoken.encode(), "sha256") if spoken.strip("\0") else b""
