@@ -45,9 +45,10 @@ def results_of(
     if arguments.probabilities:
         likely |= archive.probabilities(whole, alias)
     others = _of_case(case, arguments.subsets or (ALL if arguments.report else []))
+    each = segmenter.decide_each(encoded, others)
     for count, subset in enumerate(others):
         progress.reach(2, count / len(others), f"subset {count + 1} of {len(others)}")
-        found = segmenter.decide(encoded, subset)
+        found = next(each)
         compared.add(subset, found.canonical, found.intervals_ml, found.advice)
         maps[subset] = region_bits(found.canonical)
         if arguments.probabilities:

@@ -85,20 +85,22 @@ class TumourNetwork(MissingModalityNetwork):
         patches = self.decode_patches([{m: c[m] for m in here} for c in columns])
         return depth_to_space(patches, self.design.patch)
 
-    def decode_patches(self, scales: Sequence[Mapping[int, Tensor]]) -> Tensor:
-        """`decode` of one subset's features as `of_subset` gives them, without filled copies.
+    def decode_patches(self, *subsets: Sequence[Mapping[int, Tensor]]) -> Tensor:
+        """`decode` of subsets' features as `of_subset` gives them, without filled copies.
 
         Where a modality is missing, Eq. 2 gives its part of a merge the mean of the others; so
         its weights can be spread over theirs. Equal up to rounding.
 
         Args:
-            scales: {modality: (B, C, ...)} per scale, deepest first.
+            subsets: of each, {modality: (B, C, ...)} per scale, deepest first. Several are one
+                batch from their merges on.
 
         Returns:
-            Logits still in patches, (B, 3 patch^3, x/patch, y/patch, z/patch), regions innermost;
-            `depth_to_space` makes voxels of them. What is decided per voxel is decided faster here.
+            Logits still in patches, (S B, 3 patch^3, x/patch, y/patch, z/patch), the samples of
+            the first of the S subsets first, regions innermost; `depth_to_space` makes voxels of
+            them. What is decided per voxel is decided faster here.
         """
-        logits: Tensor = self.decoder.of_available(scales, self.fill)
+        logits: Tensor = self.decoder.of_available(subsets, self.fill)
         return logits
 
 
@@ -152,9 +154,11 @@ class Decoder(nn.Module):
         merged = [merge(f) for merge, f in zip(self.merges, features, strict=True)]
         return self.read(self.maps(merged)[-1])
 
-    def of_available(self, scales: Sequence[Mapping[int, Tensor]], fill: str) -> Tensor:
-        pairs = zip(self.merges, scales, strict=True)
-        merged = [cast(Merge, merge).of_available(f, fill) for merge, f in pairs]
+    def of_available(self, subsets: Sequence[Sequence[Mapping[int, Tensor]]], fill: str) -> Tensor:
+        merged = []
+        for merge, *alike in zip(self.merges, *subsets, strict=True):  # of each scale
+            each = [cast(Merge, merge).of_available(f, fill) for f in alike]
+            merged.append(each[0] if len(each) == 1 else torch.cat(each))
         patches: Tensor = self.head(self.maps(merged)[-1])
         return patches
 

@@ -120,6 +120,26 @@ def test_decoding_the_available_is_decoding_the_filled(network, subset, fill, mo
     assert torch.allclose(filled, in_voxels, atol=1e-5)
 
 
+def test_subsets_are_decoded_in_one_batch(network, monkeypatch):
+    wanted = subsets(SEQUENCES)
+    with torch.inference_mode():
+        whole = presence_mask(set(SEQUENCES), SEQUENCES, 1, "cpu")
+        features = network.encode(volumes(), whole)
+        known = {m: tuple(f[:, m] for f in features) for m in range(len(SEQUENCES))}
+        scales = [
+            network.of_subset({m: f for m, f in known.items() if SEQUENCES[m] in subset})
+            for subset in wanted
+        ]
+        each = torch.cat([network.decode_patches(one) for one in scales])
+        sizes, head = [], network.decoder.head.forward
+        monkeypatch.setattr(
+            network.decoder.head, "forward", lambda x: sizes.append(len(x)) or head(x)
+        )
+        together = network.decode_patches(*scales)
+    assert sizes == [len(wanted) * len(volumes()[0])]
+    assert torch.allclose(together, each, atol=1e-5)
+
+
 @pytest.mark.parametrize("subset", [{"t2"}, {"flair", "t1c"}, set(SEQUENCES)], ids=names)
 def test_training_decodes_as_if_missing_sequences_were_filled(network, subset):
     """The same output and gradients as `decode` of filled copies, for one subset or several."""

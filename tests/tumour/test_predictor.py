@@ -274,6 +274,24 @@ class TestSweep:
         assert [s for s, _ in segmenter.sweep()] == [{"flair"}, {"t2"}, {"flair", "t2"}]
 
 
+class TestDecideEach:
+    @pytest.mark.parametrize("at_once", [4, 15])
+    @pytest.mark.parametrize("route", ROUTES)
+    def test_in_batches_as_one_by_one(self, load, case, route, at_once):
+        segmenter, wanted = load(route), subsets(SEQUENCES)
+        encoded = segmenter.encode(case)
+        batched = segmenter.decide_each(encoded, wanted, at_once)
+        for subset, found in zip(wanted, batched, strict=True):
+            expected = segmenter.decide(encoded, subset).cropped_probabilities
+            assert found.present == subset
+            assert found.cropped_probabilities == pytest.approx(expected, abs=1e-5)
+
+    def test_refuses_before_it_begins(self, load, case):
+        encoded = load().encode(only(case, "flair", "t2"))
+        with pytest.raises(ValueError, match="has no sequence 't1c'"):
+            load().decide_each(encoded, [{"flair"}, {"t1c"}])
+
+
 @pytest.mark.parametrize("name", ROUTES)
 def test_bfloat16_finds_what_float32_finds(load, case, name, monkeypatch):
     exact = load(name, bf16=False)

@@ -22,7 +22,8 @@ def bench(arguments: argparse.Namespace) -> int:
     if missing:
         print(f"Brain tumours are not timed: there is no {missing[0].name}.")
         return 0
-    bench_segmenter(arguments.checkpoint, arguments.case, arguments.threads, arguments.rounds)
+    a = arguments
+    bench_segmenter(a.checkpoint, a.case, a.threads, a.rounds, a.device)
     return 0
 
 
@@ -32,11 +33,13 @@ def bench_training(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def bench_segmenter(checkpoint: Path, folder: Path, threads: int, rounds: int) -> dict[str, Any]:
+def bench_segmenter(
+    checkpoint: Path, folder: Path, threads: int, rounds: int, device: str = "cpu"
+) -> dict[str, Any]:
     """From files to the first overlay, a toggle, all 15 subsets: medians over `rounds`.
 
     Against them the same network 15 times without keeping features: every subset encodes its
-    sequences again. The peak of memory is taken before that.
+    sequences again. The peak of memory, of the machine and not of a GPU, is taken before that.
     """
     from mckd.method import subsets
     from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
@@ -46,13 +49,17 @@ def bench_segmenter(checkpoint: Path, folder: Path, threads: int, rounds: int) -
     if case.present != everything:
         raise ValueError(f"{case.name} has not all four sequences; give another --case.")
     size = " x ".join(map(str, case.grid.shape))
-    print(f"TumourSegmenter, {threads} threads, {case.name}, {size} voxels, {rounds} rounds")
-    load = os.getloadavg()[0]  # of the minute before: is the machine quiet?
+    print(
+        f"TumourSegmenter on {device}, {threads} threads, {case.name}, {size} voxels, "
+        f"{rounds} rounds"
+    )
+    busy = os.getloadavg()[0]  # of the minute before: is the machine quiet?
     watch = Watch()
-    segmenter = TumourSegmenter.load(checkpoint)
+    load = partial(TumourSegmenter.load, checkpoint, device=device)
+    segmenter = load()
     segmenter.decide(segmenter.encode(case), everything)  # warm
     for _ in range(rounds):
-        segmenter = TumourSegmenter.load(checkpoint)
+        segmenter = load()
         with watch("read the files"):
             case = read_case(folder)
         with watch("encode 4 sequences"):
@@ -67,14 +74,14 @@ def bench_segmenter(checkpoint: Path, folder: Path, threads: int, rounds: int) -
             with watch("a toggle (decode, to the grid)"):
                 _ = segmenter.decide(encoded, toggled).regions
         with watch("decode 15 subsets"):
-            for subset in subsets(SEQUENCES):
-                segmenter.decide(encoded, subset)
+            for _ in segmenter.decide_each(encoded, subsets(SEQUENCES)):
+                pass
     peak = peak_mb()
-    forgetful = TumourSegmenter.load(checkpoint, budget=0)
+    forgetful = load(budget=0)
     encoded = forgetful.encode(case)
     with watch("15 subsets without kept features"):
-        for subset in subsets(SEQUENCES):
-            forgetful.decide(encoded, subset)
+        for _ in forgetful.decide_each(encoded, subsets(SEQUENCES), at_once=1):
+            pass
     s = watch.medians()
     one = s["encode 4 sequences"] + s["decode 1 subset"]
     all_15 = s["encode 4 sequences"] + s["decode 15 subsets"]
@@ -89,14 +96,14 @@ def bench_segmenter(checkpoint: Path, folder: Path, threads: int, rounds: int) -
         "15_over_1_with_reading": round((first - one + all_15) / first, 2),
         "faster_than_without_keeping": round(again / all_15, 2),
         "peak_mb": round(peak),
-        "load_before": round(load, 2),
+        "load_before": round(busy, 2),
     }
     print(
         f"15 subsets take {results['15_over_1']} times one prediction "
         f"({results['15_over_1_with_reading']} times with reading the files on both sides); "
         f"without kept features they take {results['faster_than_without_keeping']} times as long"
     )
-    print(f"peak memory {peak:.0f} MB; load of the machine before the start {load:.1f}")
+    print(f"peak memory {peak:.0f} MB; load of the machine before the start {busy:.1f}")
     print(json.dumps(results))
     return results
 

@@ -373,6 +373,9 @@ def add_bench_flags(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=at_least(1), default=3, help=f"of the tumour model {DEFAULT}"
     )
     parser.add_argument(
+        "--device", default="cpu", help=f"of the tumour model, as PyTorch names it {DEFAULT}"
+    )
+    parser.add_argument(
         "--data", type=folder, default=BUNDLED, help="cases with references (default: bundled)"
     )
     parser.add_argument("--limit", type=at_least(1), help="only the first cases (default: all)")

@@ -214,9 +214,8 @@ def _score_case(
     if not possible:
         return []
     encoded = segmenter.encode(case)
-    scores = []
-    for subset in possible:
-        found, grid = segmenter.decide(encoded, subset), case.grid.canonical
+    scores, grid = [], case.grid.canonical
+    for subset, found in zip(possible, segmenter.decide_each(encoded, possible), strict=True):
         drawn = found.canonical
         if plain:
             drawn = case.brain.uncrop(found.cropped_probabilities > 0.5, grid.shape)

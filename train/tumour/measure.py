@@ -85,8 +85,7 @@ def measure(segmenter: TumourSegmenter, case: Case) -> Measured:
     truth = np.stack([case.brain.crop(reference[k]) for k in range(len(REGIONS))])
     encoded = segmenter.encode(case)
     signs, voxels, missed, drawn = [], [], [], []
-    for subset in SUBSETS:
-        found = segmenter.decide(encoded, subset)
+    for found in segmenter.decide_each(encoded, SUBSETS):
         p, brain = found.cropped_probabilities, found.brain
         signs.append([astuple(found.signs[region]) for region in REGIONS])
         counts = [_counted(p[k], truth[k], brain) for k in range(len(REGIONS))]

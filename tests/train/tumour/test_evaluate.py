@@ -66,6 +66,9 @@ class Oracle:
             found[:] = False
         return SimpleNamespace(canonical=found)
 
+    def decide_each(self, case, wanted):
+        return (self.decide(case, present) for present in wanted)
+
 
 @pytest.fixture
 def oracle(monkeypatch):
