@@ -24,6 +24,7 @@ from mckd.clinic import NEEDS
 from mckd.memory import keep_memory
 from mckd.progress import Progress
 from mckd.tasks import about
+from mckd.tumour.days import day_of
 from mckd.tumour.naming import NONE, SEG, SEQUENCE_NAMES, SEQUENCES, STACK
 
 # Nothing here imports numpy or torch: help and errors of the command line answer at once.
@@ -339,11 +340,9 @@ def _order(words: str) -> list[str]:
 def _dates(words: str) -> list[date]:
     """`2024-01-31,2024-04-28` as dates."""
     try:
-        return [date.fromisoformat(word.strip()) for word in words.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{words!r} is no list of dates; write them like 2024-01-31,2024-04-28"
-        ) from None
+        return [day_of(word.strip()) for word in words.split(",")]
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{words!r}: {problem}") from None
 
 
 def _count(word: str) -> int:

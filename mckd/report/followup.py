@@ -17,6 +17,7 @@ from mckd.tumour.comparison import Subset
 from mckd.tumour.evidence import caution
 from mckd.tumour.followup import DIAMETERS, MEANING, FollowUp, Reading, Step, Visit
 from mckd.tumour.naming import REGIONS, key_of
+from mckd.tumour.rano import Assessment
 from mckd.tumour.scope import SCOPE
 
 NOT_COMPARABLE, TWO_PEOPLE = "not comparable", "two people?"
@@ -162,6 +163,16 @@ def _figures(reading: Reading, region: str) -> dict[str, Any]:
     return {name: rounded(name, value) for name, value in numbers.items()}
 
 
+def _rano(found: Assessment | None) -> dict[str, Any]:
+    """Of the later visit against all before it; None where there is none."""
+    return {
+        "rano_sum_mm2": found and found.sum_mm2,
+        "rano_smallest_mm2": found and found.smallest_mm2,
+        "rano_baseline_mm2": found and found.baseline_mm2,
+        "rano_sign": (found and found.sign) or None,
+    }
+
+
 def _change(followed: Followed, step: Step, region: str) -> dict[str, Any]:
     """One region of one step."""
     change = step.changes.get(region)
@@ -182,6 +193,5 @@ def _change(followed: Followed, step: Step, region: str) -> dict[str, Any]:
         "plain_likely_nearer": change.blurred,
     }
     if region == "et":
-        before, after = step.products_mm2 or (None, None)
-        numbers |= {"product_from_mm2": before, "product_to_mm2": after}
+        numbers |= _rano(step.assessment)
     return {name: rounded(name, value) for name, value in numbers.items()}

@@ -30,10 +30,11 @@ grown may have grown.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mckd.method import subsets
@@ -45,6 +46,7 @@ from mckd.tumour.heads import LEAST_AGREEMENT, Head
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.persons import Person
+from mckd.tumour.rano import Assessment, assessed
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -59,6 +61,10 @@ BLURRED = 2.0
 than the plain differences (RESULTS.md)."""
 NOTHING_COMMON = "The two visits have no sequence in common, so they cannot be compared."
 STRANGERS = "These visits may be of two people: {}. So nothing is told to have grown."
+SAME_DAY = (
+    "Both are of one day, in the order in which they were given: what differs is the scan or its "
+    "sequences, hardly the tumour."
+)
 NAMED_APART = "their DICOM headers name different patients"
 UNLIKE = (
     "the folds of their brains do not fit onto each other "
@@ -79,9 +85,11 @@ MEANING = (
 DIAMETERS = (
     "Diameters are those of enhancing tumour on the axial slice where it is longest, with the "
     "longest distance at right angles to it, necrosis inside included; products of lesions of at "
-    "least 10 mm x 10 mm on two slices are summed (RANO). They need T1c. To RANO (Wen 2010, 2023) "
-    "25 % or more above the smallest sum is one sign of progression, 50 % or less of the first one "
-    "of response; treatment, steroids and the patient's state count too: none is known here."
+    "least 10 mm x 10 mm on two slices are summed (RANO), from the sequences that all visits with "
+    "T1c have. To RANO (Wen 2010, 2023) 25 % or more above the smallest sum so far is one sign of "
+    "progression, 50 % or less of that at the baseline one of response; here the first visit is "
+    "taken for the baseline. Treatment, steroids and the patient's state count too: none is known "
+    "here."
 )
 
 
@@ -243,10 +251,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """From one visit to a later one."""
+    """From one visit to a later one. assessment: RANO's of the later one against all before it;
+    None where it, or all of them, have no T1c. measured_by: the sequences that it is made from."""
 
     earlier: Visit
     later: Visit
+    assessment: Assessment | None = None
+    measured_by: Subset = frozenset()
 
     @property
     def days(self) -> int | None:
@@ -257,8 +268,10 @@ class Step:
 
     @property
     def span(self) -> str:
-        """The days for people: `88 days`, `1 day`; "" where they are not known."""
-        return "" if self.days is None else f"{self.days} day{'s' * (self.days != 1)}"
+        """The days for people: `88 days`, `1 day`, `the same day`; "" where they are not known."""
+        if self.days is None:
+            return ""
+        return f"{self.days} day{'s' * (self.days != 1)}" if self.days else "the same day"
 
     @property
     def common(self) -> Subset:
@@ -285,30 +298,18 @@ class Step:
         return {region: self._change(region) for region in REGIONS}
 
     @property
-    def alike(self) -> tuple[Reading, Reading] | None:
-        """Both visits from the common sequences; None as with `changes`."""
-        if self.doubt or not self.common:
-            return None
-        return self.earlier.readings[self.common], self.later.readings[self.common]
-
-    @property
-    def products_mm2(self) -> tuple[float, float] | None:
-        """RANO's sums of products, from the common sequences; None if T1c is none of them."""
-        a, b = (reading.product_mm2 for reading in self.alike) if self.alike else (None, None)
-        return None if a is None or b is None else (a, b)
-
-    @property
     def rano(self) -> str:
-        """The diameters of both visits in a sentence; "" where T1c is not common."""
-        if self.alike is None or self.products_mm2 is None:
+        """The largest lesion of both visits, and RANO's assessment of the later one, in a sentence;
+        "" without it."""
+        if self.assessment is None:
             return ""
-        largest = " and ".join(reading.largest for reading in self.alike)
-        before, after = self.products_mm2
-        share = f" ({100 * (after / before - 1):+.0f} %)" if before else ""
-        return (
-            f"RANO: largest enhancing lesion {largest}; products of diameters of the measurable "
-            f"ones {before:.0f} and {after:.0f} mm²{share}."
+        largest = ", then ".join(
+            visit.readings[self.measured_by].largest
+            for visit in (self.earlier, self.later)
+            if self.measured_by <= visit.present
         )
+        by = title_of(self.measured_by)
+        return f"RANO, from {by}: largest enhancing lesion {largest}; {self.assessment.words}."
 
     @property
     def sentence(self) -> str:
@@ -325,7 +326,8 @@ class Step:
         ranged = any(change.ranges_ml for change in self.changes.values())
         nothing = "no change that exceeds the ranges" if ranged else "no ranges to judge it by"
         more = "" if self.same else ", the sequences that both have"
-        return f"Compared from {title_of(self.common)}{more}: {', '.join(told) or nothing}."
+        day = f" {SAME_DAY}" if self.days == 0 else ""
+        return f"Compared from {title_of(self.common)}{more}: {', '.join(told) or nothing}.{day}"
 
     def _change(self, region: str) -> Change:
         common = self.earlier.readings[self.common], self.later.readings[self.common]
@@ -369,7 +371,11 @@ class FollowUp:
     @cached_property
     def steps(self) -> list[Step]:
         """From each visit to the next."""
-        return [Step(a, b) for a, b in zip(self.visits, self.visits[1:], strict=False)]
+        found, by = self._assessments, _shared(self._measured)
+        return [
+            Step(a, b, found.get(k), by if k in found else frozenset())
+            for k, (a, b) in enumerate(pairwise(self.visits), start=1)
+        ]
 
     @cached_property
     def whole(self) -> Step | None:
@@ -380,10 +386,7 @@ class FollowUp:
     def common(self) -> Subset:
         """The sequences of every visit, by which all can be put on one line; empty where there are
         none, or where some may be of other people."""
-        if any(step.doubt for step in self.steps):
-            return frozenset()
-        every: Collection[Subset] = [visit.present for visit in self.visits]
-        return frozenset.intersection(*every) if every else frozenset()
+        return _shared(self.visits) if self._of_one else frozenset()
 
     def line(self, region: str) -> list[tuple[float, Interval | None]]:
         """Volume and range of a region at each visit from `common`; empty where that is."""
@@ -393,10 +396,30 @@ class FollowUp:
         ]
 
     @property
-    def products_mm2(self) -> Sequence[float | None]:
-        """RANO's sums of products at each visit from `common`; None without T1c."""
-        return [reading.product_mm2 for reading in self._alike]
-
-    @property
     def _alike(self) -> list[Reading]:
         return [visit.readings[self.common] for visit in self.visits if self.common]
+
+    @cached_property
+    def _of_one(self) -> bool:
+        """Whether nothing speaks for two people among the visits."""
+        return not any(a.doubt(b) for a, b in pairwise(self.visits))
+
+    @property
+    def _measured(self) -> list[Visit]:
+        """Those with T1c, without which nothing enhances."""
+        return [visit for visit in self.visits if "t1c" in visit.present]
+
+    @property
+    def _assessments(self) -> dict[int, Assessment]:
+        """RANO's, by the place of the visit, from what all visits with T1c have."""
+        if not self._of_one:
+            return {}
+        common = _shared(self._measured)
+        sums = [product_mm2(visit.readings[common].lesions or ()) for visit in self._measured]
+        places = [k for k, visit in enumerate(self.visits) if "t1c" in visit.present]
+        return dict(zip(places[1:], assessed(sums), strict=True))
+
+
+def _shared(visits: Collection[Visit]) -> Subset:
+    """The sequences that all of them have."""
+    return frozenset.intersection(*(visit.present for visit in visits)) if visits else frozenset()

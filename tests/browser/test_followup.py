@@ -84,7 +84,7 @@ def test_visits_are_kept_dated_removed_and_brought_back(
     ticks = page.locator(f"{PLACE} .plot .xtick text")
     expect(ticks.first).to_have_text("2024-01-31")
     days.nth(1).fill("2024-01-31")
-    expect(page.locator(f"{PLACE} .step h4")).to_have_text("Visit 1 to 2, 0 days")
+    expect(page.locator(f"{PLACE} .step h4")).to_have_text("Visit 1 to 2, the same day")
     expect(ticks.first).to_have_text("Visit 1")  # of one day they would lie on each other
     page.get_by_role("button", name="Remove visit 2").click()
     reach(page, f"{PLACE}[data-visits='1'][data-state=one]")

@@ -140,7 +140,10 @@ def test_earlier_results_stay(follow, visits, capsys) -> None:
 def test_dates_that_are_none_are_refused(follow, visits, capsys) -> None:
     with pytest.raises(SystemExit):
         follow(*visits, "--dates", "31.1.2024,28.4.2024")
-    assert "write them like 2024-01-31" in capsys.readouterr().err
+    assert "no date. Write it like 2024-01-31." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        follow(*visits, "--dates", "2024-01-31,9999-04-28")
+    assert "lies in the future" in capsys.readouterr().err
 
 
 def test_the_same_images_are_no_two_visits(follow, visits, tmp_path, capsys) -> None:

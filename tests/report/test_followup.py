@@ -68,7 +68,8 @@ def test_changes_have_a_line_per_step_and_region(followed) -> None:
         "compared_by": "t1c", "region": "et", "plain_ml": "20.5", "plain_low_ml": "10.5",
         "plain_high_ml": "33.5", "growth_ml": "16.5", "growth_low_ml": "6.5",
         "growth_high_ml": "29.5", "protocol_ml": "4.0", "verdict": "grown", "caution": "",
-        "plain_likely_nearer": "False", "product_from_mm2": "600.1", "product_to_mm2": "0.0",
+        "plain_likely_nearer": "False", "rano_sum_mm2": "0.0", "rano_smallest_mm2": "600.1",
+        "rano_baseline_mm2": "600.1", "rano_sign": "response",
     }  # fmt: skip
     assert [line["caution"] for line in lines[:3]] == ["", "rough", "unreliable"]
     assert {line["verdict"] for line in lines[3:6]} == {"not comparable"}
@@ -125,7 +126,7 @@ class TestReport:
         assert "Compared from T1c, the sequences that both have: ET grown, TC grown" in text
         assert "+16.5" in text
         assert "+6 to +30" in text
-        assert "largest enhancing lesion 30 x 20 mm and none" in text
+        assert "largest enhancing lesion 30 x 20 mm, then none" in text
         assert "Visit 2 to 3, 64 days The two visits have no sequence in common" in text
         assert "not a medical device" in text
         assert "SYNTHETIC CASES" in text

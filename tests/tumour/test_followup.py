@@ -93,7 +93,6 @@ class TestStep:
     def test_visits_without_a_common_sequence_are_not_compared(self):
         step = Step(visit(t1c=reading(1)), visit(t2=reading(90)))
         assert step.changes == {}
-        assert step.products_mm2 is None
         assert "cannot be compared" in step.sentence
 
     @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ class TestStep:
         step = Step(one, replace(AFTER, **parts))
         assert step.sentence.startswith("These visits may be of two people: ")
         assert why in step.sentence
-        assert (step.changes, step.alike, step.products_mm2, step.rano) == ({}, None, None, "")
+        assert step.changes == {}
 
     def test_the_same_sequences_leave_no_change_of_protocol(self):
         step = Step(visit(t2=reading(7)), visit(t2=reading(9)))
@@ -130,16 +129,14 @@ class TestStep:
         undated = Step(BEFORE, visit(t2=reading(1)))
         assert (undated.days, undated.span) == (None, "")
 
-    def test_products_are_those_of_the_common_sequences(self):
-        """50 x 40 of the large one; the small one is not measurable."""
-        lesions = (Lesion(50, 40, 9, 3, True), Lesion(9, 8, 2, 3, False))
-        a = visit(t1c=reading(1, lesions=lesions))
-        b = visit(t1c_t2=reading(1, lesions=()), t1c=reading(1, lesions=()), t2=reading(1))
-        assert Step(a, b).products_mm2 == (2000, 0)
-        assert "lesion 50 x 40 mm and none;" in Step(a, b).rano
-        assert "ones 2000 and 0 mm² (-100 %)" in Step(a, b).rano
-        without = Step(b, visit(t2=reading(1)))
-        assert (without.products_mm2, without.rano) == (None, "")  # no T1c
+    def test_visits_of_one_day_are_told_apart_by_their_order(self):
+        again = replace(AFTER, day=BEFORE.day)
+        step = FollowUp.of([again, BEFORE]).steps[0]
+        assert (step.earlier, step.span) == (again, "the same day")
+        assert step.sentence.endswith(
+            "what differs is the scan or its sequences, hardly the tumour."
+        )
+        assert "of one day" not in Step(BEFORE, AFTER).sentence
 
 
 class TestFollowUp:
@@ -170,7 +167,30 @@ class TestFollowUp:
         followed = FollowUp.of(given)
         assert [bool(step.doubt) for step in followed.steps] == [True, True]
         assert followed.whole.changes["wt"].growth_ml == 20
-        assert (followed.common, followed.line("wt"), followed.products_mm2) == (set(), [], [])
+        assert (followed.common, followed.line("wt")) == (set(), [])
+
+    def test_rano_is_against_the_smallest_and_the_first_of_the_line(self):
+        """From T1c, as all visits with T1c have: 50 x 40, 20 x 20, then 30 x 20 mm; the lesion of
+        9 x 8 mm is not measurable. 600 are 50 % more than 400 and 70 % less than 2000. The visit
+        without T1c in between changes nothing."""
+        sizes = ((50, 40), (20, 20), (30, 20))
+        lesions = [(Lesion(*size, 9, 3, True), Lesion(9, 8, 2, 3, False)) for size in sizes]
+        first, second, last = (visit(t1c=reading(1, lesions=some)) for some in lesions)
+        first = visit(t1c_t2=reading(1, lesions=()), t1c=first.own, t2=reading(1))
+        steps = FollowUp.of([first, second, visit(t2=reading(1)), last]).steps
+        assert steps[0].rano == (
+            "RANO, from T1c: largest enhancing lesion 50 x 40 mm, then 20 x 20 mm; sum of products "
+            "400 mm²; smallest before 2000 mm² (-80 %), baseline 2000 mm² (-80 %): a sign of "
+            "response."
+        )
+        assert steps[1].rano == ""
+        assert steps[2].rano == (
+            "RANO, from T1c: largest enhancing lesion 30 x 20 mm; sum of products 600 mm²; "
+            "smallest before 400 mm² (+50 %), baseline 2000 mm² (-70 %): a sign of progression."
+        )
+        other = replace(last, person=Person.of("P8", "", "", ""))
+        mixed = FollowUp.of([replace(first, person=Person.of("P7", "", "", "")), other])
+        assert mixed.steps[0].rano == ""
 
     def test_a_line_is_drawn_from_what_all_visits_have(self):
         followed = FollowUp.of([BEFORE, AFTER])
@@ -206,6 +226,7 @@ def test_a_case_is_read_from_every_subset(tmp_path):
         ("P7/visit_2024-01-31_b", date(2024, 1, 31)),
         ("2024.02.30 then 2024.03.01", date(2024, 3, 1)),
         ("31.01.2024", None),
+        ("2099-01-01 then 2024-03-01", date(2024, 3, 1)),  # nobody was examined in the future
         ("case 120240131", None),
         ("2024-0131", None),
         ("", None),

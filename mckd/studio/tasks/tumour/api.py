@@ -17,8 +17,9 @@ from mckd.studio.tasks import Api
 from mckd.studio.tasks.tumour.desk import Desk, Update
 from mckd.studio.tasks.tumour.export import Export
 from mckd.studio.tasks.tumour.follow import MOST as MOST_VISITS
-from mckd.studio.tasks.tumour.follow import NO_DAY, require_kind
+from mckd.studio.tasks.tumour.follow import require_kind
 from mckd.studio.tasks.tumour.service import TumourService
+from mckd.tumour.days import day_of
 from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
@@ -115,7 +116,7 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
             require_kind(file)  # before minutes of work
         kept = Desk()
         for visit in _visits(visits):
-            day = _day(visit.get("date", ""))
+            day = day_of(str(visit["date"])) if visit.get("date") else None
             given = visit.get("images"), visit.get("case", ""), visit.get("anyway", False)
             with opened(tumour, request, *given) as desk:
                 tumour.cases.switch(desk, chosen(visit.get("subset"), desk))
@@ -143,18 +144,6 @@ def _visits(visits: Any) -> list[dict[str, Any]]:
     if unknown := [part for visit in visits for part in visit if part not in PARTS]:
         raise ValueError(f"A visit has {', '.join(PARTS)}, but no {plain_name(unknown[0])}.")
     return list(visits)
-
-
-def _day(words: Any) -> date | None:
-    """The date of a visit; None where none was sent.
-
-    Raises:
-        ValueError: it is no date.
-    """
-    try:
-        return date.fromisoformat(str(words)) if words else None
-    except ValueError:
-        raise ValueError(NO_DAY) from None
 
 
 @contextmanager

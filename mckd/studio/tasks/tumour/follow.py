@@ -20,7 +20,7 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, now, spoken
 from mckd.studio.tasks.tumour.volumes import unpack_bits
-from mckd.tumour.days import day_in
+from mckd.tumour.days import day_in, day_of
 from mckd.tumour.evidence import ranged
 from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES, SEQUENCE_NAMES, SEQUENCES
@@ -42,7 +42,6 @@ NOTHING = "Open a case first: there is no segmentation to keep."
 TOO_FEW = "A follow-up needs two visits."
 NO_KIND = f"There is no such file. Choose one of: {', '.join(KINDS)}."
 OTHER = "Another case was opened, so this visit was not kept."
-NO_DAY = "That is no date. Write it like 2024-01-31."
 MOVED = "The visits have changed. Please look again."
 NO_EXAMPLE = "There are no bundled visits."
 FAILED = "Something went wrong while this visit was read; the log of the app has the details."
@@ -115,9 +114,9 @@ class FollowService:
         """Give a visit another date, or with "" none; a sentence if that cannot be."""
         place = _place(number, desk)
         try:
-            day = date.fromisoformat(str(words)) if words else None
-        except ValueError:
-            return NO_DAY
+            day = day_of(str(words)) if words else None
+        except ValueError as problem:
+            return str(problem)
         if place is None:
             return MOVED
         visits = [*desk.visits]
@@ -248,7 +247,7 @@ class FollowService:
         return {
             "from": followed.number(step.earlier),
             "to": followed.number(step.later),
-            "days": step.days,
+            "span": step.span,
             "same": step.same,
             "common": _names(step.common),
             "sentence": step.sentence,

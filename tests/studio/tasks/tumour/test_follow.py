@@ -116,7 +116,7 @@ class TestChanging:
         assert follow.set_day(two, 1, "2024-04-28") == ""
         assert follow.set_day(two, 2, "2024-01-31") == ""
         assert [visit.present for visit in two.visits] == [second.present, first.present]
-        assert follow.view(two)["steps"][0]["days"] == 88
+        assert follow.view(two)["steps"][0]["span"] == "88 days"
         assert follow.set_day(two, 1, "") == ""
         assert two.visits[0].day is None
 
@@ -126,9 +126,18 @@ class TestChanging:
         assert follow.remove(two, number) == module.MOVED
         assert len(two.visits) == 2
 
-    @pytest.mark.parametrize("words", ["31.1.2024", "2024-02-30", {"a": 1}])
-    def test_a_date_that_is_none_is_a_sentence(self, two, follow, words) -> None:
-        assert follow.set_day(two, 1, words) == module.NO_DAY
+    @pytest.mark.parametrize(
+        ("words", "why"),
+        [
+            ("31.1.2024", "no date"),
+            ("2024-02-30", "no date"),
+            ({"a": 1}, "no date"),
+            ("9999-12-31", "in the future"),
+        ],
+    )
+    def test_a_date_that_cannot_be_is_a_sentence(self, two, follow, words, why) -> None:
+        assert why in follow.set_day(two, 1, words)
+        assert two.visits[0].day is None
 
     def test_what_was_removed_comes_back(self, two, follow) -> None:
         before = two.visits

@@ -111,8 +111,8 @@ function chip(visit, number, busy) {
 
 // One visit against another: a line for each region.
 function step(of) {
-  const box = make('article', 'step'), days = of.days === null ? '' : `, ${of.days} day${Math.abs(of.days) === 1 ? '' : 's'}`;
-  box.append(make('h4', '', `Visit ${of.from} to ${of.to}${days}`), make('p', of.doubt ? 'sentence doubt' : 'sentence', of.sentence));
+  const box = make('article', 'step');
+  box.append(make('h4', '', `Visit ${of.from} to ${of.to}${of.span && `, ${of.span}`}`), make('p', of.doubt ? 'sentence doubt' : 'sentence', of.sentence));
   if (!Object.keys(of.regions).length) return box;
   const table = make('table'), head = make('tr');
   const heads = ['', `Visit ${of.from}, mL`, `Visit ${of.to}, mL`, 'Difference', '= Growth', '+ Change of protocol', 'Verdict'];
