@@ -31,7 +31,7 @@ from pydicom.uid import MRSpectroscopyStorage, RawDataStorage
 from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import visible
 from mckd.tumour.geometry import Doubles
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY, Person
 
 # What a header may hold that its standard forbids is judged here; pydicom's warnings, which quote
 # values of the header, are neither shown nor logged.
@@ -120,7 +120,7 @@ class Frame:
     syntax: str
     facts: Facts = field(repr=False)
     told_apart: tuple[Any, ...]
-    person: Person = field(default=Person(), repr=False)
+    person: Person = field(default=NOBODY, repr=False)
 
 
 class _Bounded:

@@ -33,7 +33,7 @@ from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY
 
 MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
@@ -118,7 +118,7 @@ def read_study(
         others=len(studies) - 1,
         kept=files.kept,
         day=_day(held.frames),
-        person=held.frames[0].person if held.frames else Person(),
+        person=held.frames[0].person if held.frames else NOBODY,
     )
 
 

@@ -19,7 +19,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from mckd.clinic.brain import OUTSIDE, BrainError, Way, best_way, evidence, in_one_piece, network_of
-from mckd.clinic.choosing import WHOLE_MM
+from mckd.clinic.choosing import WHOLE_MM, best_reference
 from mckd.clinic.registration import Registration, Volume, judged, register
 from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, StudyError
 from mckd.clinic.steps import Progress, Tick, ticking, within
@@ -36,7 +36,6 @@ from mckd.tumour.placing import near_place
 SPACING_MM = 1.0
 SPLINE = 3  # the order of splines through the voxels of a series
 ROOM_MM = 20.0  # of the head around the brain, for people to see
-CLEAREST = ("t1c", "t1", "flair", "t2")  # as a reference, where all else is equal
 PREPARED_MM = (0.75, 1.5)  # voxels of images that may be prepared already
 NETWORKS: dict[Way, str] = {
     "light": "the bundled light network",
@@ -120,17 +119,6 @@ def study_of(files: Mapping[str, Path | str]) -> Study:
             )
         )
     return Study(tuple(series), {slot: slot for slot in files}, {})
-
-
-def best_reference(series: Mapping[str, Series]) -> str:
-    """The slot of the series that shows the head best: as a whole, in the thinnest slices."""
-
-    def rank(slot: str) -> tuple[bool, float, int]:
-        grid = series[slot].grid.canonical
-        slab = grid.shape[2] * grid.spacing_mm[2] < WHOLE_MM
-        return slab, round(max(grid.spacing_mm), 1), CLEAREST.index(slot)
-
-    return min(series, key=rank)
 
 
 def _as_it_is(study: Study, series: Mapping[str, Series], name: str) -> Prepared | None:

@@ -24,7 +24,7 @@ from mckd.tumour.data import Case
 from mckd.tumour.geometry import Bools, Doubles, Grid
 from mckd.tumour.naming import SEQUENCES
 from mckd.tumour.nifti import Floats
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY, Person
 
 
 class StudyError(ValueError):
@@ -130,7 +130,7 @@ class Study:
     others: int = 0
     kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
     day: date | None = None
-    person: Person = field(default=Person(), repr=False)
+    person: Person = field(default=NOBODY, repr=False)
 
     def __getitem__(self, key: str) -> Series:
         return next(series for series in self.series if series.key == key)

@@ -20,7 +20,7 @@ from mckd.tumour.comparison import title_of
 from mckd.tumour.days import day_in
 from mckd.tumour.evidence import ranged
 from mckd.tumour.naming import SEQUENCES, CaseError
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY
 
 if TYPE_CHECKING:
     from mckd.report.followup import Followed
@@ -113,7 +113,7 @@ def _visit(
     for line in (*opened.said, *opened.case.warnings):
         progress.note(f"{work.label}: {line}")
     day = day or day_of(work, opened)
-    person = opened.prepared.study.person if opened.prepared else Person()
+    person = opened.prepared.study.person if opened.prepared else NOBODY
     visit = read_visit(segmenter, opened.case, day, work.label, _steps(progress), person)
     own = "  ".join(
         f"{region.upper()} {ml:.1f} mL" + (f" ({r})" if (r := ranged(ranges.get(region))) else "")

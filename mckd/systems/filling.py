@@ -225,11 +225,6 @@ class VariationalFiller(Filler):
         known = self.known(columns, present)
         return self.of_latent(columns, present, known, self.prior(known).mean)
 
-    def draw(self, columns: Columns, present: Tensor) -> Columns:
-        """Of a sample of p(z | c)."""
-        known = self.known(columns, present)
-        return self.of_latent(columns, present, known, self.prior(known).sample())
-
     def taught(
         self, columns: Columns, present: Tensor, truth: Features, dropped: Tensor
     ) -> tuple[Columns, dict[str, Tensor]]:

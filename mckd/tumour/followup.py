@@ -45,7 +45,7 @@ from mckd.tumour.geometry import Bools, Grid
 from mckd.tumour.heads import LEAST_AGREEMENT, Head
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY, Person
 from mckd.tumour.rano import Assessment, assessed
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Visit:
     day: date | None = None
     synthetic: bool = False
     head: Head | None = field(default=None, repr=False)
-    person: Person = field(default=Person(), repr=False)
+    person: Person = field(default=NOBODY, repr=False)
 
     @property
     def own(self) -> Reading:
@@ -173,7 +173,7 @@ def read_visit(
     day: date | None = None,
     name: str = "",
     progress: Progress = lambda share: None,
-    person: Person = Person(),  # noqa: B008, it is frozen
+    person: Person = NOBODY,
 ) -> Visit:
     """Segment a case from every subset of its sequences: which of them another visit will share
     nobody knows yet.

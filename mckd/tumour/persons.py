@@ -41,6 +41,10 @@ class Person:
         return bool(both) and all(a != b for a, b in both)
 
 
+NOBODY = Person()
+"""Whom no header names."""
+
+
 def _digest(*words: str) -> bytes:
     spoken = "\0".join(" ".join(word.replace("^", " ").split()).casefold() for word in words)
     return hmac.digest(_KEY, spoken.encode(), "sha256") if spoken.strip("\0") else b""

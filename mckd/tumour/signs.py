@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 POSSIBLE = 0.01
 """The probability from which a voxel may be in a region."""
-WIDE, SURE = 0.1, 0.9
 SMALLEST = 1e-6  # kept away from 0 and 1, whose logarithms are infinite
 
 
@@ -32,15 +31,12 @@ class Signs:
 
     volume_ml: what is drawn. mass_ml: the sum of probabilities, the volume to be expected if they
     were calibrated. entropy_ml: the sum of entropies in bits, 1 mL where 1 mL is undecided.
-    wide_ml, sure_ml: with a probability above WIDE, above SURE. certainty: the mean probability of
-    what is drawn, 0 where nothing is.
+    certainty: the mean probability of what is drawn, 0 where nothing is.
     """
 
     volume_ml: float
     mass_ml: float
     entropy_ml: float
-    wide_ml: float
-    sure_ml: float
     certainty: float
 
 
@@ -73,7 +69,5 @@ def _signs(p: Floats, drawn: Bools, brain: Bools, voxel_ml: float) -> Signs:
         volume_ml=inside.size * voxel_ml,
         mass_ml=float(possible.sum(dtype=np.float64)) * voxel_ml,
         entropy_ml=float(entropy(possible).sum(dtype=np.float64)) * voxel_ml,
-        wide_ml=int(np.count_nonzero(possible > WIDE)) * voxel_ml,
-        sure_ml=int(np.count_nonzero(possible > SURE)) * voxel_ml,
         certainty=float(inside.mean(dtype=np.float64)) if inside.size else 0.0,
     )

@@ -9,13 +9,13 @@ import pytest
 from scipy import ndimage
 
 from mckd.clinic import prepare_study
-from mckd.clinic.preparation import best_reference, prepare, study_of
+from mckd.clinic.preparation import prepare, study_of
 from mckd.clinic.series import Facts, Role, Series, Study, StudyError
 from mckd.clinic.steps import CancelledError
 from mckd.tumour import read_case
 from mckd.tumour.geometry import Grid
 from mckd.tumour.metrics import dice
-from tests.clinic.moved import rigid, series_of
+from tests.clinic.moved import rigid
 
 PHANTOM = Path(__file__).parents[2] / "assets" / "tumour" / "phantom_a"
 MOTION = rigid((5.0, -7.0, 9.0), (12.0, -6.0, 9.0))
@@ -147,20 +147,3 @@ def test_nothing_chosen() -> None:
 def test_an_unknown_sequence() -> None:
     with pytest.raises(StudyError, match="'dwi' is none of flair"):
         study_of({"dwi": PHANTOM / "phantom_a_t2.nii.gz"})
-
-
-def spaced(slot: str, spacing_mm, shape) -> Series:
-    return series_of(slot, shape, np.diag([*spacing_mm, 1.0]))
-
-
-@pytest.mark.parametrize(
-    ("series", "best"),
-    [
-        ({"flair": ((1, 1, 5), (200, 200, 30)), "t2": ((1, 1, 1), (180, 220, 180))}, "t2"),
-        ({"flair": ((1, 1, 1), (180, 220, 180)), "t1c": ((1, 1, 1), (180, 220, 180))}, "t1c"),
-        ({"t1c": ((1, 1, 1), (200, 200, 60)), "flair": ((1, 1, 5), (200, 200, 30))}, "flair"),
-    ],
-    ids=["the thinnest", "the clearest of equals", "no slab"],
-)
-def test_the_best_reference(series, best) -> None:
-    assert best_reference({s: spaced(s, *how) for s, how in series.items()}) == best

@@ -7,7 +7,7 @@ import pytest
 from mckd.tumour.advice import Advice, Step, advise, features, sentence
 from mckd.tumour.signs import Signs
 
-SIGNS = dict.fromkeys(("et", "tc", "wt"), Signs(9.0, 9.0, 3.0, 12.0, 6.0, certainty=0.8))
+SIGNS = dict.fromkeys(("et", "tc", "wt"), Signs(9.0, 9.0, 3.0, certainty=0.8))
 WIDTHS = {"et": 10.0, "tc": 20.0, "wt": 40.0}
 REGIONS = ("et", "tc", "wt")
 

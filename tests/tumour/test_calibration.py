@@ -14,8 +14,8 @@ from mckd.tumour.signs import Signs
 
 SUBSET = frozenset({"t1", "t2"})
 SAME = Curve(1.0, 1.0, 0.0)
-SURE = Signs(20.0, 20.0, 1.0, 22.0, 18.0, certainty=0.95)
-UNSURE = Signs(20.0, 20.0, 1.0, 22.0, 18.0, certainty=0.7)
+SURE = Signs(20.0, 20.0, 1.0, certainty=0.95)
+UNSURE = Signs(20.0, 20.0, 1.0, certainty=0.7)
 
 
 def calibration(told: Told, shift: str = "", real: Told | None = None) -> Calibration:

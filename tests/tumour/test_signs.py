@@ -23,6 +23,5 @@ def test_signs_count_what_may_be_in_a_region():
     assert wt.volume_ml == 4
     assert wt.mass_ml == pytest.approx(2 * (0.95 + 0.5 + 0.25), rel=1e-6)
     assert wt.entropy_ml == pytest.approx(2 * (0.2864 + 1 + 0.8113), abs=1e-3)
-    assert (wt.wide_ml, wt.sure_ml) == (6, 2)
     assert wt.certainty == pytest.approx((0.95 + 0.5) / 2)
     assert found["et"].certainty == 0  # nothing is drawn

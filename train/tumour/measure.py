@@ -61,7 +61,8 @@ def measured(segmenter: TumourSegmenter, path: Path, kept: Path) -> Measured:
     file = kept / f"{segmenter.about['sha256'][:12]}-{path.name}.npz"
     if file.is_file():
         with np.load(file, allow_pickle=False) as arrays:
-            return Measured(**{name: arrays[name] for name in arrays.files})
+            if arrays["signs"].shape[-1] == len(SIGNS):  # else kept when there were more of them
+                return Measured(**{name: arrays[name] for name in arrays.files})
     found = measure(segmenter, read_case(path))
     stream = io.BytesIO()
     np.savez_compressed(stream, **asdict(found))

@@ -30,7 +30,7 @@ def of(
 ) -> Measured:
     """truth (3,) mL; drawn mL and certainty (15, 3). Of 100 voxels in each of twenty bins 60 are in
     the region."""
-    signs = Signs(drawn, drawn, drawn / 5, 1.2 * drawn, 0.7 * drawn, certainty)  # type: ignore[arg-type]
+    signs = Signs(drawn, drawn, drawn / 5, certainty)  # type: ignore[arg-type]
     voxels = np.zeros((*SHAPE, 2, len(BINS)))
     voxels[..., 0, 20:40], voxels[..., 1, 20:40] = 100, 60
     return Measured(

@@ -16,6 +16,6 @@ def cases():
 
 def test_a_case_that_looks_unsure_may_have_nothing(cases):
     calibration = fit(cases, "made up")
-    sure, unsure = (Signs(20, 20, 4, 24, 14, certainty) for certainty in (0.9, 0.55))
+    sure, unsure = (Signs(20, 20, 4, certainty) for certainty in (0.9, 0.55))
     assert calibration.interval({"t2"}, "wt", sure, synthetic=True)[0] > 0
     assert calibration.interval({"t2"}, "wt", unsure, synthetic=True)[0] == 0

@@ -77,7 +77,7 @@ class TestFit:
 
     def test_counts_for_real_cases_alone(self):
         whole = with_real(SCALE_1, drawn_10(10 + np.arange(1.0, 20)), [SCALE_1] * 19)
-        sure = Signs(10, 10, 2, 12, 7, certainty=0.95)
+        sure = Signs(10, 10, 2, certainty=0.95)
         assert whole.interval({"t2"}, "wt", sure, synthetic=False) == pytest.approx((1, 28))
         assert whole.interval({"t2"}, "wt", sure, synthetic=True) == pytest.approx((9.5, 11))
         p = np.full((3, 1), 0.95, np.float32)

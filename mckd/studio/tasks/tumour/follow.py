@@ -172,7 +172,7 @@ class FollowService:
         """
         from mckd.tumour.followup import Visit
         from mckd.tumour.heads import Head
-        from mckd.tumour.persons import Person
+        from mckd.tumour.persons import NOBODY
 
         def wanted() -> bool:
             return beside.turn == turn
@@ -194,7 +194,7 @@ class FollowService:
             faults.record(log, "A visit could not be kept.", error)
             yield Kept(problem=FAILED)
             return
-        person = opened.prepared.study.person if opened.prepared else Person()
+        person = opened.prepared.study.person if opened.prepared else NOBODY
         visit = Visit(name, answer.used, readings, day, case.synthetic, Head.of(case), person)
         if not wanted():
             yield Kept(problem=OTHER)
