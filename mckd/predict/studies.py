@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 from mckd.clinic.series import Series, Study, StudyError
 from mckd.files.names import visible
 from mckd.predict.opening import Opened, Reach, Wishes, Work, hashed, prepared_of, require_alike
-from mckd.tumour.comparison import listed
 from mckd.tumour.layout import FLAG_MAP, Rules
-from mckd.tumour.naming import NONE, SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.naming import NONE, SEQUENCE_NAMES, SEQUENCES, listed
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,15 @@ from mckd.report.style import (
 )
 from mckd.report.subject import Subject
 from mckd.tumour.advice import EXPECTED
-from mckd.tumour.comparison import listed
 from mckd.tumour.evidence import ranged
-from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES
+from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES, listed
 
 
 def findings(subject: Subject, pictures: Mapping[str, bytes]) -> list[Flowable]:
     """pictures: the PNGs by the names they have in an export."""
     marks = subject.marks
     if not subject.case.sides_known:
-        marks.append("No file says which side is left: left and right are unknown.")
+        marks.append("The files do not tell which side is left: left and right are unknown.")
     names = ", ".join(SEQUENCE_NAMES[s] for s in subject.sequences)
     story = [
         _facts(subject),

@@ -31,7 +31,7 @@ from mckd.tumour.calibration import Interval
 from mckd.tumour.data import Case, regions
 from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import RegionScore, dice, score_region, volume_ml
-from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES, key_of
+from mckd.tumour.naming import REGION_NAMES, REGIONS, SEQUENCE_NAMES, SEQUENCES, key_of, listed
 
 Bytes = npt.NDArray[np.uint8]
 Subset = frozenset[str]
@@ -323,12 +323,6 @@ class Comparison(Figures):
             else score_region(region, found, reference[k], self._grid, self.distances),
             interval_ml=interval,
         )
-
-
-def listed(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    *before, last = words
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 def title_of(subset: Iterable[str]) -> str:

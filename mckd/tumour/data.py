@@ -26,7 +26,17 @@ from mckd.tumour.doubts import judge
 from mckd.tumour.geometry import Bools, Box, Doubles, Grid, T, bounding_box
 from mckd.tumour.layout import MSD_ORDER, Group
 from mckd.tumour.metrics import dice
-from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, STACK, CaseError, slot_of, stem_of
+from mckd.tumour.naming import (
+    IMAGE_FOLDERS,
+    SEG,
+    SEQUENCE_NAMES,
+    SEQUENCES,
+    STACK,
+    CaseError,
+    listed,
+    slot_of,
+    stem_of,
+)
 from mckd.tumour.nifti import Floats, Header, Image, read_header, read_image
 from mckd.tumour.placing import (
     LEAST_OVERLAP,
@@ -194,7 +204,8 @@ def read_case(
             volumes |= placed
     volumes = {sequence: volumes[sequence] for sequence in SEQUENCES if sequence in volumes}
     if lifted:
-        warnings.append(f"The air in {', '.join(lifted)} {AIR_FOUND}")
+        names = listed(SEQUENCE_NAMES[s] for s in SEQUENCES if s in lifted)
+        warnings.append(f"The air in {names} {AIR_FOUND}")
     if grid is not usual.grid:
         warnings.append(FINE.format(" x ".join(f"{mm:.3g}" for mm in usual.grid.spacing_mm)))
     known: Reference | None = None

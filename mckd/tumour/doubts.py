@@ -10,7 +10,7 @@ refuses it unless told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from mckd.tumour.geometry import Bools, bounding_box
 from mckd.tumour.misleading import look_at, suspects
+from mckd.tumour.naming import SEQUENCE_NAMES, listed
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -62,7 +63,16 @@ class Judged:
 def judge(case: Case, brain: Bools) -> Judged:
     """What there is to doubt about a case; brain: (X, Y, Z), where any sequence is not 0."""
     outside = tuple(_unlike_training(case, brain))
-    return Judged(_misleading(case, known=not outside), outside, tuple(_cautions(case)))
+    known = not outside or _each_alone_is_known(case)
+    return Judged(_misleading(case, known), outside, tuple(_cautions(case)))
+
+
+def _each_alone_is_known(case: Case) -> bool:
+    """Whether it is only together that the images are unlike the training: one lies elsewhere."""
+    if max(case.spacing_mm) > THICKEST_MM or _doubts_on_greys(case):
+        return False
+    heads = (volume != 0 for volume in case.volumes.values())
+    return not any(_doubts_on_extent(case, h) or _doubts_on_pieces(case, h) for h in heads)
 
 
 def _unlike_training(case: Case, brain: Bools) -> list[str]:
@@ -145,7 +155,7 @@ def _doubts_on_cover(case: Case, brain: Bools) -> list[str]:
         return []
     return [
         "of what the sequences show together, no more than "
-        f"{max(shares[s] for s in short):.0%} is seen in {', '.join(short)}; they may not lie on "
+        f"{max(shares[s] for s in short):.0%} is seen in {_named(short)}; they may not lie on "
         "each other, or be cut out differently."
     ]
 
@@ -157,6 +167,10 @@ def _doubts_on_greys(case: Case) -> list[str]:
     if not inverted:
         return []
     return [
-        f"the head is darker than the air around it in {', '.join(inverted)}, so the greys may be "
+        f"the head is darker than the air around it in {_named(inverted)}, so the greys may be "
         "inverted."
     ]
+
+
+def _named(sequences: Iterable[str]) -> str:
+    return listed(SEQUENCE_NAMES[s] for s in sequences)

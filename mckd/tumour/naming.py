@@ -64,6 +64,12 @@ def key_of(subset: Iterable[str]) -> str:
     return "+".join(s for s in SEQUENCES if s in names)
 
 
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
+
+
 def stem_of(filename: str) -> str | None:
     """The name without folder and ending, or None if it does not end in .nii or .nii.gz."""
     name = PurePath(filename.replace("\\", "/")).name

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.tumour.geometry import bounding_box
-from mckd.tumour.naming import REGIONS, CaseError
+from mckd.tumour.naming import REGIONS, CaseError, listed
 from mckd.tumour.nifti import Floats
 from mckd.tumour.scope import AFTER, CHILD, beyond_scope
 
@@ -159,7 +159,7 @@ def _with_four(numbers: Bytes, name: str, here: set[int], outer: _Outside, dark:
         return Reference(_renumbered(numbers, _AFTER_SURGERY), EVERY, (note, beyond))
     if 3 in here or 1 not in here:
         raise CaseError(
-            f"{name} has the labels {_listed(here)}, and 4 may be enhancing tumour (BraTS to 2021) "
+            f"{name} has the labels {_named(here)}, and 4 may be enhancing tumour (BraTS to 2021) "
             "or a cavity after surgery (2024). Renumber them: 1 core, 2 oedema, 3 enhancing."
         )
     if outer.more(4, 2):
@@ -170,7 +170,7 @@ def _with_four(numbers: Bytes, name: str, here: set[int], outer: _Outside, dark:
 def _in_no_order(numbers: Bytes, name: str, here: set[int]) -> Reference:
     """All labels are tumour, but which is which cannot be told."""
     note = (
-        f"{name}: by where its labels {_listed(here)} lie, they are in no order that is known; "
+        f"{name}: by where its labels {_named(here)} lie, they are in no order that is known; "
         "only the whole tumour is scored."
     )
     return Reference(_renumbered(numbers, _WHOLE), ONLY_WHOLE, (note,))
@@ -214,6 +214,5 @@ def _renumbered(numbers: Bytes, meaning: tuple[int, ...]) -> Bytes:
     return renumbered
 
 
-def _listed(labels: set[int]) -> str:
-    *before, last = map(str, sorted(labels))
-    return f"{', '.join(before)} and {last}" if before else last
+def _named(labels: set[int]) -> str:
+    return listed(map(str, sorted(labels)))

@@ -173,7 +173,7 @@ def test_one_sequence_alone_and_it_is_said(case_with):
     plain = case_with(lambda v: v)
     assert plain.warnings == ()
     case = case_with(CHANGED["1e-6 in the air"], of=("t2",))
-    assert case.warnings == (f"The air in t2 {AIR_FOUND}",)
+    assert case.warnings == (f"The air in T2 {AIR_FOUND}",)
     assert case.brain == plain.brain
     assert not case.unlike_training
     for sequence, wanted in plain.prepared().items():
@@ -219,5 +219,5 @@ def test_a_speck_beside_the_brain_raises_no_doubt(case_with):
 def test_a_head_darker_than_its_air_is_doubtful(case_with):
     case = case_with(lambda v: v.max() - v, of=("flair", "t1"))
     assert case.unlike_training
-    assert any("darker than the air around it in flair, t1" in w for w in case.warnings)
+    assert any("darker than the air around it in FLAIR and T1," in w for w in case.warnings)
     assert case.brain == case_with(lambda v: v).brain

@@ -169,7 +169,7 @@ class TestBlankAndDoubtful:
         half[:, 6:] = 0
         heads.write(folder / "BraTS_7_t1ce.nii.gz", half)
         warnings = " ".join(read_case(folder).warnings)
-        assert re.search(r"show together, no more than \d\d% is seen in t1c;", warnings)
+        assert re.search(r"show together, no more than \d\d% is seen in T1c;", warnings)
 
     def test_names_are_shown_plainly(self, heads, tmp_path):
         heads.write(tmp_path / "Doe\u202e\n_t1.nii.gz", heads.head())

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mckd.tumour import SEQUENCES, read_case
+from mckd.tumour.data import case_of
+from mckd.tumour.geometry import Grid
 from mckd.tumour.misleading import NOTHING, RULES, Looked, look_at, placed, suspects
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,24 @@ class TestSpoilt:
         said = found({**case.volumes, a: case.volumes[b], b: case.volumes[a]})
         assert {*said} == {a, b}
         assert "are the two swapped?" in said[a]
+
+    def test_one_that_shows_another_part_of_the_head_is_named(self, case):
+        """4 cm off: together the images fill more than a head, though each alone is one."""
+        wide = {s: np.pad(v, ((0, 40), (0, 0), (0, 0))) for s, v in case.volumes.items()}
+        grid = Grid(wide["t1c"].shape, case.grid.affine)
+        read = case_of("moved", {**wide, "t1c": np.roll(wide["t1c"], 40, 0)}, grid, grid)
+        assert read.unlike_training
+        assert {*read.misleading} == {"t1c"}
+
+    def test_nothing_is_said_of_images_that_are_no_brains(self, case):
+        """Half a head each, and one of them moved."""
+        halves = {s: v.copy() for s, v in case.volumes.items()}
+        for volume in halves.values():
+            volume[volume.shape[0] // 2 :] = 0
+        halves["t1c"] = np.roll(halves["t1c"], 12, 1)
+        read = case_of("halves", halves, case.grid, case.grid)
+        assert read.unlike_training
+        assert read.misleading == {}
 
     def test_is_a_warning_of_the_case(self, case, tmp_path):
         """By its files, which only carry other names."""
