@@ -31,13 +31,19 @@ MOST_CELLS = 5 * 10**7
 
 MISSING = ("", "na", "n/a", "nan", "null", "?")
 """What stands for a missing value, in capitals or not."""
-MISSING_NUMBERS = (*MISSING, "none", "-", "--", ".", "missing", "unknown")
+INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
+MISSING_NUMBERS = (*MISSING, *INFINITE, "none", "-", "--", ".", "missing", "unknown")
 """The same in a column of numbers."""
 MOSTLY = 0.9
 """Share of a column's values from which on it holds numbers; its other values are then missing."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_WRITTEN_OTHERWISE = (  # thousands apart, a decimal comma, a typeset minus, percent
+    r"^[+\-\x{2212}]?((\d{1,3}([ ,.'\x{2019}\x{a0}\x{202f}]\d{3})+|\d+)([.,]\d*)?|[.,]\d+)"
+    r"([eE][+-]?\d+)?\s?%?$"
+)
 _DELIMITERS = ",;\t|"
+_EXCEL_S_DELIMITER = re.compile(r"\s*\"?sep=.\"?\n", re.IGNORECASE)  # a first line of its own
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _INDEX = "__index_level_0__"  # how pandas calls an index without a name
 
@@ -72,7 +78,8 @@ def read_table(path: Path, shown: str = "", words: bool = False) -> Table:
         words: every column as words, as for labels.
 
     Raises:
-        TableError: missing, damaged, too large; no values; an identifier or a name twice.
+        TableError: missing, damaged, too large; no values; an identifier or a name twice; numbers
+            that are not written as numbers are here.
     """
     path = Path(path)
     name = shown or path.name
@@ -94,7 +101,10 @@ def read_table(path: Path, shown: str = "", words: bool = False) -> Table:
         if not n or k == place:
             continue
         column = _plain(table.column(k))
-        columns[n], odd = (_words(_text(column)), 0) if words else _column(column, decimal)
+        if words:
+            columns[n] = _words(_text(column))
+            continue
+        columns[n], odd = _column(column, decimal, f"{n} in {name}")
         if odd:
             notes.append(f"{odd} values of {n} in {name} are no numbers and count as missing.")
     if not columns:
@@ -113,7 +123,7 @@ def _read_csv(path: Path, name: str) -> tuple[Any, str]:
     import pyarrow as pa
     import pyarrow.csv as arrow
 
-    text = _decoded(_unpacked(path, name), name)
+    text = _EXCEL_S_DELIMITER.sub("", _decoded(_unpacked(path, name), name), 1)
     header = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header.count)
     names = next(csv.reader([header.rstrip("\r")], delimiter=delimiter), [])
@@ -262,8 +272,14 @@ def written(number: float | None) -> str | None:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _column(column: Any, decimal: str) -> tuple[Column, int]:
-    """Numbers where nearly all values are, else words; and how many values were no numbers."""
+def _column(column: Any, decimal: str, place: str) -> tuple[Column, int]:
+    """Numbers where nearly all values are, else words; and how many values were no numbers.
+
+    place: what it is called, and in which file.
+
+    Raises:
+        TableError: nearly all are numbers, but written otherwise: they would become words.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -277,9 +293,20 @@ def _column(column: Any, decimal: str) -> tuple[Column, int]:
     fits = pc.match_substring_regex(written, _NUMBER)
     numbers, all_of_them = pc.sum(fits).as_py() or 0, pc.count(written).as_py()
     if not numbers or numbers < MOSTLY * all_of_them:
+        odd = pc.and_(pc.match_substring_regex(written, _WRITTEN_OTHERWISE), pc.invert(fits))
+        others = pc.sum(odd).as_py() or 0
+        if others and numbers + others >= MOSTLY * all_of_them:
+            raise _written_otherwise(place, pc.filter(text, odd)[0].as_py())
         return _words(text), 0
     read = pc.cast(pc.utf8_ltrim(pc.if_else(fits, written, None), "+"), pa.float64())
     return _finite(read), all_of_them - numbers
+
+
+def _written_otherwise(place: str, example: str) -> TableError:
+    return TableError(
+        f"The numbers of {place} are written as {example[:20]!r}. Write them with a decimal point "
+        "(between semicolons a comma will do), nothing between thousands and no percent sign."
+    )
 
 
 def _finite(column: Any) -> Numbers:

@@ -81,7 +81,26 @@ class TestCsv:
         same(table.columns["y"], ["01", "-", None])
 
     def test_infinite_numbers_are_missing(self, saved):
-        assert np.isnan(read_table(saved("id,a\n" + "x,1e999\n")).columns["a"]).all()
+        table = read_table(saved("id,a\nw,1e999\nx,inf\ny,-Infinity\nz,2\n"))
+        same(table.columns["a"], [np.nan, np.nan, np.nan, 2])
+
+    @pytest.mark.parametrize(
+        "number",
+        ['"2,5"', '"1,234.5"', "1.234.567", "1'234", "1 234", "1\u202f234", "\u22125", "5 %", "5%"],
+    )
+    def test_numbers_that_are_written_otherwise_do_not_become_words(self, saved, number):
+        with pytest.raises(TableError, match=r"^The numbers of a in blood\.csv are written as "):
+            read_table(saved(f"id,a\nx,{number}\ny,7\nz,\n"))
+
+    @pytest.mark.parametrize(
+        "word", ["+", "2024-01-31", "31.01.2024", "12:30", "II", "1-2", "0x1F", "1.2.3", "5 mg"]
+    )
+    def test_words_of_digits_stay_words(self, saved, word):
+        same(read_table(saved(f"id,a\nx,{word}\ny,{word}\n")).columns["a"], [word, word])
+
+    def test_excel_s_line_that_names_the_delimiter(self, saved):
+        table = read_table(saved("\ufeffsep=;\r\nid;a\r\nx;1,5\r\n".encode()))
+        same(table.columns["a"], [1.5])
 
     def test_a_column_without_a_name_is_left_out(self, saved):
         assert list(read_table(saved("id,a,\nx,1,\n")).columns) == ["a"]
