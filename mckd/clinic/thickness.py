@@ -11,8 +11,8 @@ import numpy as np
 
 from mckd.tumour.geometry import Grid
 from mckd.tumour.naming import REGIONS
+from mckd.tumour.planes import ACROSS
 
-PLANES = ("sagittal", "coronal", "axial")  # of slices along the canonical axes
 CASES = 2
 CHANGE: dict[tuple[str, int], tuple[float, float, float]] = {
     ("sagittal", 2): (-0.005, -0.006, -0.004),
@@ -39,7 +39,7 @@ def cost_of(grid: Grid) -> str:
     mm = spacing[axis]
     if mm < THIN_MM:
         return ""
-    plane = PLANES[axis]
+    plane = ACROSS[axis]
     nearest = min((known for p, known in CHANGE if p == plane), key=lambda known: abs(known - mm))
     lost = ", ".join(
         f"{region.upper()} {-change:.2f}"

@@ -1,7 +1,6 @@
 """What pictures of heads are drawn with: panels on black, planes, outlines, letters, a scale.
 
-Columns and rows run against the canonical axes, as in the viewer: the patient's right is on the
-reader's left, the front of the head on top or on the left, its top on top.
+Slices lie as in the viewer and in `mckd.tumour.planes`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from mckd.tumour.geometry import Bools, Box, Grid, Triple, axis_letters
+from mckd.tumour.planes import looked_at
 
 WIDTH = 6.85  # inches: the width of the text on A4
 DPI = 220
@@ -62,8 +62,7 @@ def panels_of(rows: int, columns: int, gutter: float = 0.0) -> tuple[Figure, lis
 
 def cut(volume: npt.NDArray[Any], plane: Plane, at: Triple) -> npt.NDArray[Any]:
     """The slice of (X, Y, Z) as rows and columns of a picture."""
-    flat: npt.NDArray[Any] = np.take(volume, at[plane.across], axis=plane.across)
-    return flat.T[::-1, ::-1]
+    return looked_at(volume, plane.across, at[plane.across])
 
 
 def extent_of(grid: Grid, plane: Plane) -> tuple[float, float, float, float]:

@@ -16,11 +16,11 @@ from mckd.tumour.comparison import MEANING, RegionRow, Row, Subset
 from mckd.tumour.evidence import caution, unseen_dice
 from mckd.tumour.fingerprint import SAID
 from mckd.tumour.naming import REGIONS, key_of
+from mckd.tumour.planes import ACROSS
 from mckd.tumour.scope import SCOPE
 
 DECIMALS = {"ml": 3, "mm": 2, "mm2": 1}
 OF_SCORES = 4
-PLANES = ("sagittal", "coronal", "axial")  # across x, y, z
 UNSEEN = (
     "unseen_dice: the mean Dice of the region from these sequences on cases that the model did not "
     "see, from its card. caution: unreliable if that is below .3, rough if below .5."
@@ -139,7 +139,7 @@ def native_of(series: Series) -> dict[str, Any]:
         "shape": list(grid.shape),
         "spacing_mm": [round(mm, 3) for mm in grid.spacing_mm],
         "slice_thickness_mm": None if thickness is None else round(thickness, 3),
-        "plane": PLANES[int(np.abs(grid.affine[:3, 2] / grid.spacing_mm[2]).argmax())],
+        "plane": ACROSS[int(np.abs(grid.affine[:3, 2] / grid.spacing_mm[2]).argmax())],
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mckd.clinic.thickness import CHANGE, PLANES, cost_of
+from mckd.clinic.thickness import CHANGE, cost_of
 from mckd.tumour.geometry import Grid
+from mckd.tumour.planes import ACROSS
 
 
 def grid(spacing_mm) -> Grid:
@@ -36,7 +37,7 @@ def test_axes_of_the_file_do_not_matter() -> None:
 
 
 def test_every_plane_and_thickness_was_measured_and_thicker_is_worse() -> None:
-    assert {*CHANGE} == {(plane, mm) for plane in PLANES for mm in (2, 3, 5, 7)}
-    for plane in PLANES:
+    assert {*CHANGE} == {(plane, mm) for plane in ACROSS for mm in (2, 3, 5, 7)}
+    for plane in ACROSS:
         lost = np.array([CHANGE[plane, mm] for mm in (2, 3, 5, 7)]).mean(1)
         assert (np.diff(lost) < 0).all()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from starlette.testclient import TestClient
@@ -370,6 +371,28 @@ def test_a_full_disk_refuses_an_upload_in_a_sentence(
     assert (reply.status_code, reply.json()) == (507, {"detail": DISK_FULL})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert upload(browser, 9000) == 200
+
+
+def test_an_upload_is_gone_whose_sender_was_deleted_while_it_came(
+    browser: TestClient, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(browser)
+    keep = door._folders.receive
+
+    def deleted(sender: str, name: str, file: BinaryIO) -> str:
+        class Slow(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                door._folders.forget(sender)
+                return super().read(size)
+
+        return keep(sender, name, Slow(file.read()))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(door._folders, "receive", deleted)
+        reply = browser.post("/gradio_api/upload", files={"files": ("x.nii", b"head")})
+    assert (reply.status_code, reply.json()) == (410, {"detail": module.DELETED})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert upload(browser) == 200
 
 
 # ---- health

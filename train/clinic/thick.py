@@ -19,9 +19,9 @@ from mckd.tumour.geometry import Bools
 from mckd.tumour.metrics import dice
 from mckd.tumour.naming import REGIONS
 from mckd.tumour.nifti import Floats
+from mckd.tumour.planes import ACROSS
 from mckd.tumour.predictor import TumourSegmenter
 
-PLANES = ("sagittal", "coronal", "axial")
 THICK_MM = (2, 3, 5, 7)
 
 
@@ -32,7 +32,7 @@ def bench(arguments: argparse.Namespace) -> int:
     for path in find_cases(arguments.data)[: arguments.limit]:
         case = read_case(path)
         whole = score(segmenter, case, case)
-        for axis, plane in enumerate(PLANES):
+        for axis, plane in enumerate(ACROSS):
             for mm in THICK_MM:
                 told = score(segmenter, thickened(case, axis, mm), case)
                 changes[f"{plane} {mm}"].append([b - a for a, b in zip(whole, told, strict=True)])

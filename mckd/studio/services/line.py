@@ -122,6 +122,11 @@ def translated(steps: Generator[Any, None, T], words: Callable[[Any], S]) -> Gen
         yield words(step)
 
 
+def heard(steps: Generator[Any, None, T], report: Callable[[Any], None]) -> T:
+    """Run a generator to its end, each step reported; what it returns."""
+    return result_of(translated(steps, report))
+
+
 def result_of(steps: Generator[Any, None, T]) -> T:
     """Run a generator to its end without looking at what it yields; what it returns."""
     while True:

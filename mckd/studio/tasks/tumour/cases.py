@@ -13,13 +13,13 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mckd.cache import Cache
 from mckd.memory import give_back
 from mckd.studio.services import faults
 from mckd.studio.services.folders import Folders
-from mckd.studio.services.line import Superseded, Waiting, result_of, translated
+from mckd.studio.services.line import Superseded, Waiting, heard, result_of, translated
 from mckd.studio.services.model import Model
 from mckd.studio.tasks.tumour.desk import Desk, Update, asks
 from mckd.studio.tasks.tumour.opened import (
@@ -30,6 +30,7 @@ from mckd.studio.tasks.tumour.opened import (
     Choice,
     Opened,
     Reading,
+    looked_through,
     now,
     read,
 )
@@ -38,6 +39,9 @@ from mckd.studio.tasks.tumour.sources import Sources, own_key
 from mckd.studio.tasks.tumour.volumes import unpack_bits
 from mckd.tumour.labels import file_name, label_file
 from mckd.tumour.naming import SEQUENCES
+
+if TYPE_CHECKING:
+    from mckd.studio.tasks.tumour.studies import Looked
 
 KEPT_BYTES = 2_000_000_000  # of all open cases; one of 240 x 240 x 155 voxels takes 150 MB
 IDLE_S = 600  # a case that nobody asked for is put away; reading it again takes a second
@@ -362,17 +366,28 @@ class CaseService:
     def _reading(
         self, owner: str, source: CaseFiles, wanted: Callable[[], bool], turn: int = 0
     ) -> Generator[Update, None, tuple[Opened | None, Update]]:
-        """Read a case when its turn in the line comes; with None what is said of its failure."""
-        said = Update(turn, examination=source.examination)
+        """Read a case when its turn in the line comes; with None what is said of its failure.
 
-        def work(report: Callable[[Any], None]) -> Opened:
+        An examination is looked through before it comes into the line, one at a time: its headers
+        hold up nobody but the next examination.
+        """
+        said = Update(turn, examination=source.examination)
+        segmentation = self.segmentation
+
+        def work(report: Callable[[Any], None], looked: Looked | None = None) -> Opened:
             kept = self.shelf.get(source.key, owner)
             if kept is not None:
                 return kept
-            opened = read(source, report)
+            opened = read(source, report, looked)
             if not wanted():
                 raise Superseded
             return self.shelf.put(source.key, owner, opened)
+
+        def examine(report: Callable[[Any], None]) -> Opened:
+            known = source.key in self.shelf
+            looked = None if known else looked_through(source, report)
+            read_on = partial(work, looked=looked)
+            return heard(segmentation.encodings.run(read_on, wanted), report)
 
         def update(step: Waiting | Reading) -> Update:
             nonlocal said
@@ -384,7 +399,10 @@ class CaseService:
             return said
 
         try:
-            steps = self.segmentation.encodings.run(work, wanted)
+            if source.raw:
+                steps = segmentation.examinations.run(examine, wanted)
+            else:
+                steps = segmentation.encodings.run(work, wanted)
             return (yield from translated(steps, update)), said
         except Superseded:
             raise

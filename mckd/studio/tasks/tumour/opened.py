@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mckd.clinic.series import Prepared
-    from mckd.studio.tasks.tumour.studies import Examination
+    from mckd.studio.tasks.tumour.studies import Examination, Looked
     from mckd.tumour import Case
     from mckd.tumour.advice import Advice
     from mckd.tumour.metrics import RegionScore
@@ -148,28 +148,35 @@ class Opened:
         return sum(a.nbytes for a in arrays if a is not None) + sum(len(f) for f in files if f)
 
 
-def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: None) -> Opened:
+def read(
+    source: CaseFiles,
+    report: Callable[[Reading], None] = lambda stage: None,
+    looked: Looked | None = None,
+) -> Opened:
     """Read a case and pack what a browser is sent of it; an examination is prepared before.
+
+    looked: of an examination, if it was looked through already.
 
     Raises:
         ValueError: it cannot be; a sentence for visitors.
     """
-    from mckd.studio.tasks.tumour.studies import offered, read_examination
+    from mckd.studio.tasks.tumour.studies import look_through, offered, prepare_examination
     from mckd.tumour import read_case, regions
     from mckd.tumour.placing import ApartError
 
     started = time.perf_counter()
-    if not _here(source.files):
-        raise ValueError(GONE)
+    _require_here(source.files)
     prepared = examination = None
     if source.raw:
-        prepared, examination = read_examination(source, report)
+        looked = looked or looked_through(source, report)
+        prepared, examination = prepare_examination(looked, report)
         case = prepared.case
     else:
         try:
             case = read_case(source.files, shown=source.names)
         except ApartError:  # as a scanner gives them: each on a grid of its own
-            prepared, examination = read_examination(replace(source, raw=True), report)
+            looked = look_through(replace(source, raw=True), report)
+            prepared, examination = prepare_examination(looked, report)
             case = prepared.case
         except ValueError:
             report(Reading("", None, offered(source)))
@@ -184,8 +191,26 @@ def read(source: CaseFiles, report: Callable[[Reading], None] = lambda stage: No
     return Opened(case, packed, reference, took, prepared=prepared, examination=examination)
 
 
-def _here(files: Path | dict[str, Path]) -> bool:
-    return files.exists() if isinstance(files, Path) else all(p.is_file() for p in files.values())
+def looked_through(source: CaseFiles, report: Callable[[Reading], None]) -> Looked:
+    """The series of an examination, before it is prepared.
+
+    Raises:
+        ValueError: there are none that can be used; a sentence for visitors.
+    """
+    from mckd.studio.tasks.tumour.studies import look_through
+
+    _require_here(source.files)
+    return look_through(source, report)
+
+
+def _require_here(files: Path | dict[str, Path]) -> None:
+    """
+    Raises:
+        ValueError: a file is gone.
+    """
+    given = [files] if isinstance(files, Path) else [*files.values()]
+    if not all(path.exists() for path in given):
+        raise ValueError(GONE)
 
 
 def rows_of(case: Case, found: Any) -> list[dict[str, Any]]:

@@ -38,11 +38,12 @@ class Segmentation:
     def __init__(self, model: Model[TumourSegmenter]) -> None:
         self.model = model
         self.encodings = Line()  # and for reading files
+        self.examinations = Line()  # whose headers may take minutes, before they come into that
         self._answers, self._scores = Line(), Line()
 
     def hurry(self) -> None:
         """Something else is wanted: who waited for what came before waits no more."""
-        for line in (self.encodings, self._answers, self._scores):
+        for line in (self.examinations, self.encodings, self._answers, self._scores):
             line.reconsider()
 
     def hurry_scores(self) -> None:

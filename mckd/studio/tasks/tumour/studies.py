@@ -1,7 +1,6 @@
 """An examination as the page shows it: its series, what was done to them, and pictures to check it.
 
-Pictures are in radiological convention: the patient's right is on the reader's left, the front of
-the head on top, in sagittal pictures on the left.
+Pictures lie as in `mckd.tumour.planes`.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from mckd.studio.tasks.tumour.opened import CaseFiles, Choice, Reading
 from mckd.tumour.geometry import Bools, Box, T, bounding_box
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
 from mckd.tumour.nifti import Floats
+from mckd.tumour.planes import ACROSS, looked_at
 
 if TYPE_CHECKING:
     from mckd.clinic.series import Prepared, Series, Study
@@ -47,7 +47,6 @@ TILE = 220
 AXIAL_AT = (0.25, 0.4, 0.5, 0.6, 0.75)  # of the brain's height
 CORONAL_AT, SAGITTAL_AT = 0.5, 0.42  # of its depth, of its width: a little beside the midline
 WINDOW = (1.0, 99.5)  # percentiles of the values above the mean of all: the head
-PLANES = ("sagittal", "coronal", "axial")
 TILES = [*["axial"] * len(AXIAL_AT), "coronal", "sagittal"]
 OUTLINE, FAINT = (94, 234, 212, 255), 90  # of 255: what is left of a line after it was made smaller
 OUTLINE_SHEET = "outline"
@@ -121,10 +120,17 @@ class Examination:
         }
 
 
-def read_examination(
-    source: CaseFiles, report: Callable[[Reading], None]
-) -> tuple[Prepared, Examination]:
-    """Read the series of a scanner and prepare them, as the visitor chose or as is proposed.
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Series that were looked through, as they are shown. reference: a slot, "" for the best."""
+
+    study: Study
+    shown: Examination
+    reference: str
+
+
+def look_through(source: CaseFiles, report: Callable[[Reading], None]) -> Looked:
+    """Read the series of a scanner, used as the visitor chose or as is proposed.
 
     Raises:
         ValueError: nothing in it can be used, or a person has to say which series is what.
@@ -137,6 +143,17 @@ def read_examination(
     if not study.chosen:
         report(Reading(FINDING, None, replace(shown, asks=ASKS)))
         raise ValueError(ASKS)
+    return Looked(study, shown, choice.reference)
+
+
+def prepare_examination(
+    looked: Looked, report: Callable[[Reading], None]
+) -> tuple[Prepared, Examination]:
+    """Make a case of the series that were looked through.
+
+    Raises:
+        ValueError: it cannot be prepared.
+    """
     step, started = "", 0.0
 
     def progress(kind: str, slot: str, share: float) -> None:
@@ -145,12 +162,12 @@ def read_examination(
         if said != step:
             step, started = said, time.monotonic()
         left = _left(time.monotonic() - started, share)
-        report(Reading(f"{said}{left}…", share, shown))
+        report(Reading(f"{said}{left}…", share, looked.shown))
 
     from mckd.clinic.preparation import prepare  # now that it is known to be installed
 
-    found = prepare(study, reference=choice.reference, progress=progress)
-    return found.without_voxels(), shown.prepared(found)
+    found = prepare(looked.study, reference=looked.reference, progress=progress)
+    return found.without_voxels(), looked.shown.prepared(found)
 
 
 def offered(source: CaseFiles) -> Examination | None:
@@ -212,7 +229,7 @@ def _row(series: Series, across: int, slot: str) -> dict[str, Any]:
         "sure": series.role.sure,
         "why": series.role.why,
         "doubt": series.role.doubt,
-        "plane": PLANES[across] if mm[2] > THICK * mm[1] else "3-D",
+        "plane": ACROSS[across] if mm[2] > THICK * mm[1] else "3-D",
         "spacing": " × ".join(f"{v:.2g}" for v in mm),
         "slices": int(series.grid.canonical.shape[across]),
     }
@@ -222,15 +239,9 @@ def _middle(series: Series, across: int) -> Floats:
     """The middle slice of a series across an axis, with square pixels, as it is looked at."""
     grid = series.grid.canonical
     volume = series.grid.to_canonical(series.voxels)
-    picture = _looked_at(volume, across, grid.shape[across] // 2).astype(np.float32)
+    picture = looked_at(volume, across, grid.shape[across] // 2).astype(np.float32)
     mm = [grid.spacing_mm[a] for a in range(3) if a != across][::-1]  # of rows, of columns
     return _fitted(picture, (mm[0], mm[1]), THUMBNAIL)
-
-
-def _looked_at(volume: npt.NDArray[Any], across: int, at: int) -> npt.NDArray[Any]:
-    """(rows, columns) of a slice of a canonical (X, Y, Z) volume in radiological convention."""
-    plane = np.take(volume, at, across)
-    return np.ascontiguousarray(plane.T[::-1, ::-1])
 
 
 def _fitted(picture: npt.NDArray[T], mm: tuple[float, float], size: int) -> npt.NDArray[T]:
@@ -264,7 +275,7 @@ def _checks(prepared: Prepared) -> dict[str, bytes]:
     sheets = {}
     for slot, head in prepared.head.items():
         window = _window(head[::2, ::2, ::2])
-        tiles = [_tile(_greys(_looked_at(head, a, at), window)) for a, at in cuts]
+        tiles = [_tile(_greys(looked_at(head, a, at), window)) for a, at in cuts]
         sheets[slot] = _png(np.hstack(tiles))
     lines = np.hstack([_tile(_line(outline, a, at)) for a, at in cuts])
     coloured = np.where(lines[..., None] > FAINT, np.array(OUTLINE, np.uint8), np.uint8(0))
@@ -282,7 +293,7 @@ def _cuts(box: Box) -> list[tuple[int, int]]:
 
 def _line(outline: Bools, axis: int, at: int) -> Bytes:
     """A slice of the outline (X, Y, Z), 255 where it is."""
-    return _looked_at(outline, axis, at).astype(np.uint8) * 255
+    return looked_at(outline, axis, at).astype(np.uint8) * 255
 
 
 def _tile(picture: Bytes) -> Bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mckd.clinic import intake
+from mckd.clinic.headers import Frame, read_frames
 from mckd.clinic.intake import read_study
 from mckd.clinic.series import Facts, Role, Series, Step, Study, StudyError
 from mckd.studio.services.line import Superseded
@@ -28,6 +31,7 @@ from mckd.tumour.geometry import Grid
 from tests import small_heads
 from tests.clinic.moved import prepared_of
 from tests.clinic.written import PLANS, write_study
+from tests.patience import PATIENCE_S, until
 from tests.studio.tasks.tumour.stub import last, opened
 
 
@@ -133,6 +137,39 @@ def test_archives_of_a_visitor_become_an_examination_of_theirs_alone(
         service.sources.examination(desk.owner, [])
     service.close(desk)
     assert not source.files.exists()
+
+
+def test_headers_of_one_visitor_hold_up_no_other(
+    service: CaseService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the next examination waits until they are read; who leaves waits no more."""
+    heads = {"flair": small_heads.volume("flair")}
+    write_study(tmp_path / "disk", heads, small_heads.affine(), coarser=2.0)
+    path, begun, gate = archive(tmp_path / "disk", tmp_path / "scans.zip"), threading.Event(), []
+
+    def slowly(file: Path) -> list[Frame]:
+        begun.set()
+        until(lambda: gate)
+        return read_frames(file)
+
+    monkeypatch.setattr(intake, "read_frames", slowly)
+    desks, told = [Desk(), Desk()], ([], [])
+    threads = []
+    for desk, heard in zip(desks, told, strict=True):
+        source = service.sources.examination(desk.owner, [sent(service, path)], "browser")
+        work = service.open(desk, source)
+        threads.append(threading.Thread(target=heard.extend, args=(work,), daemon=True))
+        threads[-1].start()
+        until(begun.is_set)
+    until(lambda: any("1 case before yours" in update.stage for update in told[1]))
+    assert last(service.open(Desk(), service.sources.bundled("phantom_a"))).answer
+    for desk in desks:
+        service.stop(desk)
+    gate.append(1)
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not any(update.answer for heard in told for update in heard)
 
 
 def test_an_archive_that_is_none_is_one_sentence(service: CaseService, tmp_path: Path) -> None:
