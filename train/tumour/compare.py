@@ -25,6 +25,7 @@ from mckd.systems import rebuild
 from mckd.tumour.data import regions
 from mckd.tumour.metrics import score
 from mckd.tumour.naming import key_of
+from mckd.tumour.outline import Credible
 from train.jobs import work_off
 from train.loop import train
 from train.settings import override
@@ -39,11 +40,17 @@ from train.workers import join_workers, this_device
 
 @dataclass(frozen=True)
 class Variant:
-    """key: in names of folders. label: in tables. changes: of the recipe."""
+    """key: in names of folders. label: in tables. changes: of the recipe.
+
+    run: key of the variant whose runs these are, with the same changes; its own if not given.
+    credible: drawn as prediction draws, leaving this out; plainly if not given.
+    """
 
     key: str
     label: str
     changes: Mapping[str, Any]
+    run: str = ""
+    credible: Credible | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Plan:
         return override(recipe, {"seed": job.seed, "fold": job.fold} | dict(job.variant.changes))
 
     def run(self, job: Job) -> RunFolder:
-        return RunFolder(self.out / "runs" / job.name)
+        return RunFolder(self.out / "runs" / job.run_name)
 
     def scores(self, job: Job) -> Path:
         return self.out / "scores" / f"{job.name}.csv"
@@ -91,8 +98,15 @@ class Job:
 
     @property
     def name(self) -> str:
+        return self._named(self.variant.key)
+
+    @property
+    def run_name(self) -> str:
+        return self._named(self.variant.run or self.variant.key)
+
+    def _named(self, key: str) -> str:
         fold = f"-fold{self.fold}" if self.fold >= 0 else ""
-        return f"{self.variant.key}-seed{self.seed}{fold}"
+        return f"{key}-seed{self.seed}{fold}"
 
 
 def jobs_of(variants: Iterable[Variant], seeds: int, folds: Sequence[int]) -> list[Job]:
@@ -112,7 +126,10 @@ def run_all(plan: Plan, jobs: Sequence[Job], processes: int) -> None:
     if missing and plan.cache:
         given = [folder for folder in (plan.data, plan.mix, plan.test) if folder]
         fill_cache(given, plan.cache, processes)
-    work_off(missing, partial(train_and_score, plan), processes, finished=str)
+    own = [job for job in missing if not job.variant.run]
+    others = [job for job in missing if job.variant.run]
+    for each in (own, others):  # nobody trains a run that somebody else is at
+        work_off(each, partial(train_and_score, plan), processes, finished=str)
 
 
 def lines_of(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[list[Line]]]:
@@ -125,9 +142,9 @@ def lines_of(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[list[Line]]]:
 
 
 def last_records(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[dict[str, Any]]]:
-    """{variant: the last record of each of its runs}, with the validation scores."""
+    """{variant: the last record of each of its own runs}, with the validation scores."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for job in jobs:
+    for job in (job for job in jobs if not job.variant.run):
         rows, _ = plan.run(job).records()
         found.setdefault(job.variant.key, []).append(rows[-1])
     return found
@@ -156,13 +173,22 @@ def train_and_score(plan: Plan, job: Job) -> str:
     network, _ = rebuild(load_checkpoint(run.checkpoints / MODEL), task.parts)
     network.to(this_device())
     cases = load_cases(plan.test, plan.cache) if plan.test else task.test_cases or task.validation
-    lines = [line for case in cases for line in score_case(network, case, settings.bf16)]
+    how = settings.bf16, job.variant.credible
+    lines = [line for case in cases for line in score_case(network, case, *how)]
     write_lines(plan.scores(job), lines)
     return job.name
 
 
-def score_case(network: MissingModalityNetwork, case: TrainingCase, bf16: bool) -> list[Line]:
-    """Plain outlines of a case from every subset of its sequences, against its reference."""
+def score_case(
+    network: MissingModalityNetwork,
+    case: TrainingCase,
+    bf16: bool,
+    credible: Credible | None = None,
+) -> list[Line]:
+    """Outlines of a case from every subset of its sequences, against its reference.
+
+    credible: as prediction draws them, leaving this out; None is plain.
+    """
     device = next(network.parameters()).device
     on_cpu = device.type == "cpu"
     target = region_targets(case.labels[None])[0].to(device)
@@ -170,7 +196,7 @@ def score_case(network: MissingModalityNetwork, case: TrainingCase, bf16: bool) 
     reference = regions(case.brain.uncrop(case.labels.cpu().numpy(), whole))
     lines = []
     with in_bfloat16(device, bf16):
-        for subset, found in outlines(network, case, credible=None):
+        for subset, found in outlines(network, case, credible):
             drawn = case.brain.uncrop(found.cpu().numpy(), whole)
             for k, s in enumerate(score(drawn, reference, case.grid, distances=on_cpu)):
                 far = s.hd95_mm if on_cpu else hd95_mm(found[k], target[k], case.grid)

@@ -11,10 +11,11 @@ import torch
 
 from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL
+from mckd.tumour.outline import Credible
 from tests.conftest import ROOT
 from tests.train.tumour.test_task import write_case
 from train.__main__ import main
-from train.tumour.compare import Job, Plan, Variant, jobs_of, run_all
+from train.tumour.compare import Job, Plan, Variant, jobs_of, last_records, lines_of, run_all
 from train.tumour.lines import Line, read_lines, write_lines
 from train.tumour.settings import PRESETS
 from train.tumour.table import TABLES
@@ -103,9 +104,11 @@ class TestVariants:
             assert one != other
             assert {one, other} <= set(keys)
         plan = Plan(tmp_path, "table", {}, tmp_path)
-        made = [plan.settings(Job(row, 2)) for row in table().rows]
-        assert len({repr(settings) for settings in made}) == len(keys)
-        assert {settings.seed for settings in made} == {2}
+        made = {row.key: plan.settings(Job(row, 2)) for row in table().rows}
+        theirs = {row.key: row.run for row in table().rows if row.run}
+        assert all(made[key] == made[run] for key, run in theirs.items())
+        assert len({repr(settings) for settings in made.values()}) == len(keys) - len(theirs)
+        assert {settings.seed for settings in made.values()} == {2}
 
     def test_the_first_seed_is_whole_before_the_next_begins(self):
         a, b = Variant("a", "A", {}), Variant("b", "B", {})
@@ -165,6 +168,27 @@ def test_runs_go_on_from_those_of_another_table(tmp_path, monkeypatch):
         after = load_checkpoint(then.run(job).checkpoints / MODEL).part("network")
         for name, value in before.items():
             torch.testing.assert_close(after[name], value)
+
+
+def test_a_row_of_another_outline_trains_nothing_and_is_drawn_as_prediction_draws(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("train.tumour.task.TumourTask.steps_per_epoch", 2)
+    monkeypatch.setattr("train.tumour.compare.work_off", here)
+    for number in range(3):
+        write_case(tmp_path / "cases", number)
+    plain = Variant("plain", "Plain", {})
+    none = dataclasses.replace(plain, key="none", run="plain", credible=Credible(et_min_ml=1e6))
+    plan = Plan(tmp_path / "out", "smoke", {"epochs": 1, "fold": -1}, tmp_path / "cases")
+    jobs = jobs_of([none, plain], 1, [-1])
+    run_all(plan, jobs, 1)
+    assert [path.name for path in (plan.out / "runs").iterdir()] == ["plain-seed0"]
+    assert list(last_records(plan, jobs)) == ["plain"]
+    scored = lines_of(plan, jobs)
+    of_et = [row for row in scored["none"][0] if row.region == "et"]
+    assert {row.outcome for row in of_et} <= {"missed", "correctly empty"}
+    assert len(of_et) == 15
+    assert len(scored["plain"][0]) == len(scored["none"][0]) == 45
 
 
 def here(jobs, work, processes, finished):
