@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from mckd.clinic.roles import Guess
+from mckd.tumour.background import above_air
 from mckd.tumour.geometry import Bools, Grid, Triple
 from mckd.tumour.nifti import Floats
 
@@ -69,6 +70,7 @@ class Look:
 
 def look_at(voxels: Floats, grid: Grid) -> Look | None:
     """What a series (X, Y, Z) on its grid shows; None where too little of a head is seen."""
+    voxels = above_air(voxels)
     coarse, where = _canonical(voxels, grid, COARSE_MM)
     head = _head(coarse)
     if not head.any():

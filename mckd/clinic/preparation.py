@@ -11,6 +11,7 @@ they are, to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from mckd.clinic.series import Facts, Prepared, Role, Series, Step, Study, Study
 from mckd.clinic.steps import Progress, Tick, ticking, within
 from mckd.clinic.thickness import cost_of
 from mckd.files.names import plain_name
-from mckd.tumour.background import without_background
+from mckd.tumour.background import above_air, without_background
 from mckd.tumour.data import case_of
 from mckd.tumour.doubts import BRAIN_ML
 from mckd.tumour.geometry import Bools, Doubles, Grid
@@ -82,6 +83,7 @@ def prepare(
     done = _as_it_is(study, series, name)
     if done:
         return done
+    series = {slot: replace(one, voxels=above_air(one.voxels)) for slot, one in series.items()}
     reference = reference or best_reference(series)
     motions = {
         slot: _registered(series[reference], one, tick("registration", slot))

@@ -43,6 +43,7 @@ QUIET = 1e-3
 HALF = 0.5  # of what lies behind it: an interpolated voxel that is more head than air
 MOST_DARK = 0.15  # share of a head darker than its air: with more, the air is a grey within
 RIM_SAMPLES = 20_000
+DARKEST = 1.0  # per cent of what was scanned, and as many brightest
 
 _NEIGHBOURS = ndimage.generate_binary_structure(3, 3)
 
@@ -62,6 +63,26 @@ def without_background(volume: Floats) -> Floats:
         _sharp_head(lifted, level) if _is_soft(lifted, level, noise) else np.abs(lifted) > noise
     )
     return lifted if noise == 0 and (inside == (lifted != 0)).all() else lifted * inside
+
+
+def above_air(head: Floats) -> Floats:
+    """A head as it was scanned, (X, Y, Z), with its air around 0; the given one where it is so.
+
+    What was scanned is a magnitude, with noise in its air. Where that was shifted, the darkest of
+    what was scanned becomes 0, and what a program wrote beside it, far darker, with it.
+    """
+    lowest = float(head.min())
+    seen = head[head > lowest]
+    if lowest == 0 or not seen.size:
+        return head
+    air, noise = _air(head)
+    dark, bright = (float(value) for value in np.percentile(seen, (DARKEST, 100 - DARKEST)))
+    if noise == 0 and (air > lowest or dark - air < bright - dark):  # without its skull
+        return head if air == 0 else head - np.float32(air)
+    if abs(dark) <= MOST_NOISE * bright and dark - lowest <= MOST_NOISE * bright:
+        return head
+    lifted: Floats = np.maximum(head - np.float32(dark), np.float32(0))
+    return lifted
 
 
 def _air(volume: Floats) -> tuple[float, float]:

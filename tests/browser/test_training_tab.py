@@ -219,6 +219,10 @@ def test_every_kind_of_series_has_its_chart(tab: Tab, finished_run: str) -> None
     tab.until(lambda: all(line["stacked"] for line in lines(page, "iwv")), "stacked weights")
     axis = page.locator(".panel[data-panel=loss] .plot")
     assert axis.evaluate("(plot) => plot.layout.yaxis.type") == "log"
+    ticks = [float(text) for text in axis.locator(".ytick text").all_text_contents()]
+    bottom, top = (10**end for end in axis.evaluate("(plot) => plot.layout.yaxis.range"))
+    assert bottom < ticks[0] < ticks[-1] < top
+    assert ticks == sorted(ticks)
     page.get_by_role("button", name="Log").click()
     tab.until(lambda: axis.evaluate("(p) => p.layout.yaxis.type") == "linear", "a linear axis")
     assert tab.value("fill_l1.audio") == 0.375

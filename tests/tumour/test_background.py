@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from mckd.tumour import SEQUENCES, read_case
-from mckd.tumour.background import without_background
+from mckd.tumour.background import above_air, without_background
 from mckd.tumour.data import AIR_FOUND, standardise
 from mckd.tumour.metrics import dice
 
@@ -221,3 +221,35 @@ def test_a_head_darker_than_its_air_is_doubtful(case_with):
     assert case.unlike_training
     assert any("darker than the air around it in FLAIR and T1," in w for w in case.warnings)
     assert case.brain == case_with(lambda v: v).brain
+
+
+def scanned() -> np.ndarray:
+    """A head with its skull: noise of a magnitude in its air, 500 in the head, no value of 0."""
+    air = np.random.default_rng(3).rayleigh(4, SHAPE)
+    inside = ndimage.binary_dilation(head() != 0, iterations=4)
+    return np.where(inside, 500 + 0.1 * head(), 0.5 + air).astype(np.float32)
+
+
+SHIFTED = {
+    "down": lambda v: v - 1000,
+    "up": lambda v: v + 1000,
+    "to a mean of 0": lambda v: (v - v.mean()) / v.std(),
+    "padded": lambda v: np.pad(v, ((0, 0), (0, 0), (9, 9)), constant_values=-2000),
+    "shifted and padded": lambda v: np.pad(v + 300, ((0, 0), (30, 30), (0, 0))) - 1024,
+}
+
+
+@pytest.mark.parametrize("change", SHIFTED.values(), ids=SHIFTED)
+def test_a_head_as_it_was_scanned_stands_above_its_air(change):
+    """All of it and nothing else is more than half as bright as its median."""
+    found = above_air(np.float32(change(scanned())))
+    room = [((a - b) // 2,) * 2 for a, b in zip(found.shape, SHAPE, strict=True)]
+    inside = np.pad(scanned() > 450, room)
+    assert found.min() == 0
+    assert ((found > 0.5 * np.median(found[inside])) == inside).all()
+
+
+@pytest.mark.parametrize("change", [lambda v: v, lambda v: np.rint(v), lambda v: v - 5])
+def test_a_head_whose_air_is_around_0_is_left_as_it_is(change):
+    volume = np.float32(change(scanned()))
+    assert above_air(volume) is volume

@@ -42,10 +42,18 @@ function drawNothing() {
 const isLog = (kind) => kind === "loss" && options.log;
 const isStacked = (kind) => kind === "iwv" && options.stacked;
 
+// Whole numbers at every tick, for plotly writes 2 at .2, 2 and 20; range: log10 of the ends.
+function logTicks([low, high]) {
+  const steps = high - low > 2 ? [1] : [1, 2, 5], ticks = [];
+  for (let power = Math.floor(low); power <= high; power++) ticks.push(...steps.map((step) => step * 10 ** power));
+  return { tickmode: "array", tickvals: ticks, ticktext: ticks.map((v) => String(Number(v.toPrecision(1)))) };
+}
+
 function drawPanel(panel, inks) {
   const { kind, plot, figure } = panel, last = figure.classList.contains("last");
   panel.lines = [run, ...over].flatMap((one, place) => panel.series
     .filter(({ id }) => !hidden.has(id)).flatMap((series) => linesOf(kind, series, one, place, inks)));
+  const range = rangeOf(kind, panel.lines);
   panel.layout = plotLayout(inks, {
     width: plot.clientWidth, height: plot.clientHeight, hovermode: "x unified",
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
@@ -54,8 +62,8 @@ function drawPanel(panel, inks) {
       ...(last && { title: { text: axis, standoff: 4 } }), fixedrange: false, range: domain(), hoverformat: axis === "step" ? ",d" : ".2f", tickformat: axis === "step" ? ",~r" : "~g",
     }),
     yaxis: plotAxis(inks, {
-      type: isLog(kind) ? "log" : "linear", range: rangeOf(kind, panel.lines), nticks: 5,
-      tickformat: kind === "validation" ? ".0%" : "", ...(isLog(kind) && { dtick: "D2", minor: {} }),
+      type: isLog(kind) ? "log" : "linear", range, nticks: 5,
+      tickformat: kind === "validation" ? ".0%" : "", ...(isLog(kind) && logTicks(range)),
     }),
   });
   const fresh = !plot.data;
