@@ -1,7 +1,7 @@
 """Whether two visits can be of one head, told by the pattern of its folds and hollows.
 
     one, other = Head.of(case), Head.of(case_of_another_visit)
-    agreement(one, other)                 # about .8 for one head, .4 for two
+    one.agreement(other)                  # about .8 for one head, .3 for two
 
 Folds differ from person to person, and a rigid motion brings those of one person onto each other
 whatever has grown. A pattern is the image in voxels of COARSE_MM less its mean over WIDE_MM around,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mckd.tumour.data import Case
     from mckd.tumour.nifti import Floats
 
-LEAST_AGREEMENT = 0.6
+LEAST_AGREEMENT = 0.55
 """Heads that agree less may be those of two people."""
 ENOUGH = 0.7
 """Heads that agree so well as they lie are one: no better motion is sought."""

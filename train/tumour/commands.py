@@ -149,6 +149,13 @@ def _add_heads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=folder, nargs="+", required=True, help="folders of cases (required)"
     )
+    parser.add_argument(
+        "--later",
+        type=folder,
+        metavar="DIR",
+        help="folder of later visits of the same heads, under the same names (default: each is "
+        "made of the case itself)",
+    )
     parser.set_defaults(action=Later("train.tumour.strangers", "heads"))
 
 

@@ -1,12 +1,14 @@
 """`python -m train heads`: how well two visits of one head are told from those of two people.
 
     python -m train heads --data data/real
+    python -m train heads --data data/earlier --later data/later
 
-Every case is set against every other one, and against itself in another visit: with another's
-tumour laid into it, turned and shifted, in slices of another thickness, in other greys, with noise
-and a field of brightness, its brain cut out otherwise. Prints how often `mckd.tumour.heads`
-suspects two people, from all common sequences and from each alone. Of real acquisitions of one head
-there are only T1 with and without contrast, taken for one sequence: harder than two visits are.
+Every case is set against every other one, and against itself in another visit. That is the case of
+the same name in --later, or made of itself: with another's tumour laid into it, turned and shifted,
+in slices of another thickness, in other greys, with noise and a field of brightness, its brain cut
+out otherwise. Prints how often `mckd.tumour.heads` suspects two people, from all common sequences
+and from each alone. T1 with and without contrast, taken for one sequence, are two acquisitions of
+one head, and harder to match than two visits.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from train.settings import SettingsError
 from train.tumour.augment import transplant
 from train.tumour.corrupt import Random, Volumes, noisy, placed, thickened
 
-ONE, TWO, CONTRAST = "one head, two visits", "two people", "one head, T1 as T1c"
+ONE, MADE, TWO = "one head, two visits", "one head, the second visit made of it", "two people"
+CONTRAST = "one head, T1 as T1c"
 MOST_DEGREES, MOST_MM = 12.0, 8.0
 SLICES_MM = 1, 3, 5, 6
 NOISE = 0.15  # deviations of the brain
@@ -60,11 +63,15 @@ def heads(arguments: argparse.Namespace) -> int:
         raise SettingsError("Two cases are needed, to set one against the other.")
     found: list[Compared] = []
     known: dict[str, Head] = {}
+    later = {path.name: path for path in find_cases(arguments.later)} if arguments.later else {}
     donor = read_case(paths[-1])
     for number, path in enumerate(paths, start=1):
         case = read_case(path)
         here = known[str(path)] = Head.of(case)
-        found += compared(ONE, here, Head.of(another_visit(case, donor)))
+        if path.name in later:
+            found += compared(ONE, here, Head.of(read_case(later[path.name], reference=False)))
+        else:
+            found += compared(MADE, here, Head.of(another_visit(case, donor)))
         if {"t1", "t1c"} <= {*here.patterns}:
             plain, after = (Head({"t1": here.patterns[s]}) for s in ("t1", "t1c"))
             found.append(Compared(CONTRAST, "t1", plain.agreement(after)))

@@ -12,10 +12,10 @@ from train.tumour.strangers import ONE, TWO, Compared, another_visit, report
 
 def test_pairs_below_the_limit_are_said_to_be_of_two_people():
     """Of 3, 1; of 2, 1; one that is not told does not count."""
-    found = [Compared(ONE, "t1", value) for value in (0.55, 0.8, 0.9, None)]
+    found = [Compared(ONE, "t1", value) for value in (0.5, 0.8, 0.9, None)]
     found += [Compared(TWO, "t1", value) for value in (0.3, 0.7)]
     lines = report(found).splitlines()
-    assert lines[2].startswith(f"| {ONE} | t1 | 0.55, 0.80, 0.90 | 1 of 3 (")
+    assert lines[2].startswith(f"| {ONE} | t1 | 0.50, 0.80, 0.90 | 1 of 3 (")
     assert lines[3].startswith(f"| {TWO} | t1 | 0.30, 0.50, 0.70 | 1 of 2 (")
 
 
