@@ -39,6 +39,11 @@ SCROLLED_TO = """(id) => {
   const { left, right } = e.getBoundingClientRect();
   return left > -1 && right < innerWidth + 1 && document.documentElement.scrollLeft === 0;
 }"""
+RUN_OVER = """() => {
+  for (const more of document.querySelectorAll('details')) more.open = true;
+  const seen = [...document.querySelectorAll('thead th')].filter((e) => e.clientWidth > 2);
+  return [seen.length, seen.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText)];
+}"""
 FOCUSED = "() => document.activeElement.dataset.access || ''"
 
 
@@ -91,3 +96,13 @@ def test_nothing_lies_beside_the_window_at_200_per_cent(
             inside = page.evaluate(SCROLLED_TO, entry["id"])
             outside += [] if inside else [entry["name"]]
     assert outside == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_head_of_a_table_runs_into_the_next(visit: Callable[..., Any], width: int) -> None:
+    page = visit(viewport={"width": width, "height": 900})
+    open_case(page)
+    show(page, "Compare")
+    count, over = page.evaluate(RUN_OVER)
+    assert count > 10
+    assert over == []
