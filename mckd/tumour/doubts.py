@@ -21,6 +21,7 @@ from scipy import ndimage
 from mckd.tumour.geometry import Bools, bounding_box
 from mckd.tumour.misleading import look_at, suspects
 from mckd.tumour.naming import SEQUENCE_NAMES, listed
+from mckd.tumour.scope import OUTSIDE
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -56,7 +57,7 @@ class Judged:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of them, for the user."""
-        outside = (f"Outside training conditions: {why}" for why in self.unlike_training)
+        outside = (f"{OUTSIDE}: {why}" for why in self.unlike_training)
         return *dict.fromkeys(self.misleading.values()), *outside, *self.cautions
 
 

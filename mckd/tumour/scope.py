@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 
 FOR = "adult glioma before surgery"
+OUTSIDE = "Outside training conditions"
+"""How a sentence on images unlike those of the training begins."""
 SCOPE = f"Made for {FOR}; not for metastases, children, or scans after an operation."
 
 CHILD, AFTER = "a child", "a scan after an operation or treatment"

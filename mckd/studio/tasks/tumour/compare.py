@@ -29,6 +29,7 @@ from mckd.tumour.evidence import LEGEND, SIGNS, caution, cautioned, ranged
 from mckd.tumour.fingerprint import SAID, TAGS
 from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES, SEQUENCES
+from mckd.tumour.scope import OUTSIDE
 
 if TYPE_CHECKING:
     from datetime import date
@@ -247,6 +248,11 @@ class CompareService:
             "given": [s for s in SEQUENCES if s in case.present],
             "seen": TAGS[self._cases.segmentation.seen(opened)],
             "seen_note": SAID[self._cases.segmentation.seen(opened)],
+            "doubts": [
+                said
+                for said in case.warnings
+                if said in case.misleading.values() or said.startswith(OUTSIDE)
+            ],
             "reference": opened.reference is not None,
             "left_s": update.left_s,
             "rows": [] if compared is None else [*map(self._shown, compared.rows.values())],

@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -281,11 +282,27 @@ def test_what_is_to_be_doubted_is_in_the_table(
     table = compare.table(update)
     assert table["seen"] == compare.contributions(update)["seen"] == "seen in training"
     assert table["seen_note"].startswith("Seen in training")
+    assert table["doubts"] == []
     for row in table["rows"]:  # a model without figures: ET without T1c
         doubted = "" if "t1c" in row["used"] else "?"
         assert row["regions"]["et"]["sign"] == doubted
         assert bool(row["regions"]["et"]["caution"]) == bool(doubted)
         assert row["regions"]["wt"]["sign"] == ""
+
+
+def test_what_misleads_and_what_is_unlike_the_training_stands_above_the_table(
+    compare: CompareService, tumour: CaseService
+) -> None:
+    update = last(compare.run(opened(tumour)))
+    assert update.opened is not None
+    moved, outside = "T1c does not lie on the others.", "Outside training conditions: half a head."
+    update.opened.case = replace(
+        update.opened.case,
+        warnings=("Slices are thick.", moved, outside),
+        misleading={"t1c": moved},
+        unlike_training=True,
+    )
+    assert compare.table(update)["doubts"] == [moved, outside]
 
 
 class TestContributions:

@@ -101,6 +101,7 @@ function render() {
   $('.case').classList.toggle('synthetic', table.synthetic);
   $('.seen').hidden = !table.seen;
   $('.seen').textContent = table.seen;
+  $('.doubts').replaceChildren(...table.doubts.map((text) => Object.assign(document.createElement('li'), { textContent: text })));
   $('.again').hidden = table.state === 'running';
   $('.meter').hidden = table.state !== 'running';
   $('.meter i').style.transform = `scaleX(${done / total})`;
