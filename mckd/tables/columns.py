@@ -187,8 +187,11 @@ def _one(feature: Feature, value: Any, modality: str) -> Column:
     if isinstance(value, str) and value.lower() in MISSING_NUMBERS:
         return np.array([np.nan])
     try:
-        return np.array([float(value)])
+        number = float(value)
+    except OverflowError:  # a whole number beyond all that float holds
+        number = math.inf
     except (TypeError, ValueError):
         raise TableError(
             f"The column {feature.name!r} of {modality} takes a number, not {value!r}."
         ) from None
+    return np.array([number if math.isfinite(number) else np.nan])

@@ -42,6 +42,12 @@ def test_missing_values_and_unknown_categories_are_the_training_mean(fitted):
     np.testing.assert_array_equal(fitted.encode(row, "blood"), [[0, 0, 0, 0]])
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), "1e999", np.inf, "-inf"])
+def test_infinite_values_are_missing_as_in_files(fitted, value):
+    row = fitted.row({"age": value, "sex": "f"}, "blood")
+    assert np.isnan(row["age"]).all()
+
+
 def test_values_far_away_are_bounded(fitted):
     row = fitted.row({"age": 1e300}, "blood")
     assert fitted.encode(row, "blood")[0, 0] == columns.FARTHEST
