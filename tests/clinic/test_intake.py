@@ -45,6 +45,22 @@ def test_each_series_lies_where_it_was_written(written: tuple[Path, dict[str, Wr
         assert series.dicom
 
 
+def test_whom_the_headers_name_can_be_compared(tmp_path: Path) -> None:
+    """Two examinations of Nobody^Known, 0000, and one of somebody else."""
+    heads = {"flair": small_heads.volume("flair")}
+    folders = [tmp_path / name for name in ("first", "second", "other")]
+    for folder in folders:
+        written = write_study(folder, heads, small_heads.affine(), coarser=3.0)
+    for file in written["flair"].files:
+        dataset = dcmread(file)
+        dataset.PatientID = "0001"
+        dataset.save_as(file)
+    first, second, other = (read_study(folder).person for folder in folders)
+    assert first == second
+    assert not first.differs(second)
+    assert first.differs(other)
+
+
 def test_the_tumour_is_on_the_side_where_it_was(written: tuple[Path, dict[str, Written]]) -> None:
     """In every series its middle lies at the place in mm that the head has it at."""
     study = read_study(written[0])
