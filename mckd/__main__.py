@@ -235,6 +235,12 @@ def _add_follow(commands: Any) -> None:
         help="of the visits, in their order, like 2024-01-31,2024-04-28 (default: what DICOM "
         "headers say, else what the names of cases do; without dates visits stay in their order)",
     )
+    command.add_argument(
+        "--one-patient",
+        action="store_true",
+        help="all visits are of one patient, whatever headers or brains say (default: where these "
+        "may be of two people, no growth is told)",
+    )
     _add_names(command)
     _add_prepare(command)
     command.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -51,7 +52,7 @@ def follow(arguments: argparse.Namespace) -> int:
     for work, day in zip(works, days, strict=True):
         visit = _visit(work, day, segmenter, wishes, progress)
         _require_other(visit, visits)
-        visits.append(visit)
+        visits.append(replace(visit, vouched=arguments.one_patient))
     followed = Followed(FollowUp.of(visits), segmenter.about, date.today())
     _write(followed, arguments.out)
     for step in followed.steps:

@@ -126,6 +126,7 @@ def followup_json(followed: Followed) -> bytes:
                 "days": step.days,
                 "compared_by": sorted(step.common),
                 "may_be_two_people": bool(step.doubt),
+                "said_to_be_one": step.vouched,
                 "sentence": step.sentence,
                 "regions": {region: _change(followed, step, region) for region in REGIONS},
             }

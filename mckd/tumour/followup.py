@@ -12,7 +12,8 @@ at the sequences that both have, C; with v(X, S) the volume at visit X from the 
                             + (v(B, S_B) - v(B, C)) - (v(A, S_A) - v(A, C))  change of protocol
 
 Where C is empty nothing can be compared, nor where the visits may be of two people: where their
-headers name two (see `persons`), or their heads do not fit onto each other (see `heads`).
+headers name two (see `persons`), or their heads do not fit onto each other (see `heads`), and
+nobody has said that they are of one (`Visit.vouched`).
 
 What is called growth. Each v(X, C) has a range that holds the truth in 90 % of cases (see
 `calibration`). The range of a difference is drawn around it as errors add up that are independent,
@@ -60,7 +61,11 @@ BLURRED = 2.0
 """Of synthetic pairs, growths whose ranges were wider than this many plain ones were further off
 than the plain differences (RESULTS.md)."""
 NOTHING_COMMON = "The two visits have no sequence in common, so they cannot be compared."
-STRANGERS = "These visits may be of two people: {}. So nothing is told to have grown."
+STRANGERS = (
+    "These visits may be of two people: {}. So nothing is told to have grown, unless you say that "
+    "they are of one patient."
+)
+VOUCHED = "Compared because they are said to be of one patient, although {}."
 SAME_DAY = (
     "Both are of one day, in the order in which they were given: what differs is the scan or its "
     "sequences, hardly the tumour."
@@ -136,7 +141,8 @@ class Visit:
 
     name: for people. present: the sequences that belong to it. readings: of every subset of them.
     day: None where it is not known. synthetic: whether no patient was there. head, person: to tell
-    whether other visits can be of the same one; nothing shows them.
+    whether other visits can be of the same one; nothing shows them. vouched: whether somebody who
+    knows it said that it is of one patient with the others of which that was said.
     """
 
     name: str
@@ -146,6 +152,7 @@ class Visit:
     synthetic: bool = False
     head: Head | None = field(default=None, repr=False)
     person: Person = field(default=NOBODY, repr=False)
+    vouched: bool = False
 
     @property
     def own(self) -> Reading:
@@ -283,10 +290,16 @@ class Step:
         """Whether both have the same sequences: then there is no change of protocol."""
         return self.earlier.present == self.later.present
 
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody said that both are of one patient."""
+        return self.earlier.vouched and self.later.vouched
+
     @cached_property
     def doubt(self) -> str:
-        """That the visits may be of two people, a sentence; "" where nothing speaks for it."""
-        why = self.earlier.doubt(self.later)
+        """That the visits may be of two people, a sentence; "" where nothing speaks for it, or
+        somebody knows better."""
+        why = "" if self.vouched else self.earlier.doubt(self.later)
         return STRANGERS.format(why) if why else ""
 
     @cached_property
@@ -327,7 +340,10 @@ class Step:
         nothing = "no change that exceeds the ranges" if ranged else "no ranges to judge it by"
         more = "" if self.same else ", the sequences that both have"
         day = f" {SAME_DAY}" if self.days == 0 else ""
-        return f"Compared from {title_of(self.common)}{more}: {', '.join(told) or nothing}.{day}"
+        why = self.earlier.doubt(self.later)
+        although = f" {VOUCHED.format(why)}" if why else ""
+        told_as = ", ".join(told) or nothing
+        return f"Compared from {title_of(self.common)}{more}: {told_as}.{day}{although}"
 
     def _change(self, region: str) -> Change:
         common = self.earlier.readings[self.common], self.later.readings[self.common]
@@ -402,7 +418,7 @@ class FollowUp:
     @cached_property
     def _of_one(self) -> bool:
         """Whether nothing speaks for two people among the visits."""
-        return not any(a.doubt(b) for a, b in pairwise(self.visits))
+        return not any(Step(a, b).doubt for a, b in pairwise(self.visits))
 
     @property
     def _measured(self) -> list[Visit]:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests import small_heads
 from tests.browser.conftest import Studio, arrivals, reach
 
 PLACE = "#tumour-followup .followup"
@@ -93,3 +95,36 @@ def test_visits_are_kept_dated_removed_and_brought_back(
     compared(page, 2)
     page.reload()
     page.wait_for_selector(f"{PLACE}[data-state=empty]")  # they go with the page
+
+
+def test_two_heads_are_compared_once_somebody_says_that_they_are_of_one_patient(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The bundled head from FLAIR, and another one of the same outline that is uploaded."""
+    page, used = visit(), "#tumour-findings .findings[data-status=answer][data-used=FLAIR]"
+    page.click("#tumour-intake [data-case=small_head]")
+    reach(page, "#tumour-findings .findings[data-status=answer]")
+    for off in ("t1", "t1c", "t2"):
+        page.click(f"#tumour-sequences input[data-sequence={off}]")
+    reach(page, used)
+    page.locator("#tumour-findings .keep").click()
+    reach(page, f"{PLACE}[data-visits='1'][data-state=one]")
+
+    noise = np.random.default_rng(7).integers(0, 40, small_heads.SHAPE)
+    head = np.where(small_heads.brain(), 300 + noise, 0).astype(np.int16)
+    file = small_heads.save(tmp_path / "other_flair.nii.gz", head)
+    page.click("#tumour-intake .own")
+    page.set_input_files("#tumour-intake input[type=file]", str(file))
+    page.click("#tumour-intake .go")
+    expect(page.locator("#tumour-sequences input[data-sequence=t1]")).to_be_disabled()
+    reach(page, used)
+    page.locator("#tumour-findings .keep").click()
+    compared(page, 2)
+    step = page.locator(f"{PLACE} .step")
+    expect(step.locator(".doubt")).to_contain_text("These visits may be of two people")
+    expect(step.locator("table")).to_have_count(0)
+    expect(page.locator(f"{PLACE} .chart")).to_be_hidden()
+    step.get_by_role("button", name="They are of one patient").click()
+    expect(step.locator("tr[data-region=wt]")).to_be_visible()
+    expect(step.locator(".sentence")).to_contain_text("said to be of one patient, although the")
+    expect(page.locator(f"{PLACE} .chart")).to_be_visible()

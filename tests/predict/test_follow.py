@@ -92,6 +92,10 @@ def test_visits_of_two_heads_are_said_to_be_of_two_people(follow, tmp_path, caps
     assert code == 0
     assert "a to b: These visits may be of two people: the folds" in capsys.readouterr().out
     assert {row["verdict"] for row in rows(out / "changes.csv")} == {"two people?"}
+    code, out = follow(one, other.parent, "--one-patient", "--replace")
+    assert code == 0
+    assert "although the folds of their brains do not fit" in capsys.readouterr().out
+    assert {row["verdict"] for row in rows(out / "changes.csv")} == {"no ranges"}
 
 
 def test_visits_without_a_common_sequence_are_said_not_to_compare(follow, tmp_path, capsys) -> None:

@@ -115,6 +115,22 @@ class TestStep:
         assert step.sentence.startswith("These visits may be of two people: ")
         assert why in step.sentence
         assert step.changes == {}
+        assert FollowUp.of([step.earlier, step.later]).common == frozenset()
+
+    def test_whoever_knows_that_they_are_of_one_patient_has_them_compared(self):
+        """All that were there when it was said, no other one; and why it was asked stays told."""
+        one, two = replace(BEFORE, person=Person.of("P7", "", "", "")), replace(AFTER, head=HEAD)
+        two = replace(two, person=Person.of("P8", "", "", ""))
+        said = [replace(visit, vouched=True) for visit in (one, two)]
+        step = Step(*said)
+        assert not step.doubt
+        assert step.changes == Step(BEFORE, AFTER).changes
+        assert step.sentence.endswith(
+            "said to be of one patient, although their DICOM headers name different patients."
+        )
+        assert FollowUp.of(said).common == step.common
+        assert Step(said[0], two).doubt
+        assert "although" not in Step(BEFORE, replace(AFTER, vouched=True)).sentence
 
     def test_the_same_sequences_leave_no_change_of_protocol(self):
         step = Step(visit(t2=reading(7)), visit(t2=reading(9)))

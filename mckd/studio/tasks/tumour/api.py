@@ -98,6 +98,7 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
         request: gr.Request,
         visits: list[dict[str, Any]],
         file: Literal["", "csv", "report"] = "",
+        one_patient: bool = False,
     ) -> tuple[dict[str, Any], gr.FileData | None]:
         """Compare visits of one patient, whose sequences may differ: growth apart from protocol.
 
@@ -107,6 +108,7 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
             visits: two or more, each with a date and what segment_case takes: images or case, ...
                 Without a date a visit stays at its place.
             file: also make a csv of the changes, or a report (PDF).
+            one_patient: you know that all are of one, whatever their headers or brains say.
 
         Returns:
             figures: of every visit, and of each region what has grown and what the protocol changed
@@ -123,6 +125,8 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
                 problem = last(tumour.follow.keep(desk, kept, day)).problem
             if problem:
                 raise ValueError(problem)
+        if one_patient is True:
+            tumour.follow.vouch(kept)
         figures = json.loads(tumour.follow.file(kept, "json")[1])
         if not file:
             return figures, None

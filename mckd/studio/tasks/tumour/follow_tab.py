@@ -32,6 +32,9 @@ def act(cases: CaseService, follow: FollowService, desk: Desk, wish: Any) -> Ite
             yield _shown(follow, desk, follow.set_day(desk, wish.get("visit"), wish.get("day")))
         case "remove":
             yield _shown(follow, desk, follow.remove(desk, wish.get("visit")))
+        case "vouch":
+            follow.vouch(desk)
+            yield _shown(follow, desk)
         case "undo":
             follow.undo(desk)
             yield _shown(follow, desk)

@@ -75,6 +75,12 @@ class TestKeeping:
         assert told["steps"][0]["regions"] == {}
         assert told["line"] is None
         assert "two people" in json.loads(follow.file(two, "json")[1])["changes"][0]["sentence"]
+        follow.vouch(two)
+        told = follow.view(two)
+        assert not told["steps"][0]["doubt"]
+        assert set(told["steps"][0]["regions"]) == {"et", "tc", "wt"}
+        change = json.loads(follow.file(two, "json")[1])["changes"][0]
+        assert (change["may_be_two_people"], change["said_to_be_one"]) == (False, True)
 
     def test_every_subset_of_its_sequences_is_read_and_no_voxel_kept(self, two) -> None:
         assert [len(visit.readings) for visit in two.visits] == [15, 7]

@@ -113,6 +113,7 @@ function chip(visit, number, busy) {
 function step(of) {
   const box = make('article', 'step');
   box.append(make('h4', '', `Visit ${of.from} to ${of.to}${of.span && `, ${of.span}`}`), make('p', of.doubt ? 'sentence doubt' : 'sentence', of.sentence));
+  if (of.doubt) box.append(button('vouch', 'They are of one patient: compare them', () => act({ do: 'vouch' })));
   if (!Object.keys(of.regions).length) return box;
   const table = make('table'), head = make('tr');
   const heads = ['', `Visit ${of.from}, mL`, `Visit ${of.to}, mL`, 'Difference', '= Growth', '+ Change of protocol', 'Verdict'];

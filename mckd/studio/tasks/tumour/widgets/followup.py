@@ -17,8 +17,8 @@ def followup(
     whether there are bundled visits.
 
     Its value is what `FollowService.view` returns, with "stage", "fraction", "problem" and "file".
-    It fires `act` with {"do": "keep", "example", "undo"; "remove", "visit"; "date", "visit", "day";
-    "take", "kind"}. In the browser it keeps a visit on `mckd:keep`.
+    It fires `act` with {"do": "keep", "example", "vouch", "undo"; "remove", "visit"; "date",
+    "visit", "day"; "take", "kind"}. In the browser it keeps a visit on `mckd:keep`.
     """
     return widget(
         "followup", None, ("chart",), PLOTS,
