@@ -220,7 +220,8 @@ def _optimised(
 
 
 def _edges_agree(a: Volume, b: Volume, moved: Doubles) -> float:
-    """Mean squared cosine between gradients at the edges of the one image, 0 to 1."""
+    """Mean squared cosine between gradients at the edges of the one image, 0 to 1; 0 where it has
+    none that the other one reaches."""
     there = np.linalg.inv(b.grid.affine) @ moved @ a.grid.affine
     other = ndimage.affine_transform(
         b.voxels, there[:3, :3], there[:3, 3], a.voxels.shape, order=1, mode="nearest"
@@ -231,6 +232,8 @@ def _edges_agree(a: Volume, b: Volume, moved: Doubles) -> float:
     one, two = (np.stack([*np.gradient(v)]) for v in (a.voxels, other))
     strength = (one * one).sum(0)
     strength[seen == 0] = 0
+    if not strength.any():
+        return 0.0
     edges = strength > np.quantile(strength[strength > 0], EDGES)
     one, two = one[:, edges], two[:, edges]
     weak = np.mean(two * two) + 1e-12

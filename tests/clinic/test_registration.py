@@ -84,6 +84,19 @@ def test_heads_that_hardly_meet_are_not(heads) -> None:
     assert "of the head is in both" in away.trouble
 
 
+def test_heads_that_do_not_meet_are_not(heads) -> None:
+    found = judged(*heads, rigid((0.0, 0.0, 0.0), (900.0, 0.0, 0.0)))
+    assert (found.gain, found.shared) == (0.0, 0.0)
+    assert found.trouble == "only 0% of the head is in both images"
+
+
+def test_an_image_without_edges_fits_nothing(heads) -> None:
+    grey = Volume(
+        np.full((9, 9, 9), 50, np.float32), Grid((9, 9, 9), np.diag([20.0, 20.0, 20.0, 1.0]))
+    )
+    assert judged(grey, grey, np.eye(4)).trouble
+
+
 def test_it_can_be_ended_from_within(heads) -> None:
     asked = iter([False, False, True])
     told: list[float] = []
