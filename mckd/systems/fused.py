@@ -8,9 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from mckd.method import MissingModalityNetwork, encode_available
+from mckd.precision import conv3d
 from mckd.systems.system import MapParts, Parts
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+class Conv3d(nn.Conv3d):
+    """Of odd size with zeros around, by `conv3d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv3d(x, self.weight, self.bias)
+
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: Conv3d}
 """By the axes of space."""
 
 

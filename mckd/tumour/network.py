@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mckd.method import MissingModalityNetwork, encode_available, unbind_modalities
+from mckd.precision import conv3d
 from mckd.tumour.designs import DESIGNS as DESIGNS
 from mckd.tumour.designs import Design
 from mckd.tumour.naming import REGIONS, SEQUENCES
@@ -314,11 +315,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     unfolded = on_cpu and not coarse and len(x) == 1 and x[..., 0].numel() <= UNFOLDED
     if size == 1 and (unfolded or (on_cpu and torch.get_num_threads() == 1)):
         return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
-    if size == 3 and planes == 2 and on_cpu and coarse:
-        # Of two planes PyTorch 2.13 makes the weights' gradient of memory that nobody has written.
-        return F.conv3d(F.pad(x, (0, 0, 0, 0, 0, 1)), weight, bias, padding=1)[:, :, :2]
     if size != 3 or planes == 1 or not unfolded:
-        return F.conv3d(x, weight, bias, padding=size // 2)
+        return conv3d(x, weight, bias)
     half = (planes + 1) // 2
     first, last = x[:, :, : half + 1], x[:, :, planes - half - 1 :]
     one, two = F.conv3d(torch.cat([first, last]), weight, bias, padding=1).split(1)
