@@ -190,8 +190,8 @@ def read_visit(
     encoded = segmenter.encode(case)
     given = subsets([s for s in SEQUENCES if s in case.present])
     readings, grid = {}, case.grid.canonical
-    for count, subset in enumerate(given, start=1):
-        found = segmenter.decide(encoded, subset)
+    each = zip(given, segmenter.decide_each(encoded, given), strict=True)
+    for count, (subset, found) in enumerate(each, start=1):
         readings[subset] = Reading.of(subset, found.cropped, grid, found.intervals_ml)
         progress(count / len(given))
     segmenter.forget(encoded)
