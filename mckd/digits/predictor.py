@@ -5,13 +5,17 @@ Each input is encoded once (`see`, `hear`); deciding for any subset of them is t
 
 Where the checkpoint's header has `temperatures` (`python -m train calibrate-digits`), probabilities
 are softmax(logits / T) with one T each for a picture, a voice and both (Guo et al., ICML 2017): as
-often right as they say, on samples like those that T was fitted to. T changes no answer.
+often right as they say, on samples like those that T was fitted to. T changes no answer. The same
+command lets a model tell what is unlike any digit (see `likeness`), of which probabilities say
+nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from torch import Tensor
 
 from mckd.digits.data import MODALITIES
 from mckd.digits.drawing import prepare_picture
+from mckd.digits.likeness import Likeness, likenesses
 from mckd.digits.parts import parts
 from mckd.digits.sound import find_voice, log_mel, mfcc
 from mckd.files.checkpoint import CheckpointError, load_checkpoint
@@ -34,10 +39,14 @@ Sound = tuple[npt.NDArray[Any], int]
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as the network read it: picture (28, 28) in 0..1, white on black."""
+    """A picture as the network read it: picture (28, 28) in 0..1, white on black.
+
+    unlike: it is like no digit that the model learned.
+    """
 
     picture: Floats
     features: Tensor
+    unlike: bool
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class Heard:
     """A word as the network read it.
 
     wave (8000,) at 8 kHz; log_mel (40, 80); mfcc (20, 80); start_s and end_s, where the word lies
-    in the recording; words, how many the recording seems to hold (the loudest was used).
+    in the recording; words, how many the recording seems to hold (the loudest was used); unlike,
+    it is like no digit that the model learned.
     """
 
     wave: Floats
@@ -55,19 +65,23 @@ class Heard:
     end_s: float
     words: int
     features: Tensor
+    unlike: bool
 
 
 @dataclass(frozen=True)
 class Prediction:
     """label 0..9, probabilities (10,) that sum to 1, present: the modalities it rests on.
 
-    calibrated: whether the probabilities are, see the module.
+    calibrated: whether the probabilities are, see the module. unlike: those of `present` that are
+    like no digit, so that the probabilities mean little; never any of a model that was not
+    calibrated.
     """
 
     label: int
     probabilities: Floats
     present: frozenset[str]
     calibrated: bool = False
+    unlike: frozenset[str] = frozenset()
 
 
 class DigitClassifier(Pretrained):
@@ -78,12 +92,14 @@ class DigitClassifier(Pretrained):
         network: MissingModalityNetwork,
         importance: dict[str, float] | None,
         about: dict[str, Any],
+        likenesses: Mapping[str, Likeness] = MappingProxyType({}),
     ) -> None:
         """importance: of each modality, the IWV; nothing of a system that learns none."""
         self._network = network.eval()
         self.about = about
         self.importance = importance or {}
         self.temperatures: dict[str, float] = about.get("temperatures", {})
+        self._likenesses = likenesses
 
     @classmethod
     def load(cls, path: Path | str) -> DigitClassifier:
@@ -98,7 +114,8 @@ class DigitClassifier(Pretrained):
         if header.get("network") != "studio" or tuple(header["modalities"]) != MODALITIES:
             raise CheckpointError(f"{path.name} does not hold a network that the app can use.")
         network, weights = rebuild(checkpoint, parts("studio"))
-        return cls(network, weights, header | {"sha256": checkpoint.sha256})
+        about = header | {"sha256": checkpoint.sha256}
+        return cls(network, weights, about, likenesses(checkpoint))
 
     def see(self, image: npt.NDArray[Any]) -> Seen:
         """Encode a picture: uint8 (H, W), (H, W, 3) or (H, W, 4), dark on light or light on dark.
@@ -107,7 +124,8 @@ class DigitClassifier(Pretrained):
             ValueError: nothing is drawn, or the array is no picture.
         """
         picture = prepare_picture(image)
-        return Seen(picture, self._encode("visual", torch.from_numpy(picture)[None, None]))
+        features = self._encode("visual", torch.from_numpy(picture)[None, None])
+        return Seen(picture, features, self._unlike("visual", features))
 
     def hear(self, sound: Sound) -> Heard:
         """Encode a spoken word: (samples (n,) or (n, channels), sampling rate in Hz).
@@ -117,6 +135,7 @@ class DigitClassifier(Pretrained):
         """
         voice = find_voice(*sound)
         spectrogram = log_mel(torch.from_numpy(voice.window)[None])
+        features = self._encode("audio", spectrogram)
         return Heard(
             wave=voice.window,
             log_mel=spectrogram[0, 0].numpy(),
@@ -124,7 +143,8 @@ class DigitClassifier(Pretrained):
             start_s=voice.start_s,
             end_s=voice.end_s,
             words=voice.words,
-            features=self._encode("audio", spectrogram),
+            features=features,
+            unlike=self._unlike("audio", features),
         )
 
     @torch.inference_mode()
@@ -147,7 +167,8 @@ class DigitClassifier(Pretrained):
         temperature = self.temperatures.get("both" if len(names) > 1 else min(names))
         probabilities = (logits.double() / (temperature or 1.0)).softmax(1)[0].numpy()
         label = int(probabilities.argmax())
-        return Prediction(label, probabilities, names, calibrated=temperature is not None)
+        unlike = frozenset(name for name, x in given.items() if x is not None and x.unlike)
+        return Prediction(label, probabilities, names, temperature is not None, unlike)
 
     def predict(
         self, image: npt.NDArray[Any] | None = None, audio: Sound | None = None
@@ -166,3 +187,7 @@ class DigitClassifier(Pretrained):
         """The feature (1, C) of one input."""
         (features,) = self._network.encode_one(x, self._network.modalities.index(modality))
         return features
+
+    def _unlike(self, modality: str, features: Tensor) -> bool:
+        known = self._likenesses.get(modality)
+        return known is not None and bool(known.unlike(features))

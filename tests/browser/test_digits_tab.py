@@ -78,6 +78,15 @@ def test_draw_a_seven(page: Any) -> None:
     assert 0.03 < np.mean(saw) / 255 < 0.3
 
 
+def test_a_letter_is_no_digit(page: Any) -> None:
+    ready(page)
+    draw(page, (0.75, 0.15), (0.25, 0.15), (0.25, 0.85), (0.75, 0.85))
+    draw(page, (0.25, 0.5), (0.7, 0.5))
+    expect(headline(page)).to_contain_text("No digit? The nearest is")
+    expect(page.locator("#verdict .digit")).to_have_text("?")
+    expect(page.locator("#verdict .notes")).to_contain_text("unlike the digits that the model")
+
+
 def test_the_end_of_a_stroke_is_asked_about_once(page: Any) -> None:
     """What was drawn before it is asked no more, and nothing is polled."""
     ready(page)

@@ -9,7 +9,10 @@ which are trained as the checkpoint is, each without one speaker. What is printe
 samples that were left out of the fit: one speaker in turn or, where there is only one (and of
 pictures), every tenth sample.
 
-The temperatures go into the header of the checkpoint; its weights stay as they are.
+What tells a digit from what is none (`mckd.digits.likeness`) is fitted to the same samples, and
+tried on noise, letters, scribbles and other words.
+
+All of it goes into the checkpoint; its weights stay as they are.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from mckd.digits.about import ABOUT
+from mckd.digits.likeness import LIMITS, kept
 from mckd.digits.parts import parts_of
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -36,6 +41,8 @@ from mckd.method import MissingModalityNetwork, predict
 from mckd.method.presence import presence_mask
 from mckd.systems import rebuild
 from train.charts import COLOURS, Chart, Curve, Panel, as_matplotlib, save_figure
+from train.digits import likeness
+from train.digits.likeness import Judge
 from train.digits.studio import Exam, unheard
 from train.reliability import Bar, bars, expected_error
 from train.settings import SettingsError
@@ -77,13 +84,19 @@ def calibrate(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(arguments.checkpoint)
     folds = [load_checkpoint(RunFolder(run).checkpoints / MODEL) for run in arguments.folds]
-    rows = answered(checkpoint, folds, arguments.data)
+    model, judges = judged(checkpoint, folds, arguments.data)
+    rows = answered(model, judges)
     temperatures = {name: round(fit_temperature(r), 4) for name, r in rows.items()}
     speakers = ", ".join(_left_out(fold) for fold in folds)
     told = f"pictures that training did not see; speakers who were left out of it: {speakers}"
-    calibration = {"temperatures": temperatures, "calibrated_on": told}
-    save_checkpoint(arguments.checkpoint, checkpoint.tensors, checkpoint.header | calibration)
+    fitted = likeness.fit(model, judges, arguments.data)
+    tensors, limits = kept(fitted.likenesses)
+    calibration = {"temperatures": temperatures, "calibrated_on": told, LIMITS: limits}
+    save_checkpoint(
+        arguments.checkpoint, checkpoint.tensors | tensors, checkpoint.header | calibration
+    )
     text = report(rows, temperatures, told)
+    text += f"\n\n{likeness.report(model, fitted, ABOUT.assets())}"
     print(text)
     if arguments.report:
         arguments.report.mkdir(parents=True, exist_ok=True)
@@ -92,15 +105,29 @@ def calibrate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def answered(checkpoint: Checkpoint, folds: Sequence[Checkpoint], data: Path) -> dict[str, Rows]:
-    """By subset: pictures by the checkpoint, voices and both by each fold on its own speaker."""
+def judged(
+    checkpoint: Checkpoint, folds: Sequence[Checkpoint], data: Path
+) -> tuple[Judge, list[Judge]]:
+    """The model and the folds, each with what it did not see.
+
+    Raises:
+        SettingsError: a fold that left no speaker out, or a model of other data.
+    """
     exams = [unheard(data, _left_out(fold)) for fold in folds]
-    for model in (checkpoint, *folds):
-        _check_pictures(model, exams[0])
+    for one in (checkpoint, *folds):
+        _check_pictures(one, exams[0])
+    judges = [
+        Judge(_network(fold), _left_out(fold), exam)
+        for fold, exam in zip(folds, exams, strict=True)
+    ]
+    return Judge(_network(checkpoint), "", exams[0]), judges
+
+
+def answered(model: Judge, folds: Sequence[Judge]) -> dict[str, Rows]:
+    """By subset: pictures by the model, voices and both by each fold on its own speaker."""
     apart = len(folds) > 1
-    told = [_logits(fold, exam) for fold, exam in zip(folds, exams, strict=True)]
-    pictures = _logits(checkpoint, exams[0])["visual"]
-    return {"visual": _rows([pictures], False)} | {
+    told = [_logits(fold) for fold in folds]
+    return {"visual": _rows([_logits(model)["visual"]], False)} | {
         subset: _rows([of_fold[subset] for of_fold in told], apart) for subset in ("audio", "both")
     }
 
@@ -182,11 +209,15 @@ def _rows(told: Sequence[tuple[Tensor, Tensor]], apart: bool) -> Rows:
     return Rows(logits, labels, whose if apart else torch.arange(len(labels)) % PARTS)
 
 
-def _logits(checkpoint: Checkpoint, exam: Exam) -> dict[str, tuple[Tensor, Tensor]]:
+def _network(checkpoint: Checkpoint) -> MissingModalityNetwork:
+    return rebuild(checkpoint, parts_of(checkpoint.header))[0]
+
+
+def _logits(judge: Judge) -> dict[str, tuple[Tensor, Tensor]]:
     """{subset: logits (n, 10) and labels (n,)}."""
-    network, _ = rebuild(checkpoint, parts_of(checkpoint.header))
+    parts = judge.exam.parts
     return {
-        name: (_answer(network, exam.parts[name].inputs, subset), exam.parts[name].labels)
+        name: (_answer(judge.network, parts[name].inputs, subset), parts[name].labels)
         for name, subset in SUBSETS.items()
     }
 

@@ -158,6 +158,19 @@ def unheard(data: Path, speaker: str) -> Exam:
     return Exam(_by_label(pictures, labels), _by_label(*_voice_tensors(recordings)))
 
 
+def learned(data: Path, left_out: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """What training saw, without changes or synthesised voices: {modality: inputs of an encoder,
+    labels}.
+
+    left_out: the speaker who was left out of it; "" for none.
+    """
+    pictures, drawn = _picture_tensors(_split_pictures(data)[0])
+    known = [r for r in read_recordings(data) if r.speaker != left_out]
+    part_of = recording_parts(known)
+    waves, spoken = _voice_tensors([r for r in known if part_of[r] == "train"])
+    return {"visual": (pictures, drawn), "audio": (log_mel(waves), spoken)}
+
+
 def _changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:
     pictures = pictures_of.apply_hand(pictures, pictures_of.sample_hand(len(pictures), g))
     return pictures_of.apply_pen(pictures, pictures_of.sample_pen(len(pictures), g))

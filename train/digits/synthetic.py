@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from mckd.digits.data import SYNTHETIC
 from mckd.digits.drawing import prepare_picture
-from train.digits.voices import ENGLISH_ACCENTS, say_digit
+from train.digits.voices import ENGLISH, ENGLISH_ACCENTS, say
 
 SPEAKERS = (f"{SYNTHETIC}a", f"{SYNTHETIC}b")
 RECORDINGS = 10
@@ -55,7 +55,7 @@ def make_synthetic(out: Path, seed: int) -> int:
                 voice = f"{ENGLISH_ACCENTS[index % 2]}+{'f2' if speaker == SPEAKERS[0] else 'm3'}"
                 pitch, speed = rng.randint(30, 70), rng.randint(120, 190)
                 path = recordings / f"{digit}_{speaker}_{index}.wav"
-                say_digit(digit, path, voice=voice, pitch=pitch, speed=speed)
+                say(ENGLISH[digit], path, voice=voice, pitch=pitch, speed=speed)
     _write_idx(out / "images-idx3-ubyte.gz", np.stack(images))
     _write_idx(out / "labels-idx1-ubyte.gz", np.array(labels, np.uint8))
     return len(labels)

@@ -141,11 +141,11 @@ def synthesise(out: Path, seed: int, cases: int = 400) -> int:
     return written
 
 
-def say_digit(digit: int, out: Path, *, voice: str, pitch: int, speed: int) -> None:
-    """One digit in English by an espeak-ng voice, cut to the word, 8 kHz."""
+def say(word: str, out: Path, *, voice: str, pitch: int, speed: int) -> None:
+    """One word by an espeak-ng voice, cut to the word, 8 kHz."""
     with tempfile.TemporaryDirectory() as scratch:
         rendered = Path(scratch) / "word.wav"
-        _espeak(rendered, ENGLISH[digit], voice, str(pitch), str(speed))
+        _espeak(rendered, word, voice, str(pitch), str(speed))
         samples, rate = soundfile.read(rendered, dtype="int16")
     sounding = np.flatnonzero(np.abs(samples.astype(np.int64)) > 200)
     _write_voice(out, samples[sounding[0] : sounding[-1] + 1], rate)

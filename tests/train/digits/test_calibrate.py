@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from mckd.digits import DigitClassifier
+from mckd.digits.likeness import likenesses
 from mckd.files.checkpoint import load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL
 from train.__main__ import main
-from train.digits import studio
+from train.digits import likeness, studio
 from train.digits.calibrate import COLDEST, HOTTEST, Rows, diagram, fit_temperature, left_out
 from train.digits.commands import BUNDLED
 from train.digits.synthetic import SPEAKERS
@@ -69,7 +70,7 @@ def model(run):
     return run / "checkpoints" / MODEL
 
 
-def test_the_command(runs, tmp_path, capsys):
+def test_the_command(runs, tmp_path, capsys, monkeypatch):
     """Weights and answers stay; probabilities are the softmax of logits / T, and say so."""
     before = load_checkpoint(model(runs / "all"))
     path = tmp_path / "digits.safetensors"
@@ -77,12 +78,15 @@ def test_the_command(runs, tmp_path, capsys):
     words = ["calibrate-digits", "--checkpoint", path, "--data", BUNDLED, "--threads", 1]
     words += ["--folds", runs / "without", "--report", tmp_path / "report"]
     plain = DigitClassifier.load(path)
+    monkeypatch.setattr(likeness, "LEVEL", 0.9)  # of 40 unseen pictures; .98 takes 49
     assert main([*map(str, words)]) == 0
     said = capsys.readouterr().out
     assert f"speakers who were left out of it: {SPEAKERS[0]}" in said
     assert said in (tmp_path / "report" / "calibration.md").read_text()
     assert (tmp_path / "report" / "reliability.png").is_file()
+    assert "digits that were left out, pictures | 40 |" in said
     after = load_checkpoint(path)
+    assert likenesses(after).keys() == {"visual", "audio"}
     assert all(torch.equal(after.tensors[name], t) for name, t in before.tensors.items())
     calibrated = DigitClassifier.load(path)
     assert calibrated.temperatures.keys() == {"visual", "audio", "both"}

@@ -10,7 +10,7 @@ from mckd.studio.tasks.digits.service import DigitService, Inputs
 
 TOLD = (
     *("digit", "probability", "level", "headline", "summary", "conflict", "notes", "rows"),
-    "calibrated",
+    *("unlike", "calibrated"),
 )
 
 
@@ -24,7 +24,8 @@ def functions(digits: DigitService) -> list[Callable[..., Any]]:
 
         Returns:
             the digit, its probability, words; rows: probabilities of 0 to 9 from each and from
-            both; calibrated: whether they were fitted to be as often right as they say
+            both; unlike: which of picture and voice is like no digit, so that they mean little;
+            calibrated: whether they were fitted to be as often right as they say
         """
         digits.model.wait()
         inputs = Inputs()

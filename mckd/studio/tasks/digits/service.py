@@ -230,10 +230,12 @@ class DigitService:
             notes = notes or [words.nothing_given(inputs.picture.raw, inputs.voice.raw)]
             return {"status": "empty", "headline": words.ASK, "notes": notes, **self.about()}
         rows = self._rows(seen, heard)
+        unlike = words.unlike(seen, heard)
         return {
             "status": "answer",
-            **words.verdict(rows, {"picture": picture_on, "voice": voice_on}),
-            "notes": notes + words.remarks(heard),
+            **words.verdict(rows, {"picture": picture_on, "voice": voice_on}, unlike),
+            "unlike": unlike,
+            "notes": notes + words.remarks(seen, heard),
             "rows": {name: [round(float(p), 5) for p in row] for name, row in rows.items()},
             "seen": None if seen is None else _pixels(seen.picture, 0.0, 1.0),
             "heard": None if heard is None else _pictures_of_sound(heard),

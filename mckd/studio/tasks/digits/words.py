@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,29 @@ FAILED = "The model could not answer"
 FILE_GONE = "The file could not be kept. Please load it again."
 TRY_AGAIN = "Something went wrong inside. Clear the inputs and try again; the log has the details."
 HOW_TO_START = "Use the pad, the microphone, or one of the examples."
+UNLIKE = (
+    "The {} is unlike the digits that the model learned; it names the nearest of the ten whatever "
+    "it is given."
+)
 BOTH_OFF = "Both inputs are switched off. Switch on the picture, the voice, or both."
 
 
-def verdict(rows: dict[str, np.ndarray], on: dict[str, bool]) -> dict[str, Any]:
+def verdict(
+    rows: dict[str, np.ndarray], on: dict[str, bool], unlike: Sequence[str] = ()
+) -> dict[str, Any]:
     """The decision in words.
 
-    rows: ten probabilities for "picture", "voice" and perhaps "both"; on: the two switches.
+    rows: ten probabilities for "picture", "voice" and perhaps "both"; on: the two switches;
+    unlike: "picture", "voice" where that is like no digit: what a model says of it means little.
     """
     row = rows.get("both", next(iter(rows.values())))
     first, second = (int(digit) for digit in np.argsort(row, kind="stable")[::-1][:2])
     also = float(row[second]) >= WORTH_NAMING
     conflict = _votes(rows)[0] != _votes(rows)[-1]
-    if row[first] >= SURE and not conflict:
+    used = [name for name in ("picture", "voice") if name in rows]
+    if len(unlike) == len(used):
+        level, headline = "unsure", f"No digit? The nearest is {first}"
+    elif row[first] >= SURE and not conflict and not unlike:
         level, headline = "sure", f"Sure: {first}"
     elif row[first] >= PROBABLE:
         level = "probable"
@@ -41,7 +52,7 @@ def verdict(rows: dict[str, np.ndarray], on: dict[str, bool]) -> dict[str, Any]:
         "level": level,
         "headline": headline,
         "summary": _summary(rows, on, first),
-        "used": [name for name in ("picture", "voice") if name in rows],
+        "used": used,
         "conflict": conflict,
     }
 
@@ -64,11 +75,18 @@ def _summary(rows: dict[str, np.ndarray], on: dict[str, bool], decision: int) ->
     )
 
 
-def remarks(heard: Any) -> list[str]:
+def remarks(seen: Any, heard: Any) -> list[str]:
     """What else the visitor should know about this answer."""
+    told = [UNLIKE.format(name) for name in unlike(seen, heard)]
     if heard is not None and int(heard.words) > 1:
-        return [f"{int(heard.words)} words were heard; the loudest one counts."]
-    return []
+        told.append(f"{int(heard.words)} words were heard; the loudest one counts.")
+    return told
+
+
+def unlike(seen: Any, heard: Any) -> list[str]:
+    """Which of "picture" and "voice" is like no digit that the model learned."""
+    given = {"picture": seen, "voice": heard}
+    return [name for name, x in given.items() if x is not None and x.unlike]
 
 
 def worth(calibrated_on: str | None) -> str:

@@ -37,12 +37,15 @@ class Stub:
         self.importance = {"visual": 0.6, "audio": 0.4}
         self.about = {"data": "MNIST and FSDD"}
         self.words = 1
+        self.unlike: set[str] = set()
 
     def see(self, image: np.ndarray) -> Any:
         self.encoded.append("see")
         if image.min() == image.max():
             raise ValueError("Nothing is drawn yet.")
-        return SimpleNamespace(picture=np.eye(28, dtype=np.float32), vote=self.sees)
+        return SimpleNamespace(
+            picture=np.eye(28, dtype=np.float32), vote=self.sees, unlike="picture" in self.unlike
+        )
 
     def hear(self, sound: tuple[np.ndarray, int]) -> Any:
         self.encoded.append("hear")
@@ -55,6 +58,7 @@ class Stub:
             end_s=0.75,
             words=self.words,
             vote=self.hears,
+            unlike="voice" in self.unlike,
         )
 
     def decide(self, seen: Any = None, heard: Any = None) -> Any:
@@ -135,6 +139,30 @@ def test_disagreement_is_said_and_never_called_sure() -> None:
     assert answer["summary"] == said
     assert answer["conflict"] is True
     assert answer["level"] != "sure"
+
+
+@pytest.mark.parametrize(
+    ("unlike", "spoken", "headline", "level"),
+    [
+        ({"picture"}, False, "No digit? The nearest is 3", "unsure"),
+        ({"picture", "voice"}, True, "No digit? The nearest is 3", "unsure"),
+        ({"voice"}, True, "Probably 3", "probable"),
+    ],
+)
+def test_what_is_like_no_digit_is_said_and_never_called_sure(
+    unlike: set[str], spoken: bool, headline: str, level: str
+) -> None:
+    """However sure the network is. With an input that is like a digit the answer may still hold."""
+    stub = Stub(sees=3, hears=3, p=0.999)
+    digits, desk = service(stub), Inputs()
+    stub.unlike = unlike
+    digits.draw(desk, seven())
+    if spoken:
+        digits.speak(desk, hum())
+    answer = digits.answer(desk, True, True)
+    assert (answer["headline"], answer["level"]) == (headline, level)
+    assert answer["unlike"] == sorted(unlike)
+    assert answer["notes"] == [words.UNLIKE.format(name) for name in sorted(unlike)]
 
 
 @pytest.mark.parametrize(

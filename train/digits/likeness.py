@@ -1,0 +1,146 @@
+"""From which angle on a picture or a word is unlike a model's digits, and how well that tells.
+
+The limit is a quantile of digits that training did not see: pictures by the model itself, words of
+speakers who were left out by the models that never heard them, each with directions of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.cluster.vq import kmeans2
+from torch import Tensor
+
+from mckd.conformal import upper_quantile
+from mckd.digits.data import MODALITIES, read_pictures, read_recordings
+from mckd.digits.drawing import prepare_picture
+from mckd.digits.likeness import Likeness, unlikeness
+from mckd.digits.sound import find_voice, log_mel
+from mckd.digits.wave import read_wave
+from mckd.files.tables import as_markdown
+from mckd.method import MissingModalityNetwork
+from train.digits import nodigits
+from train.digits.studio import Exam, learned
+
+LEVEL = 0.98
+"""Of digits: one that is exchangeable with the unseen ones is called unlike with 2 % at most."""
+
+CENTRES = 20
+"""Of a digit's training samples. With one, a tenth less of what is no digit was found."""
+
+PARTS = 10
+SEED = 0
+HEAD = ("given", "samples", "called unlike a digit")
+NAMES = {"visual": "pictures", "audio": "sounds"}
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A network, whom its training did not hear ("" for none), and what else it did not see."""
+
+    network: MissingModalityNetwork
+    left_out: str
+    exam: Exam
+
+    def features(self, inputs: Tensor, modality: str) -> Tensor:
+        """(n, ...) inputs to (n, C)."""
+        m = MODALITIES.index(modality)
+        with torch.inference_mode():
+            return torch.cat([self.network.encode_one(x, m)[0] for x in inputs.split(256)])
+
+    def directions(self, data: Path) -> dict[str, Tensor]:
+        """By modality, from what it was trained on."""
+        return {
+            name: directions_of(self.features(inputs, name), labels)
+            for name, (inputs, labels) in learned(data, self.left_out).items()
+        }
+
+    def unseen(self, modality: str, directions: Tensor) -> Tensor:
+        """(n,) the unlikeness of digits that it did not see."""
+        inputs = self.exam.parts[modality].inputs[MODALITIES.index(modality)]
+        return unlikeness(self.features(inputs, modality), directions)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """likenesses: of the model, by modality; none where fewer than 49 digits are unseen, which can
+    promise nothing. unseen: what their limits were chosen by, (n,)."""
+
+    likenesses: dict[str, Likeness]
+    unseen: dict[str, Tensor]
+
+
+def fit(model: Judge, folds: Sequence[Judge], data: Path) -> Fitted:
+    """See the module. folds: each with a speaker left out."""
+    directions = model.directions(data)
+    unseen = {
+        "visual": model.unseen("visual", directions["visual"]),
+        "audio": torch.cat([f.unseen("audio", f.directions(data)["audio"]) for f in folds]),
+    }
+    limits = {name: _limit(u) for name, u in unseen.items()}
+    promised = [name for name, limit in limits.items() if math.isfinite(limit)]
+    return Fitted({n: Likeness(directions[n], limits[n]) for n in promised}, unseen)
+
+
+def directions_of(features: Tensor, labels: Tensor) -> Tensor:
+    """(n, C) features of (n,) labels 0..9 to (10 CENTRES, C) of length 1, by k-means."""
+    aligned = F.normalize(features, dim=1).numpy()
+    of_digit = [np.unique(aligned[labels.numpy() == digit], axis=0) for digit in range(10)]
+    centres = [kmeans2(x, min(CENTRES, len(x)), minit="++", rng=SEED)[0] for x in of_digit]
+    return F.normalize(torch.from_numpy(np.concatenate(centres)), dim=1)
+
+
+def report(model: Judge, fitted: Fitted, synthetic: Path) -> str:
+    """Markdown: of digits, and of each kind of what is none, how many are called unlike.
+
+    Unseen digits are judged by limits that each tenth of them had no part in. synthetic: a folder
+    of other digits, drawn and spoken by machines.
+    """
+    made, lines = _made(synthetic), []
+    for name, likeness in fitted.likenesses.items():
+        lines.append((f"digits that were left out, {NAMES[name]}", _left_out(fitted.unseen[name])))
+        for kind, samples in made[name].items():
+            inputs = torch.cat([PREPARED[name](sample) for sample in samples])
+            found = likeness.unlike(model.features(inputs, name))
+            lines.append((f"{kind}, {NAMES[name]}", found))
+    cells = [[what, str(len(x)), f"{x.double().mean().item():.1%}"] for what, x in lines]
+    return "\n".join(as_markdown(HEAD, cells))
+
+
+def _made(synthetic: Path) -> dict[str, Mapping[str, Sequence[Any]]]:
+    drawn, _ = read_pictures(synthetic)
+    spoken = [read_wave(r.path) for r in read_recordings(synthetic)]
+    name = "digits made by machines"
+    return {
+        "visual": {name: list(drawn.images)} | nodigits.pictures(SEED),
+        "audio": {name: spoken} | nodigits.sounds(SEED),
+    }
+
+
+def _limit(unseen: Tensor) -> float:
+    return upper_quantile(unseen.double().numpy(), LEVEL)
+
+
+def _left_out(unseen: Tensor) -> Tensor:
+    """(n,) bool: above the limit of the other nine tenths."""
+    part = torch.arange(len(unseen)) % PARTS
+    limits = torch.tensor([_limit(unseen[part != k]) for k in range(PARTS)])
+    return unseen > limits[part]
+
+
+def _picture(image: Any) -> Tensor:
+    return torch.from_numpy(prepare_picture(image))[None, None]
+
+
+def _sound(sound: tuple[Any, int]) -> Tensor:
+    return log_mel(torch.from_numpy(find_voice(*sound).window)[None])
+
+
+PREPARED: dict[str, Callable[[Any], Tensor]] = {"visual": _picture, "audio": _sound}
