@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -292,8 +292,7 @@ class _Session:
 
     def _line(self, row: dict[str, Any]) -> str:
         left = self._seconds_left() or 0.0
-        shown = list(row["validation"].items())[:SCORES_SHOWN]
-        scores = "  ".join(f"{k} {v:.4f}" for k, v in shown)
+        scores = _told(row["validation"], SCORES_SHOWN)
         weights = "  ".join(f"{k} {v:.3f}" for k, v in row.get("iwv", {}).items())
         told = f"  IWV: {weights}" if weights else ""
         return (
@@ -351,13 +350,18 @@ class _Session:
             "versions": versions(),
         }
         self.state.save_model(self.run.checkpoints / MODEL, header, self.task.keeps)
-        shown = [*metrics["test"].items()][:MOST_TEST_SCORES]
-        scores = "  ".join(f"{k} {v:.4f}" for k, v in shown)
+        scores = _told(metrics["test"], MOST_TEST_SCORES)
         self.report("finished", message=f"Test: {scores}")
         self.say(f"Finished. Test: {scores}")
 
     def _ask_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _told(scores: Mapping[str, float], most: int) -> str:
+    """The first scores in a line, as people read their names."""
+    shown = list(scores.items())[:most]
+    return "  ".join(f"{name.replace('_', ' ')} {score:.4f}" for name, score in shown)
 
 
 def _seed_draws(seed: int, device: torch.device) -> None:
