@@ -7,7 +7,7 @@ speakers who were left out by the models that never heard them, each with direct
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from mckd.digits.wave import read_wave
 from mckd.files.tables import as_markdown
 from mckd.method import MissingModalityNetwork
 from train.digits import nodigits
-from train.digits.studio import Exam, learned
+from train.digits.studio import Exam, changed_pictures, learned
 
 LEVEL = 0.98
 """Of digits: one that is exchangeable with the unseen ones is called unlike with 2 % at most."""
@@ -62,10 +62,13 @@ class Judge:
             for name, (inputs, labels) in learned(data, self.left_out).items()
         }
 
+    def inputs(self, modality: str) -> Tensor:
+        """(n, ...) digits that it did not see."""
+        return self.exam.parts[modality].inputs[MODALITIES.index(modality)]
+
     def unseen(self, modality: str, directions: Tensor) -> Tensor:
-        """(n,) the unlikeness of digits that it did not see."""
-        inputs = self.exam.parts[modality].inputs[MODALITIES.index(modality)]
-        return unlikeness(self.features(inputs, modality), directions)
+        """(n,) their unlikeness."""
+        return unlikeness(self.features(self.inputs(modality), modality), directions)
 
 
 @dataclass(frozen=True)
@@ -103,24 +106,27 @@ def report(model: Judge, fitted: Fitted, synthetic: Path) -> str:
     Unseen digits are judged by limits that each tenth of them had no part in. synthetic: a folder
     of other digits, drawn and spoken by machines.
     """
-    made, lines = _made(synthetic), []
+    tried, lines = _tried(model, synthetic), []
     for name, likeness in fitted.likenesses.items():
         lines.append((f"digits that were left out, {NAMES[name]}", _left_out(fitted.unseen[name])))
-        for kind, samples in made[name].items():
-            inputs = torch.cat([PREPARED[name](sample) for sample in samples])
+        for kind, inputs in tried[name].items():
             found = likeness.unlike(model.features(inputs, name))
             lines.append((f"{kind}, {NAMES[name]}", found))
     cells = [[what, str(len(x)), f"{x.double().mean().item():.1%}"] for what, x in lines]
     return "\n".join(as_markdown(HEAD, cells))
 
 
-def _made(synthetic: Path) -> dict[str, Mapping[str, Sequence[Any]]]:
+def _tried(model: Judge, synthetic: Path) -> dict[str, dict[str, Tensor]]:
+    """{modality: {kind: inputs of an encoder}}."""
     drawn, _ = read_pictures(synthetic)
+    pictures = {"digits made by machines": [*drawn.images]} | nodigits.pictures(SEED)
     spoken = [read_wave(r.path) for r in read_recordings(synthetic)]
-    name = "digits made by machines"
+    sounds = {"digits made by machines": spoken} | nodigits.sounds(SEED)
+    changed = changed_pictures(model.inputs("visual"), torch.Generator().manual_seed(SEED))
     return {
-        "visual": {name: list(drawn.images)} | nodigits.pictures(SEED),
-        "audio": {name: spoken} | nodigits.sounds(SEED),
+        "visual": {"the same by other hands and pens": changed}
+        | {kind: torch.cat([_picture(x) for x in found]) for kind, found in pictures.items()},
+        "audio": {kind: torch.cat([_sound(x) for x in found]) for kind, found in sounds.items()},
     }
 
 
@@ -141,6 +147,3 @@ def _picture(image: Any) -> Tensor:
 
 def _sound(sound: tuple[Any, int]) -> Tensor:
     return log_mel(torch.from_numpy(find_voice(*sound).window)[None])
-
-
-PREPARED: dict[str, Callable[[Any], Tensor]] = {"visual": _picture, "audio": _sound}

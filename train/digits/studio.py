@@ -126,7 +126,7 @@ class StudioTask:
             machine = _draw(self._synthesised, labels, g)
             real = torch.rand(count, generator=g) < REAL_SHARE
             spoken = torch.where(real[:, None], spoken, machine)
-        inputs = (_changed_pictures(drawn, g), _changed_voices(spoken, g))
+        inputs = (changed_pictures(drawn, g), _changed_voices(spoken, g))
         return Batch(inputs, torch.ones(count, 2, dtype=torch.bool), labels)
 
 
@@ -171,7 +171,8 @@ def learned(data: Path, left_out: str) -> dict[str, tuple[Tensor, Tensor]]:
     return {"visual": (pictures, drawn), "audio": (log_mel(waves), spoken)}
 
 
-def _changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:
+def changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:
+    """(n, 1, 28, 28) as training sees them: by other hands, with other pens."""
     pictures = pictures_of.apply_hand(pictures, pictures_of.sample_hand(len(pictures), g))
     return pictures_of.apply_pen(pictures, pictures_of.sample_pen(len(pictures), g))
 
