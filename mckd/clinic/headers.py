@@ -93,13 +93,13 @@ _TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_PERSON, *_GROUPS, *_G
 class Frame:
     """One slice in a file, as its header describes it.
 
-    place: of the slice among those of its file, from 0. study, series, instance: UIDs, only to
-    tell things apart. date, time: of the acquisition, as DICOM writes them. number: of the series.
-    rows, columns: of the picture. position: (3,) mm, of the first pixel's centre in LPS.
-    directions: (3, 2), unit vectors in LPS along a row and down a column. pixel_mm: distance of
-    two columns, and of two rows. slope, inter: value = slope * stored + inter. syntax: UID of how
-    the pixels are stored. told_apart: what one volume has in common beside its geometry. person:
-    whom the header names.
+    place: of the slice among those of its file, from 0. study, series, instance: UIDs, or what
+    stands for them where a header has none, only to tell things apart. date, time: of the
+    acquisition, as DICOM writes them. number: of the series. rows, columns: of the picture.
+    position: (3,) mm, of the first pixel's centre in LPS. directions: (3, 2), unit vectors in LPS
+    along a row and down a column. pixel_mm: distance of two columns, and of two rows. slope, inter:
+    value = slope * stored + inter. syntax: UID of how the pixels are stored. told_apart: what one
+    volume has in common beside its geometry. person: whom the header names.
     """
 
     path: Path
@@ -223,14 +223,18 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
     position = _numbers(levels, "ImagePositionPatient", 3)
     directions = _numbers(levels, "ImageOrientationPatient", 6)
     spacing = _numbers(levels, "PixelSpacing", 2)
+    person = Person.of(*(_text(top, keyword) for keyword in _PERSON))
+    date = (
+        _first_text(top, "AcquisitionDate", "StudyDate", "SeriesDate")
+        or _text(top, "AcquisitionDateTime")[:8]
+    )
     return Frame(
         path=path,
         place=place,
-        study=_text(top, "StudyInstanceUID"),
+        study=_text(top, "StudyInstanceUID") or _study_without_uid(path, person, date),
         series=_text(top, "SeriesInstanceUID"),
         instance=f"{_text(top, 'SOPInstanceUID')}/{place}",
-        date=_first_text(top, "AcquisitionDate", "StudyDate", "SeriesDate")
-        or _text(top, "AcquisitionDateTime")[:8],
+        date=date,
         time=_first_text(top, "AcquisitionTime", "SeriesTime", "StudyTime")
         or _text(top, "AcquisitionDateTime")[8:],
         number=int(n) if (n := _number(top, "SeriesNumber")) is not None else None,
@@ -244,8 +248,14 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
         facts=facts,
         told_apart=(facts.image_type, facts.b_value, round(facts.te_ms or 0), facts.ti_ms),
-        person=Person.of(*(_text(top, keyword) for keyword in _PERSON)),
+        person=person,
     )
+
+
+def _study_without_uid(path: Path, person: Person, date: str) -> str:
+    """What stands for a study's UID: the day, of a person who can be compared; else the folder, for
+    then nothing says that two of them hold one head."""
+    return date if date and person != NOBODY else str(path.parent)
 
 
 def _facts(levels: list[Dataset]) -> Facts:

@@ -33,10 +33,11 @@ from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
-from mckd.tumour.persons import NOBODY
+from mckd.tumour.persons import NOBODY, apart
 
 MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
+MOST_PERSONS = 500  # under one UID of a study
 MOST_ALIKE = 3  # files named one by one that are left out for the same reason
 KEPT_BYTES = 2**30
 
@@ -118,7 +119,7 @@ def read_study(
         others=len(studies) - 1,
         kept=files.kept,
         day=_day(held.frames),
-        person=held.frames[0].person if held.frames else NOBODY,
+        person=max((f.person for f in held.frames), key=lambda p: p.says, default=NOBODY),
     )
 
 
@@ -156,21 +157,41 @@ def _looked_through(
 
 
 def _studies(frames: Iterable[Frame], images: Sequence[Given]) -> list[_Found]:
-    """DICOM studies, the newest first, then cases of NIfTI files; a single case goes with them."""
+    """DICOM studies, the newest first, then cases of NIfTI files; of one of each, both together."""
     held: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
         held[frame.study].append(frame)
     newest = sorted(
-        held.values(), key=lambda some: max((f.date, f.time) for f in some), reverse=True
+        (part for some in held.values() for part in _by_person(some)),
+        key=lambda some: max((f.date, f.time) for f in some),
+        reverse=True,
     )
     paths = {file.shown: file for file in images}
     cases = [
         {paths[path]: verdict for path, verdict in _verdicts(group).items()}
         for group in layout_of(paths).cases
     ]
-    if newest and len(cases) == 1:
-        return [_Found(tuple(some), cases[0]) for some in newest]
+    if len(newest) == len(cases) == 1:
+        return [_Found(tuple(newest[0]), cases[0])]
     return [*(_Found(tuple(some)) for some in newest), *(_Found((), case) for case in cases)]
+
+
+def _by_person(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """The frames of one study, apart where they name different persons: careless anonymisation
+    gives one UID to all.
+
+    Raises:
+        StudyError: they name more than MOST_PERSONS.
+    """
+    persons = {frame.person: None for frame in frames}
+    if len(persons) > MOST_PERSONS:
+        raise StudyError(f"More than {MOST_PERSONS} people are named here. Give one examination.")
+    groups = apart(persons)
+    place = {person: number for number, group in enumerate(groups) for person in group}
+    parts: list[list[Frame]] = [[] for _ in groups]
+    for frame in frames:
+        parts[place[frame.person]].append(frame)
+    return parts
 
 
 def _verdicts(group: Group) -> dict[str, Verdict]:

@@ -1,6 +1,6 @@
 """The files that somebody gave: a folder, a ZIP archive, single files, or several of these.
 
-An archive is unpacked to numbered files in a folder of its own, so no name in it is ever a place on
+An archive is unpacked to numbered files in numbered folders, so no name in it is ever a place on
 this disk; what is neither DICOM nor NIfTI, archives within it too, stays packed.
 """
 
@@ -87,7 +87,8 @@ def too_many(name: str) -> StudyError:
 
 
 def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
-    """The images of an archive as files FOLDER/NUMBER; count: of the files that there are."""
+    """The images of an archive as files FOLDER/NUMBER/NUMBER; those of one of its folders lie in
+    one. count: of the files that there are."""
     name = plain_name(archive.name)
     try:
         if listed_bytes(archive) > MOST_FILES * ENTRY_BYTES:
@@ -106,6 +107,7 @@ def _unpacked(archive: Path, folder: Path, count: int) -> list[Given]:
 
 def _entries(archive: zipfile.ZipFile, folder: Path, name: str, count: int) -> Iterator[Given]:
     left = LARGEST_ARCHIVE
+    folders: dict[tuple[str, ...], Path] = {}
     for entry in archive.infolist():
         parts = [part for part in entry.filename.replace("\\", "/").split("/") if part]
         if entry.is_dir() or "__MACOSX" in parts or not parts or parts[-1].startswith("."):
@@ -121,7 +123,9 @@ def _entries(archive: zipfile.ZipFile, folder: Path, name: str, count: int) -> I
                 continue
             if count >= MOST_FILES:
                 raise too_many(name)
-            target = folder / f"{count:05d}{suffix}"
+            inner = folders.setdefault((*parts[:-1],), folder / f"{count:05d}")
+            inner.mkdir(exist_ok=True)
+            target = inner / f"{count:05d}{suffix}"
             with target.open("wb") as file:
                 while start:  # an entry may be longer than it says
                     left -= len(start)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _KEY = secrets.token_bytes(32)
@@ -30,19 +31,42 @@ class Person:
         """
         return cls(_digest(number, issuer), _digest(name, birth) if name and birth else b"")
 
+    @property
+    def says(self) -> int:
+        """How much of who it is a header says: 0 of nobody, at most 2."""
+        return bool(self.number) + bool(self.born)
+
+    def shares(self, other: Person) -> bool:
+        """Whether both say the same ID, or the same name and birth."""
+        told = [(self.number, other.number), (self.born, other.born)]
+        return any(a == b != b"" for a, b in told)
+
     def differs(self, other: Person) -> bool:
         """Whether both say who they are, and neither by ID nor by name and birth the same.
 
         Another hospital gives another ID to the same person; two people have both in common only
         where both were anonymised alike.
         """
-        told = [(self.number, other.number), (self.born, other.born)]
-        both = [(a, b) for a, b in told if a and b]
-        return bool(both) and all(a != b for a, b in both)
+        both_say = (self.number and other.number) or (self.born and other.born)
+        return bool(both_say) and not self.shares(other)
 
 
 NOBODY = Person()
 """Whom no header names."""
+
+
+def apart(persons: Iterable[Person]) -> list[set[Person]]:
+    """Whom headers name, each person with all that they say of them; who may be either of two is
+    alone."""
+    groups: list[set[Person]] = []
+    for person in sorted(dict.fromkeys(persons), key=lambda person: -person.says):
+        fitting = [group for group in groups if any(map(person.shares, group))]
+        fitting = fitting or [group for group in groups if not any(map(person.differs, group))]
+        if len(fitting) == 1:
+            fitting[0].add(person)
+        else:
+            groups.append({person})
+    return groups
 
 
 def _digest(*words: str) -> bytes:

@@ -180,6 +180,63 @@ def test_nifti_beside_dicom(tmp_path: Path) -> None:
     assert np.array_equal(t2.grid.to_canonical(t2.voxels), heads()["t2"].astype(np.float32))
 
 
+def visit(folder: Path, slot: str, **header: object) -> None:
+    """A series of a head alone, with what its header says beside how it was taken."""
+    about = {"StudyInstanceUID": "1.2.3", "StudyDate": "20240305", "SeriesNumber": 2, **header}
+    write_series(folder, heads()[slot], AFFINE, PLANS[slot], about, coarser=4.0)
+
+
+def of_each(folder: Path) -> list[set[str]]:
+    """The sequences of each study."""
+    first = read_study(folder)
+    rest = (read_study(folder, study=1 + number) for number in range(first.others))
+    return [set(study.chosen) for study in (first, *rest)]
+
+
+@pytest.mark.parametrize("uid", ["1.2.3", ""])
+def test_two_persons_are_never_one_study(tmp_path: Path, uid: str) -> None:
+    """Under one UID, as careless anonymisation writes it, or under none."""
+    visit(tmp_path / "a", "flair", StudyInstanceUID=uid, PatientID="A")
+    visit(tmp_path / "b", "t1c", StudyInstanceUID=uid, PatientID="B")
+    assert of_each(tmp_path) == [{"flair"}, {"t1c"}]
+    visit(tmp_path / "c", "t2", StudyInstanceUID=uid, PatientID="A")
+    assert of_each(tmp_path) == [{"flair", "t2"}, {"t1c"}]
+
+
+def test_without_uid_and_person_the_folder_tells_studies_apart(tmp_path: Path) -> None:
+    nobody = {"StudyInstanceUID": "", "PatientID": "", "PatientName": ""}
+    visit(tmp_path / "P1", "flair", **nobody)
+    visit(tmp_path / "P2", "t1c", **nobody)
+    packed = Path(shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path))
+    assert of_each(packed) == [{"flair"}, {"t1c"}]
+    assert of_each(tmp_path) == [{"flair"}, {"t1c"}]
+
+
+def test_whom_one_series_names_is_who_was_examined(tmp_path: Path) -> None:
+    """The first one names nobody."""
+    visit(tmp_path / "a", "flair", PatientID="", PatientName="")
+    visit(tmp_path / "b", "t1c", PatientID="B")
+    assert of_each(tmp_path) == [{"flair", "t1c"}]
+    assert read_study(tmp_path).person.number
+
+
+def test_nifti_beside_two_studies_is_of_neither(tmp_path: Path) -> None:
+    visit(tmp_path / "a", "flair", StudyInstanceUID="1.2.3")
+    visit(tmp_path / "b", "t1c", StudyInstanceUID="1.2.4")
+    small_heads.save(tmp_path / "case_t2.nii.gz", heads()["t2"])
+    assert of_each(tmp_path) == [{"flair"}, {"t1c"}, {"t2"}]
+
+
+def test_more_people_than_can_be_compared_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MOST_PERSONS", 1)
+    visit(tmp_path / "a", "flair", PatientID="A")
+    visit(tmp_path / "b", "t1c", PatientID="B")
+    with pytest.raises(StudyError, match="More than 1 people are named here"):
+        read_study(tmp_path)
+
+
 def test_an_archive_lasts_as_long_as_its_study(
     written: tuple[Path, dict[str, Written]], tmp_path: Path
 ) -> None:

@@ -54,7 +54,7 @@ def test_no_name_is_a_place_on_this_disk(tmp_path: Path, name: str) -> None:
     files = files_of(pack(tmp_path / "x.zip", {name: IMAGE}))
     assert files.kept is not None
     [given] = files.given
-    assert given.path == Path(files.kept.name) / "00000"
+    assert given.path == Path(files.kept.name) / "00000" / "00000"
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
