@@ -50,7 +50,6 @@ LONGEST_VALUE = 1024
 MOST_FRAMES = 2**12
 LARGEST_SIDE = 2048
 MOST_PIXELS = 2**28
-MAGIC = b"DICM"
 
 _NO_IMAGES = {RawDataStorage, MRSpectroscopyStorage}
 _HEADER = """
@@ -152,21 +151,6 @@ class _Bounded:
 
     def tell(self) -> int:
         return self._file.tell()
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do: with a preamble, or as before there was one."""
-    try:
-        with path.open("rb") as file:
-            return begins_dicom(file.read(132))
-    except OSError:
-        return False
-
-
-def begins_dicom(start: bytes) -> bool:
-    """Whether the first 132 bytes are those of a DICOM file."""
-    bare = start[:2] in (b"\2\0", b"\x08\0") and start[3:4] == b"\0" and len(start) >= 132
-    return start[128:132] == MAGIC or bare
 
 
 def read_frames(path: Path) -> list[Frame]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from mckd.clinic.choosing import chosen_of
-from mckd.clinic.headers import Frame, is_dicom, read_frames
+from mckd.clinic.headers import Frame, read_frames
 from mckd.clinic.looks import compared, look_at
 from mckd.clinic.pixels import read_voxels
 from mckd.clinic.roles import Guess, by_verdict, in_time
@@ -34,6 +34,7 @@ from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
 from mckd.tumour.persons import NOBODY, apart
+from mckd.tumour.survey import is_dicom
 
 MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
@@ -138,7 +139,7 @@ def _looked_through(
         tick(number / len(given))
         if stem_of(file.shown) is not None:
             images.append(file)
-        elif file.path.name != "DICOMDIR" and is_dicom(file.path):
+        elif is_dicom(file.path):
             try:
                 frames += read_frames(file.path)
             except StudyError as error:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mckd.clinic.headers import begins_dicom
 from mckd.clinic.series import StudyError
 from mckd.files.names import plain_name
 from mckd.files.unpacking import ENTRY_BYTES, PACKED, listed_bytes, of_the_disk
 from mckd.tumour.naming import SUFFIXES
+from mckd.tumour.survey import begins_dicom
 
 MOST_FILES = 20_000
 LARGEST_ARCHIVE = 2**32

@@ -1,7 +1,8 @@
 """What lies below a folder: the cases, and every other image-like file with why it is left out.
 
-Links are followed; a folder that is reached twice is taken once. Nothing is opened but what has no
-ending (it may be DICOM) and the dataset.json of MSD and nnU-Net.
+Links are followed; a folder that is reached twice is taken once. Of what is no NIfTI by its name
+the first bytes are read, for DICOM has any name; beside that only the dataset.json of MSD and
+nnU-Net is opened.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _CONVERT = {
     (".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".par", ".rec"): "another format: convert it to "
     ".nii.gz, for example with 3D Slicer or SimpleITK",
     (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive: unpack it first",
+    (".dcm", ".ima", ".dicom"): "named as DICOM is, but it does not begin so: export it again",
 }
-_DICOM = (".dcm", ".ima", ".dicom")
 _CONVERT_DICOM = "DICOM: convert it with dcm2niix -z y"
 
 
@@ -109,16 +110,20 @@ def _walk(root: Path, skip: Path | None) -> Iterator[tuple[Path, str]]:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM by its name, or if that has no ending, by how it begins."""
-    if path.name.lower().endswith(_DICOM) or path.name == "DICOMDIR":
-        return True
-    if path.suffix and not path.suffix[1:].isdigit():
-        return False
+    """Whether a file begins as DICOM files do, whatever it is called, and is no index of others."""
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return path.name != "DICOMDIR" and begins_dicom(file.read(132))
     except OSError:
         return False
+
+
+def begins_dicom(start: bytes) -> bool:
+    """Whether the first 132 bytes are those of a DICOM file: after a preamble or, as before there
+    was one, an element of group 2 or 8 with a type of two capitals or a length below 2^16."""
+    bare = start[:2] in (b"\2\0", b"\x08\0") and start[3:4] == b"\0" and len(start) >= 132
+    typed = start[4:6].isalpha() and start[4:6].isupper()
+    return start[128:132] == b"DICM" or (bare and (typed or start[6:8] == b"\0\0"))
 
 
 def _channels(root: Path, images: list[str]) -> dict[str, tuple[str, ...]]:

@@ -13,11 +13,12 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mckd.clinic import headers
-from mckd.clinic.headers import is_dicom, read_frames
+from mckd.clinic.headers import read_frames
 from mckd.clinic.intake import read_study
 from mckd.clinic.pixels import read_voxels
 from mckd.clinic.series import StudyError
 from mckd.clinic.stacks import stacked
+from mckd.tumour.survey import is_dicom
 from tests import small_heads
 from tests.clinic.written import PLANS, Written, enhanced, save, write_series
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,21 @@ class TestOnDisk:
             heads.write(tmp_path / "all" / f"{name}.nii.gz", heads.head())
         with pytest.raises(CaseError, match=r"all holds 2 cases \(P1, P2\)"):
             read_case(tmp_path / "all")
+
+    def test_dicom_has_any_name(self, tmp_path: Path):
+        """By how it begins: with a preamble, or with its first element and that one's type."""
+        for name in ("1", "2.MR", "3.img", "4.0001", "5.dcm"):
+            (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+        (tmp_path / "6").write_bytes(b"\x08\0\x08\0CS\x16\0ORIGINAL".ljust(200))
+        (tmp_path / "7.hdr").write_bytes(struct.pack("<i", 348) + bytes(344))
+        voxels = struct.pack("<100h", *[8, 9] * 50)  # begins as an element, which has no such type
+        (tmp_path / "7.img").write_bytes(voxels)
+        (tmp_path / "8.dcm").write_text("<html>not found</html>")
+        (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+        found = survey(tmp_path)
+        assert found.dicom == {".": ("1", "2.MR", "3.img", "4.0001", "5.dcm", "6")}
+        told = {path: why.split()[0] for path, why in found.layout.left.items()}
+        assert told == {"./*": "DICOM:", "7.hdr": "half", "7.img": "half", "8.dcm": "named"}
 
     def test_a_folder_that_cannot_be_opened_is_said(self, heads, tmp_path: Path, monkeypatch):
         heads.write_case(tmp_path / "case")
