@@ -51,6 +51,10 @@ MOST_FRAMES = 2**12
 LARGEST_SIDE = 2048
 MOST_PIXELS = 2**28
 
+DARK_IS_HIGH = "MONOCHROME1"
+"""The photometric interpretation under which the lowest value is white (PS3.3 C.7.6.3.1.2). An MR
+image may have it (C.8.3.1.1); an enhanced one may not."""
+_GREYS = {"", DARK_IS_HIGH, "MONOCHROME2"}
 _NO_IMAGES = {RawDataStorage, MRSpectroscopyStorage}
 _HEADER = """
     SOPClassUID SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate StudyTime
@@ -60,7 +64,7 @@ _HEADER = """
     MRAcquisitionType RepetitionTime EchoTime InversionTime FlipAngle DiffusionBValue SliceThickness
     ContrastBolusAgent ContrastBolusAgentSequence AcquisitionContrast ComplexImageComponent
     ImagePositionPatient ImageOrientationPatient PixelSpacing Rows Columns NumberOfFrames
-    SamplesPerPixel RescaleSlope RescaleIntercept
+    SamplesPerPixel PhotometricInterpretation RescaleSlope RescaleIntercept
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """.split()  # noqa: SIM905
 _PERSON = "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate"
@@ -97,8 +101,9 @@ class Frame:
     acquisition, as DICOM writes them. number: of the series. rows, columns: of the picture.
     position: (3,) mm, of the first pixel's centre in LPS. directions: (3, 2), unit vectors in LPS
     along a row and down a column. pixel_mm: distance of two columns, and of two rows. slope, inter:
-    value = slope * stored + inter. syntax: UID of how the pixels are stored. told_apart: what one
-    volume has in common beside its geometry. person: whom the header names.
+    value = slope * stored + inter. inverted: whether the higher of these is the darker. syntax: UID
+    of how the pixels are stored. told_apart: what one volume has in common beside its geometry.
+    person: whom the header names.
     """
 
     path: Path
@@ -116,6 +121,7 @@ class Frame:
     pixel_mm: tuple[float, float]
     slope: float
     inter: float
+    inverted: bool
     syntax: str
     facts: Facts = field(repr=False)
     told_apart: tuple[Any, ...]
@@ -188,7 +194,8 @@ def _frames(path: Path, dataset: Dataset) -> list[Frame]:
     sides = (1 <= rows <= LARGEST_SIDE, 1 <= columns <= LARGEST_SIDE, 1 <= count <= MOST_FRAMES)
     if not all(sides) or rows * columns * count > MOST_PIXELS:
         raise StudyError("it holds more pixels than any scan of a head")
-    if (_number(dataset, "SamplesPerPixel") or 1) != 1:
+    greys = _text(dataset, "PhotometricInterpretation")
+    if (_number(dataset, "SamplesPerPixel") or 1) != 1 or greys not in _GREYS:
         raise StudyError("its picture is in colour, so it is no scan")
     shared = _items(dataset, "SharedFunctionalGroupsSequence", 1)
     own = _items(dataset, "PerFrameFunctionalGroupsSequence", count)
@@ -212,12 +219,13 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         _first_text(top, "AcquisitionDate", "StudyDate", "SeriesDate")
         or _text(top, "AcquisitionDateTime")[:8]
     )
+    inverted = _text(top, "PhotometricInterpretation") == DARK_IS_HIGH
     return Frame(
         path=path,
         place=place,
         study=_text(top, "StudyInstanceUID") or _study_without_uid(path, person, date),
         series=_text(top, "SeriesInstanceUID"),
-        instance=f"{_text(top, 'SOPInstanceUID')}/{place}",
+        instance=f"{_text(top, 'SOPInstanceUID') or path}/{place}",
         date=date,
         time=_first_text(top, "AcquisitionTime", "SeriesTime", "StudyTime")
         or _text(top, "AcquisitionDateTime")[8:],
@@ -229,9 +237,16 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         pixel_mm=(spacing[1], spacing[0]) if spacing else (0.0, 0.0),
         slope=_of(levels, "RescaleSlope") or 1.0,
         inter=_of(levels, "RescaleIntercept") or 0.0,
+        inverted=inverted,
         syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
         facts=facts,
-        told_apart=(facts.image_type, facts.b_value, round(facts.te_ms or 0), facts.ti_ms),
+        told_apart=(
+            inverted,
+            facts.image_type,
+            facts.b_value,
+            round(facts.te_ms or 0),
+            facts.ti_ms,
+        ),
         person=person,
     )
 

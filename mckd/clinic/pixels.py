@@ -41,7 +41,8 @@ Stored = npt.NDArray[Any]
 
 
 def read_voxels(stack: Stack) -> Floats:
-    """(X, Y, Z) float32: column, row, slice; value = slope * stored + inter, finite.
+    """(X, Y, Z) float32: column, row, slice; value = slope * stored + inter, finite. Inverted greys
+    are turned round, so that the darkest of the series is 0.
 
     Raises:
         StudyError: cut short, damaged, or stored in a way that cannot be read: why, in a few words.
@@ -57,6 +58,9 @@ def read_voxels(stack: Stack) -> Floats:
         with np.errstate(all="ignore"):
             out[:, :, place] = stored.T * np.float64(frame.slope) + frame.inter
     out[~np.isfinite(out)] = 0
+    if stack.frames[0].inverted:
+        with np.errstate(over="ignore"):
+            out = np.minimum(out.max() - out, np.finfo(np.float32).max)
     return out
 
 

@@ -44,13 +44,14 @@ def volumes_of(frames: Iterable[Frame]) -> list[list[Frame]]:
     """The frames of one series, apart where they are not of one volume.
 
     A localizer has several planes, a series may hold several echoes, magnitude beside phase, or
-    several b-values. The same image twice is taken once.
+    several b-values. The same image twice is taken once; one UID on images of other places or
+    times, as careless anonymisation leaves it, makes them not the same.
     """
-    once = {frame.instance: frame for frame in frames}
-    parts: dict[object, list[Frame]] = defaultdict(list)
-    for frame in once.values():
-        parts[_what_one_volume_shares(frame)].append(frame)
-    return list(parts.values())
+    parts: dict[object, dict[object, Frame]] = defaultdict(dict)
+    for frame in frames:
+        image = frame.instance, *frame.position, frame.date, frame.time
+        parts[_what_one_volume_shares(frame)][image] = frame
+    return [list(part.values()) for part in parts.values()]
 
 
 def _what_one_volume_shares(frame: Frame) -> object:

@@ -92,6 +92,7 @@ def altered(written: Written, path: Path, **values: object) -> Path:
         ({"NumberOfFrames": -5}, "more pixels than any scan"),
         ({"NumberOfFrames": 30}, "does not say where each of its frames lies"),
         ({"SamplesPerPixel": 3}, "colour"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour"),
     ],
 )
 def test_what_a_header_may_not_claim(
@@ -172,6 +173,19 @@ def test_a_deflated_bomb_is_not_inflated(classic: Written, tmp_path: Path) -> No
     (tmp_path / "bomb").write_bytes(meta + bomb)
     with pytest.raises(StudyError, match="deflated and too large"):
         read_frames(tmp_path / "bomb")
+
+
+@pytest.mark.parametrize("uid", ["", "1.2.3"])
+def test_slices_without_uids_of_their_own_stay_a_series(
+    classic: Written, tmp_path: Path, uid: str
+) -> None:
+    """None, or all the same, as anonymisers write them."""
+    for number, path in enumerate(classic.files):
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = uid
+        dataset.save_as(tmp_path / f"{number}")
+    [series] = read_study(tmp_path).series
+    assert series.grid.shape == classic.shape
 
 
 def test_without_a_preamble_it_is_still_dicom(classic: Written, tmp_path: Path) -> None:

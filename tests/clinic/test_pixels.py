@@ -39,6 +39,18 @@ def stack_of(paths: list[Path]) -> Stack:
     return stacked([frame for path in paths for frame in read_frames(path)])
 
 
+def test_inverted_greys_are_turned_round(written: Written, tmp_path: Path) -> None:
+    """MONOCHROME1: the lowest stored value is white. 4095 of 12 bits is the air."""
+    assert written.stored.min() == 0
+    for number, file in enumerate(written.files):
+        dataset = dcmread(file)
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        dataset.PixelData = (4095 - dataset.pixel_array).astype(np.uint16).tobytes()
+        dataset.save_as(tmp_path / f"{number:03d}")
+    voxels = read_voxels(stack_of(sorted(tmp_path.iterdir())))
+    assert np.array_equal(voxels, written.stored.astype(np.float32))
+
+
 def compressed(written: Written, folder: Path, syntax: str) -> list[Path]:
     paths = []
     for place, file in enumerate(written.files):

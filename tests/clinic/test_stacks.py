@@ -34,6 +34,7 @@ def frames(count: int = 20, step: tuple[float, float, float] = (0, 0, 5)) -> lis
             pixel_mm=(2.0, 3.0),
             slope=1.0,
             inter=0.0,
+            inverted=False,
             syntax="1.2.840.10008.1.2.1",
             facts=Facts(),
             told_apart=(),
@@ -110,3 +111,13 @@ def test_a_series_of_several_volumes_comes_apart() -> None:
 
 def test_the_same_image_twice_is_taken_once() -> None:
     assert [len(part) for part in volumes_of([*frames(), *frames()])] == [20]
+
+
+def test_one_uid_on_all_slices_does_not_make_them_one_image() -> None:
+    """Of ten, each twice; a second time at the same places is another matter."""
+    shared = [replace(f, instance="1.2.3/0") for f in frames(10)]
+    assert [len(part) for part in volumes_of(shared + shared)] == [10]
+    later = [replace(f, time="101700") for f in shared]
+    assert [len(part) for part in volumes_of(shared + later)] == [20]
+    echoes = [replace(f, told_apart=("echo 2",)) for f in shared]
+    assert [len(part) for part in volumes_of(shared + echoes)] == [10, 10]
