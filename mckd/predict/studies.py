@@ -11,12 +11,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from mckd.clinic.series import Series, Study, StudyError
 from mckd.files.names import visible
 from mckd.predict.opening import Opened, Reach, Wishes, Work, hashed, prepared_of, require_alike
 from mckd.tumour.layout import FLAG_MAP, Rules
 from mckd.tumour.naming import NONE, SEQUENCE_NAMES, SEQUENCES, listed
+from mckd.tumour.persons import Person, apart
+
+if TYPE_CHECKING:
+    from mckd.clinic.headers import Frame
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class StudyWork(Work):
         from mckd.clinic.intake import read_study
 
         study = _as_said(read_study([self.root / path for path in self.paths]), self.rules)
+        if study.others:
+            raise StudyError(
+                f"It holds {study.others + 1} examinations. Unpack it: each is then a case."
+            )
         if not study.chosen:
             raise StudyError(_question(study))
         prepared = prepared_of(study, self.name, reach)
@@ -103,11 +112,18 @@ def _told(study: Study) -> Iterable[str]:
     aside = [*study.aside, *(s.name for s in study.series if s.key not in slots and s.role.sure)]
     if aside:
         yield f"Set aside: {listed([*map(visible, aside)])}."
-    if study.others:
-        yield f"{study.others} more in the same files, not segmented: give folders of their own."
 
 
 # ---- which files are one examination
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A DICOM file. begun: its date and time, as DICOM writes them. person: whom it names."""
+
+    path: str
+    begun: tuple[str, str]
+    person: Person
 
 
 def studies_of(
@@ -119,31 +135,22 @@ def studies_of(
         root: what the paths of `dicom` lead from: {folder or archive: its files}. top: what root is
             called.
     """
-    held: dict[str, list[str]] = defaultdict(list)
-    begun: dict[str, tuple[str, str]] = {}
     left: dict[str, str] = {}
-    for folder, paths in dicom.items():
-        if folder.lower().endswith(".zip"):  # it is unpacked when it is opened
-            held[folder], begun[folder] = [*paths], ("", "")
-            continue
-        try:
-            parts, times = _by_study(root, paths)
-        except StudyError as error:
-            left[f"{folder}/*"] = f"DICOM: {error}"
-            continue
-        for study, some in parts.items():
-            held[study] += some
-            begun[study] = min(times[study], begun.get(study, times[study]))
-    places = {study: _place(paths) or top or "study" for study, paths in held.items()}
-    several = Counter(places.values())
+    held: list[tuple[tuple[str, str], tuple[str, ...]]] = []
+    folders = dict(dicom)
+    for name, paths in dicom.items():
+        if name.lower().endswith(".zip") and [*paths] == [name]:  # it is unpacked when it is opened
+            held.append((("", ""), tuple(folders.pop(name))))
+    for scans in _examinations(root, folders, left):
+        held.append((min(scan.begun for scan in scans), tuple(scan.path for scan in scans)))
+    named = sorted((_place(paths) or top or "study", begun, paths) for begun, paths in held)
+    several = Counter(place for place, _, _ in named)
     count: Counter[str] = Counter()
     works = []
-    for study in sorted(held, key=lambda study: (places[study], begun[study], study)):
-        name = places[study]
-        if several[name] > 1:
-            count[name] += 1
-            name = f"{name}/study-{count[name]}"
-        works.append(StudyWork(name, given, root, tuple(held[study]), rules))
+    for place, _, paths in named:
+        count[place] += 1
+        name = f"{place}/study-{count[place]}" if several[place] > 1 else place
+        works.append(StudyWork(name, given, root, paths, rules))
     return works, left
 
 
@@ -152,43 +159,34 @@ def _place(paths: Iterable[str]) -> str:
     return posixpath.commonpath([PurePosixPath(path).parent.as_posix() for path in paths])
 
 
-def _by_study(
-    root: Path, paths: Sequence[str]
-) -> tuple[dict[str, list[str]], dict[str, tuple[str, str]]]:
-    """The files of one folder by examination, and when each of these began.
+def _examinations(
+    root: Path, folders: Mapping[str, Sequence[str]], left: dict[str, str]
+) -> Iterator[list[_Scan]]:
+    """The files of each examination; `left` is told of folders without an image.
 
-    A folder whose first and last file are of one examination is taken for all of it; what else
-    hides between is found, and left out, when the examination is read.
-
-    Raises:
-        StudyError: none of them is an image.
+    Every header is read, for in a folder the files of several may lie in any order.
     """
-    first, last = _study(root / paths[0]), _study(root / paths[-1])
-    if first and last and first[0] == last[0]:
-        return {first[0]: [*paths]}, {first[0]: min(first[1:], last[1:])}
-    parts: dict[str, list[str]] = defaultdict(list)
-    times: dict[str, tuple[str, str]] = {}
-    unread = []
-    for path in paths:
-        found = _study(root / path)
-        if found is None:
-            unread.append(path)
+    held: dict[str, list[_Scan]] = defaultdict(list)
+    for folder, paths in folders.items():
+        frames = {path: _first_frame(root / path) for path in paths}
+        images = {path: frame for path, frame in frames.items() if frame}
+        if not images:
+            left[f"{folder}/*"] = "DICOM: no image among them"
             continue
-        study, *time = found
-        parts[study].append(path)
-        times[study] = min((time[0], time[1]), times.get(study, (time[0], time[1])))
-    if not parts:
-        raise StudyError("no image among them")
-    next(iter(parts.values())).extend(unread)  # so that they are named as set aside
-    return parts, times
+        first = next(iter(images.values()))
+        for path, frame in frames.items():
+            frame = frame or first  # it is named there as set aside
+            held[frame.study].append(_Scan(path, (frame.date, frame.time), frame.person))
+    for scans in held.values():
+        for persons in apart(scan.person for scan in scans):
+            yield [scan for scan in scans if scan.person in persons]
 
 
-def _study(path: Path) -> tuple[str, str, str] | None:
-    """UID, date and time of the examination that a file belongs to; None if it is no image."""
+def _first_frame(path: Path) -> Frame | None:
+    """None if the file holds no image."""
     from mckd.clinic.headers import read_frames
 
     try:
-        frame = read_frames(path)[0]
+        return read_frames(path)[0]
     except StudyError:
         return None
-    return frame.study, frame.date, frame.time

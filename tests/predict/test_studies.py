@@ -16,6 +16,7 @@ from pydicom.uid import generate_uid
 
 from mckd.clinic import preparation
 from mckd.clinic.brain import BrainError
+from mckd.clinic.series import StudyError
 from mckd.predict.follow import day_of
 from mckd.predict.opening import Wishes
 from mckd.predict.studies import StudyWork, studies_of
@@ -167,6 +168,63 @@ def test_several_examinations_in_one_folder_are_told_apart_oldest_first(thick, t
     assert all("_2023_" in path for path in found["top/study-1"].paths)
     assert all("_2025_" in path for path in found["top/study-2"].paths)
     assert len({work.source for work in found.values()}) == 2
+
+
+def relabelled(path: Path, to: Path, **said: str) -> None:
+    """A copy of a DICOM file with other values in its header."""
+    one = dcmread(path)
+    for keyword, value in said.items():
+        setattr(one, keyword, value)
+    one.SOPInstanceUID = generate_uid()
+    to.parent.mkdir(parents=True, exist_ok=True)
+    one.save_as(to)
+
+
+def test_an_examination_between_two_halves_of_another_is_a_case(thick, tmp_path) -> None:
+    """As names sort: 1* and 9* are of one, 5* is of another."""
+    for number, path in enumerate(sorted((thick / "002").iterdir())):
+        old, new = {"StudyInstanceUID": "1.2.3.1"}, {"StudyInstanceUID": "1.2.3.2"}
+        half = "1" if number % 2 else "9"
+        relabelled(path, tmp_path / f"{half}{path.name}", **old, AcquisitionDate="20230102")
+        relabelled(path, tmp_path / f"5{path.name}", **new, AcquisitionDate="20250102")
+    found = found_below(tmp_path)
+    assert {name: {path[0] for path in work.paths} for name, work in found.items()} == {
+        "top/study-1": {"1", "9"},
+        "top/study-2": {"5"},
+    }
+
+
+@pytest.mark.parametrize("uid", ["1.2.3", ""])
+def test_two_patients_are_two_cases_under_one_uid(thick, tmp_path, uid) -> None:
+    for path in (thick / "002").iterdir():
+        for who in ("A", "B"):
+            said = {"StudyInstanceUID": uid, "PatientID": who, "PatientName": who}
+            relabelled(path, tmp_path / f"{path.name}_{who}", **said)
+    found = found_below(tmp_path)
+    assert [{path[-1] for path in work.paths} for work in found.values()] in (
+        [{"A"}, {"B"}],
+        [{"B"}, {"A"}],
+    )
+
+
+def test_folders_of_nobody_without_a_uid_are_not_one_case(thick, tmp_path) -> None:
+    for path in (thick / "002").iterdir():
+        for who in ("P1", "P2"):
+            nobody = {"StudyInstanceUID": "", "PatientID": "", "PatientName": ""}
+            relabelled(path, tmp_path / who / path.name, **nobody)
+    assert [*found_below(tmp_path)] == ["P1", "P2"]
+
+
+def test_an_archive_of_two_examinations_is_not_halved(thick, tmp_path) -> None:
+    for path in (thick / "002").iterdir():
+        for year in (2023, 2025):
+            relabelled(path, tmp_path / f"{year}{path.name}", StudyInstanceUID=f"1.2.3.{year}")
+    with zipfile.ZipFile(tmp_path / "P7.zip", "w") as packed:
+        for path in tmp_path.glob("20*"):
+            packed.write(path, path.name)
+    work = StudyWork("P7", (tmp_path,), tmp_path, ("P7.zip",), Rules())
+    with pytest.raises(StudyError, match=r"It holds 2 examinations\. Unpack it"):
+        work.open(Wishes(), lambda share, step: None)
 
 
 def test_an_archive_is_one_case(predict, thick, tmp_path, capsys) -> None:
