@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from mckd.digits import parts as networks
 from mckd.digits.about import ABOUT
 from mckd.digits.likeness import LIMITS, kept
-from mckd.digits.parts import parts_of
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL, RunFolder
@@ -42,12 +42,11 @@ from mckd.method.presence import presence_mask
 from mckd.systems import rebuild
 from train.charts import COLOURS, Chart, Curve, Panel, as_matplotlib, save_figure
 from train.digits import likeness
-from train.digits.likeness import Judge
+from train.digits.likeness import Judge, parts_of
 from train.digits.studio import Exam, unheard
 from train.reliability import Bar, bars, expected_error
 from train.settings import SettingsError
 
-PARTS = 10
 COLDEST, HOTTEST = 0.05, 20.0
 SUBSETS = {
     "visual": frozenset({"visual"}),
@@ -92,11 +91,11 @@ def calibrate(arguments: argparse.Namespace) -> int:
     fitted = likeness.fit(model, judges, arguments.data)
     tensors, limits = kept(fitted.likenesses)
     calibration = {"temperatures": temperatures, "calibrated_on": told, LIMITS: limits}
+    text = report(rows, temperatures, told)
+    text += f"\n\n{likeness.report(model, fitted, ABOUT.assets())}"
     save_checkpoint(
         arguments.checkpoint, checkpoint.tensors | tensors, checkpoint.header | calibration
     )
-    text = report(rows, temperatures, told)
-    text += f"\n\n{likeness.report(model, fitted, ABOUT.assets())}"
     print(text)
     if arguments.report:
         arguments.report.mkdir(parents=True, exist_ok=True)
@@ -111,24 +110,24 @@ def judged(
     """The model and the folds, each with what it did not see.
 
     Raises:
-        SettingsError: a fold that left no speaker out, or a model of other data.
+        SettingsError: a fold that left no speaker out, or the same as another; a model of other
+            data.
     """
-    exams = [unheard(data, _left_out(fold)) for fold in folds]
+    speakers = [_left_out(fold) for fold in folds]
+    if twice := sorted({s for s in speakers if speakers.count(s) > 1}):
+        raise SettingsError(f"Two of --folds left out {twice[0]}. Give one model for each speaker.")
+    exams = unheard(data, speakers)
     for one in (checkpoint, *folds):
         _check_pictures(one, exams[0])
-    judges = [
-        Judge(_network(fold), _left_out(fold), exam)
-        for fold, exam in zip(folds, exams, strict=True)
-    ]
+    judges = [Judge(_network(f), s, e) for f, s, e in zip(folds, speakers, exams, strict=True)]
     return Judge(_network(checkpoint), "", exams[0]), judges
 
 
 def answered(model: Judge, folds: Sequence[Judge]) -> dict[str, Rows]:
     """By subset: pictures by the model, voices and both by each fold on its own speaker."""
-    apart = len(folds) > 1
     told = [_logits(fold) for fold in folds]
-    return {"visual": _rows([_logits(model)["visual"]], False)} | {
-        subset: _rows([of_fold[subset] for of_fold in told], apart) for subset in ("audio", "both")
+    return {"visual": _rows([_logits(model)["visual"]])} | {
+        subset: _rows([of_fold[subset] for of_fold in told]) for subset in ("audio", "both")
     }
 
 
@@ -202,15 +201,13 @@ def _panel(title: str, rows: Rows) -> Panel:
     return Panel(title, "probability of the answer", "share that is right", curves)
 
 
-def _rows(told: Sequence[tuple[Tensor, Tensor]], apart: bool) -> Rows:
-    """apart: each of `told` is a group; else every tenth sample is."""
+def _rows(told: Sequence[tuple[Tensor, Tensor]]) -> Rows:
     logits, labels = (torch.cat(x) for x in zip(*told, strict=True))
-    whose = torch.cat([torch.full((len(y),), k) for k, (_, y) in enumerate(told)])
-    return Rows(logits, labels, whose if apart else torch.arange(len(labels)) % PARTS)
+    return Rows(logits, labels, parts_of([len(y) for _, y in told]))
 
 
 def _network(checkpoint: Checkpoint) -> MissingModalityNetwork:
-    return rebuild(checkpoint, parts_of(checkpoint.header))[0]
+    return rebuild(checkpoint, networks.parts_of(checkpoint.header))[0]
 
 
 def _logits(judge: Judge) -> dict[str, tuple[Tensor, Tensor]]:

@@ -55,12 +55,10 @@ class Judge:
         with torch.inference_mode():
             return torch.cat([self.network.encode_one(x, m)[0] for x in inputs.split(256)])
 
-    def directions(self, data: Path) -> dict[str, Tensor]:
-        """By modality, from what it was trained on."""
-        return {
-            name: directions_of(self.features(inputs, name), labels)
-            for name, (inputs, labels) in learned(data, self.left_out).items()
-        }
+    def directions(self, data: Path, modality: str) -> Tensor:
+        """(K, C), from what it was trained on."""
+        inputs, labels = learned(data, self.left_out, modality)
+        return directions_of(self.features(inputs, modality), labels)
 
     def inputs(self, modality: str) -> Tensor:
         """(n, ...) digits that it did not see."""
@@ -74,22 +72,48 @@ class Judge:
 @dataclass(frozen=True)
 class Fitted:
     """likenesses: of the model, by modality; none where fewer than 49 digits are unseen, which can
-    promise nothing. unseen: what their limits were chosen by, (n,)."""
+    promise nothing. unseen: what their limits were chosen by, (n,) for each judge."""
 
     likenesses: dict[str, Likeness]
-    unseen: dict[str, Tensor]
+    unseen: dict[str, list[Tensor]]
 
 
 def fit(model: Judge, folds: Sequence[Judge], data: Path) -> Fitted:
     """See the module. folds: each with a speaker left out."""
-    directions = model.directions(data)
+    judges = {"visual": [model], "audio": folds}
     unseen = {
-        "visual": model.unseen("visual", directions["visual"]),
-        "audio": torch.cat([f.unseen("audio", f.directions(data)["audio"]) for f in folds]),
+        name: [one.unseen(name, one.directions(data, name)) for one in ones]
+        for name, ones in judges.items()
     }
-    limits = {name: _limit(u) for name, u in unseen.items()}
-    promised = [name for name, limit in limits.items() if math.isfinite(limit)]
-    return Fitted({n: Likeness(directions[n], limits[n]) for n in promised}, unseen)
+    limits = {name: limit_of(torch.cat(u)) for name, u in unseen.items()}
+    return Fitted(
+        {
+            name: Likeness(model.directions(data, name), limit)
+            for name, limit in limits.items()
+            if math.isfinite(limit)
+        },
+        unseen,
+    )
+
+
+def limit_of(unseen: Tensor) -> float:
+    """The unlikeness (n,) that LEVEL of digits like these stay below; infinite for few."""
+    return upper_quantile(unseen.double().numpy(), LEVEL)
+
+
+def parts_of(lengths: Sequence[int]) -> Tensor:
+    """Of samples that come from several judges, which part each is left out with: all of a judge,
+    or every tenth where there is only one."""
+    if len(lengths) > 1:
+        return torch.cat([torch.full((n,), k) for k, n in enumerate(lengths)])
+    return torch.arange(lengths[0]) % PARTS
+
+
+def above_others(unseen: Sequence[Tensor]) -> Tensor:
+    """(n,) bool: which digits are above the limit that all other parts give."""
+    together, part = torch.cat([*unseen]), parts_of([len(u) for u in unseen])
+    limits = [limit_of(together[part != k]) for k in range(int(part.max()) + 1)]
+    return together > torch.tensor(limits)[part]
 
 
 def directions_of(features: Tensor, labels: Tensor) -> Tensor:
@@ -103,12 +127,14 @@ def directions_of(features: Tensor, labels: Tensor) -> Tensor:
 def report(model: Judge, fitted: Fitted, synthetic: Path) -> str:
     """Markdown: of digits, and of each kind of what is none, how many are called unlike.
 
-    Unseen digits are judged by limits that each tenth of them had no part in. synthetic: a folder
-    of other digits, drawn and spoken by machines.
+    Digits that were left out are judged as the limits were found, words by the folds, and each part
+    by a limit that it had no part in. synthetic: a folder of other digits, by machines.
     """
     tried, lines = _tried(model, synthetic), []
     for name, likeness in fitted.likenesses.items():
-        lines.append((f"digits that were left out, {NAMES[name]}", _left_out(fitted.unseen[name])))
+        lines.append(
+            (f"digits that were left out, {NAMES[name]}", above_others(fitted.unseen[name]))
+        )
         for kind, inputs in tried[name].items():
             found = likeness.unlike(model.features(inputs, name))
             lines.append((f"{kind}, {NAMES[name]}", found))
@@ -128,17 +154,6 @@ def _tried(model: Judge, synthetic: Path) -> dict[str, dict[str, Tensor]]:
         | {kind: torch.cat([_picture(x) for x in found]) for kind, found in pictures.items()},
         "audio": {kind: torch.cat([_sound(x) for x in found]) for kind, found in sounds.items()},
     }
-
-
-def _limit(unseen: Tensor) -> float:
-    return upper_quantile(unseen.double().numpy(), LEVEL)
-
-
-def _left_out(unseen: Tensor) -> Tensor:
-    """(n,) bool: above the limit of the other nine tenths."""
-    part = torch.arange(len(unseen)) % PARTS
-    limits = torch.tensor([_limit(unseen[part != k]) for k in range(PARTS)])
-    return unseen > limits[part]
 
 
 def _picture(image: Any) -> Tensor:

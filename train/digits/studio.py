@@ -144,31 +144,36 @@ class Exam:
         return {subset: accuracy(network, part)[subset] for subset, part in self.parts.items()}
 
 
-def unheard(data: Path, speaker: str) -> Exam:
-    """The pictures of the validation and test parts, and every recording of a speaker.
+def unheard(data: Path, speakers: Sequence[str]) -> list[Exam]:
+    """For each speaker: all that they said, and the pictures of the validation and test parts.
 
     Raises:
         ValueError: there is no such speaker.
     """
-    _, *unseen = map(_picture_tensors, _split_pictures(data))
-    recordings = [r for r in read_recordings(data) if r.speaker == speaker]
-    if not recordings:
-        raise ValueError(f"There are no recordings of a speaker named {speaker!r}.")
-    pictures, labels = (torch.cat(x) for x in zip(*unseen, strict=True))
-    return Exam(_by_label(pictures, labels), _by_label(*_voice_tensors(recordings)))
+    unseen = [_picture_tensors(part) for part in _split_pictures(data)[1:]]
+    pictures = _by_label(*(torch.cat(x) for x in zip(*unseen, strict=True)))
+    recordings = read_recordings(data)
+    exams = []
+    for speaker in speakers:
+        said = [r for r in recordings if r.speaker == speaker]
+        if not said:
+            raise ValueError(f"There are no recordings of a speaker named {speaker!r}.")
+        exams.append(Exam(pictures, _by_label(*_voice_tensors(said))))
+    return exams
 
 
-def learned(data: Path, left_out: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """What training saw, without changes or synthesised voices: {modality: inputs of an encoder,
-    labels}.
+def learned(data: Path, left_out: str, modality: str) -> tuple[Tensor, Tensor]:
+    """What training saw of a modality, without changes or synthesised voices: inputs of its
+    encoder, labels.
 
     left_out: the speaker who was left out of it; "" for none.
     """
-    pictures, drawn = _picture_tensors(_split_pictures(data)[0])
+    if modality == "visual":
+        return _picture_tensors(_split_pictures(data)[0])
     known = [r for r in read_recordings(data) if r.speaker != left_out]
     part_of = recording_parts(known)
     waves, spoken = _voice_tensors([r for r in known if part_of[r] == "train"])
-    return {"visual": (pictures, drawn), "audio": (log_mel(waves), spoken)}
+    return log_mel(waves), spoken
 
 
 def changed_pictures(pictures: Tensor, g: torch.Generator) -> Tensor:

@@ -12,7 +12,15 @@ from mckd.files.checkpoint import load_checkpoint, save_checkpoint
 from mckd.files.runs import MODEL
 from train.__main__ import main
 from train.digits import likeness, studio
-from train.digits.calibrate import COLDEST, HOTTEST, Rows, diagram, fit_temperature, left_out
+from train.digits.calibrate import (
+    COLDEST,
+    HOTTEST,
+    Rows,
+    diagram,
+    fit_temperature,
+    judged,
+    left_out,
+)
 from train.digits.commands import BUNDLED
 from train.digits.synthetic import SPEAKERS
 from train.reliability import expected_error
@@ -86,7 +94,11 @@ def test_the_command(runs, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "report" / "reliability.png").is_file()
     assert "digits that were left out, pictures | 40 |" in said
     after = load_checkpoint(path)
-    assert likenesses(after).keys() == {"visual", "audio"}
+    found = likenesses(after)
+    assert found.keys() == {"visual", "audio"}
+    (fold,) = judged(after, [load_checkpoint(model(runs / "without"))], BUNDLED)[1]
+    by_fold = fold.unseen("audio", fold.directions(BUNDLED, "audio"))
+    assert found["audio"].limit == likeness.limit_of(by_fold)
     assert all(torch.equal(after.tensors[name], t) for name, t in before.tensors.items())
     calibrated = DigitClassifier.load(path)
     assert calibrated.temperatures.keys() == {"visual", "audio", "both"}
@@ -99,6 +111,15 @@ def test_the_command(runs, tmp_path, capsys, monkeypatch):
         powers = old.probabilities ** (1 / calibrated.temperatures[key])
         assert new.probabilities == pytest.approx(powers / powers.sum())
         assert new.label == old.label
+
+
+def test_a_speaker_who_is_left_out_twice_is_refused(runs, capsys):
+    words = ["calibrate-digits", "--checkpoint", model(runs / "all"), "--data", BUNDLED]
+    folds = [runs / "without", runs / "without"]
+    before = model(runs / "all").read_bytes()
+    assert main([*map(str, words), "--folds", *map(str, folds)]) == 2
+    assert f"Two of --folds left out {SPEAKERS[0]}" in capsys.readouterr().err
+    assert model(runs / "all").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from train.digits import likeness, nodigits
-from train.digits.likeness import CENTRES, directions_of
+from train.digits.likeness import CENTRES, above_others, directions_of
 
 
 def test_the_directions_are_the_middles_of_what_lies_together(monkeypatch):
@@ -33,15 +33,24 @@ def test_of_few_samples_there_are_few_centres():
 
 
 def test_a_digit_has_no_say_in_its_own_limit():
-    """The strangest of 500 is above the limit of the others; with them, 2 % are."""
-    unseen = torch.linspace(0, 1, 500)
-    assert likeness._left_out(unseen).double().mean().item() == pytest.approx(0.02, abs=0.005)
-    assert likeness._left_out(unseen)[-1]
+    """Of 56 the limit is the largest: with its own say it would never be above it."""
+    unseen = torch.full((56,), 0.1)
+    unseen[-1] = 0.9
+    assert likeness.limit_of(unseen) == pytest.approx(0.9)
+    assert above_others([unseen]).tolist() == [False] * 55 + [True]
+
+
+def test_of_several_speakers_each_is_left_out_whole():
+    """One is twice as far out: by the others' limit half of what he says is unlike."""
+    near, far = torch.linspace(0, 1, 500), torch.linspace(0, 2, 500)
+    found = above_others([near, near, far]).view(3, 500).double().mean(1)
+    assert found[2].item() == pytest.approx(0.5, abs=0.02)
+    assert found[:2].tolist() == [0, 0]
 
 
 def test_too_few_digits_promise_nothing():
-    assert math.isinf(likeness._limit(torch.rand(48)))
-    assert math.isfinite(likeness._limit(torch.rand(49)))
+    assert math.isinf(likeness.limit_of(torch.rand(48)))
+    assert math.isfinite(likeness.limit_of(torch.rand(49)))
 
 
 def test_what_is_no_digit_is_made_alike_each_time():

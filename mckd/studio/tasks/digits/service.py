@@ -179,16 +179,15 @@ class DigitService:
             return {"stamp": time.time_ns() // 1000, "waiting": waiting, **verdict}
 
     def about(self) -> dict[str, Any]:
-        """Importance of each modality, where the model comes from, and whether its probabilities
-        are calibrated; empty until it is loaded."""
+        """Importance of each modality, if the model learns it, where the model comes from, and
+        whether its probabilities are calibrated; empty until it is loaded."""
         if self.status != "ready":
             return {}
         weights, about = self.model.loaded.importance, dict(self.model.loaded.about)
+        names = {"visual": "picture", "audio": "voice"}
+        learned = {names[m]: round(float(w), 4) for m, w in weights.items()}
         return {
-            "importance": {
-                "picture": round(float(weights["visual"]), 4),
-                "voice": round(float(weights["audio"]), 4),
-            },
+            **({"importance": learned} if learned else {}),
             "model": f"{model_line(about)} {words.worth(about.get('calibrated_on'))}",
             "calibrated": bool(about.get("temperatures")),
         }

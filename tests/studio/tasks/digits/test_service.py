@@ -141,6 +141,17 @@ def test_disagreement_is_said_and_never_called_sure() -> None:
     assert answer["level"] != "sure"
 
 
+def test_a_model_that_learns_no_importance_answers_too() -> None:
+    """As ShaSpec's and others' are."""
+    stub = Stub()
+    stub.importance = {}
+    digits, desk = service(stub), Inputs()
+    digits.draw(desk, seven())
+    answer = digits.answer(desk, True, True)
+    assert answer["headline"] == "Sure: 3"
+    assert "importance" not in answer
+
+
 @pytest.mark.parametrize(
     ("unlike", "spoken", "headline", "level"),
     [
