@@ -62,8 +62,9 @@ def _keep(arguments: argparse.Namespace) -> None:
         folds[left_out] = header["metrics"]["test"]
     header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
     if arguments.scores:
-        scored = import_module(f"train.{header['task']}.scores")
-        header["unseen"] = scored.unseen(arguments.scores)
+        if header["task"] != "tumour":
+            raise RunError(f"--scores is of tumour models; {run.name} is of {header['task']}.")
+        header["unseen"] = import_module("train.tumour.scores").unseen(arguments.scores)
     sweep(into)
     target = into / f"{arguments.name}.safetensors"
     tensors = for_pane(checkpoint.tensors) if arguments.pane else checkpoint.tensors

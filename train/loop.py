@@ -128,6 +128,7 @@ class _Session:
         self.seconds_before = 0.0
         self.last_record_s = 0.0
         self.saved_step = 0
+        self.uncounted = 0  # steps since the last record that another session made
         self.note = ""  # for the reader of the status, as long as the session runs
 
     def run_to_end(self, resume: bool) -> str:
@@ -160,7 +161,8 @@ class _Session:
             at_end = state.step == self.steps
             validating = state.step % validate_every == 0 or at_end
             if state.step % record_every == 0 or validating:
-                samples = settings.batch_size * since_record.count("loss")
+                samples = settings.batch_size * (since_record.count("loss") - self.uncounted)
+                self.uncounted = 0
                 self._record(since_record.take(), lr, samples, validating)
             stopping = self.workers.any(self.stop_asked)
             if stopping or at_end or time.monotonic() - last_saved > CHECKPOINT_SECONDS:
@@ -315,6 +317,7 @@ class _Session:
         self.saved_step = int(self.run.status().get("checkpoint") or 0)
         since_record, self.note = load_newest(self.state, self.run, self.saved_step)
         self.since_record.values = since_record
+        self.uncounted = self.since_record.count("loss")
         step = self.state.step
         if self.workers.any(step != self.workers.of_first(step)):
             raise RunError(

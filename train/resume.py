@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,6 +36,11 @@ def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
                 f"of every batch. Resume it with as many, not {config['processes']}."
             )
         theirs, ours = saved.get("config", {}), config["config"]
+        if since := _options(ours) - _options(theirs):
+            raise RunError(
+                f"The run {run.name} was started by an earlier version, which had no option "
+                f"{min(since)!r}. Go on with that version, or start a new run."
+            )
         changed = [k for k in ours if theirs.get(k) != ours[k]]
         before = theirs.get("epochs")
         if changed == ["epochs"] and isinstance(before, int) and before < ours["epochs"]:
@@ -46,6 +52,12 @@ def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
                 f"it was started with and --resume: {saved.get('command', '')}"
             )
     return False
+
+
+def _options(config: Mapping[str, Any]) -> set[str]:
+    """Names of all options, those of the method too."""
+    method = config.get("method", {})
+    return {*config, *(method if isinstance(method, dict) else ())}
 
 
 def load_newest(

@@ -96,6 +96,7 @@ class Full2miss(System):
         loss = self.trainer.task_loss(output, batch.target)
         stop_if_not_finite(loss, "teacher's loss", step)
         self.update("teacher", loss)
+        self.average_statistics(self.teacher)
         return loss.item()
 
     def task_loss(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:

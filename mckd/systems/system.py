@@ -170,10 +170,11 @@ class System:
             w = self.weigh(self.options, self.extra)
         return None if w is None else dict(zip(self.network.modalities, w.tolist(), strict=True))
 
-    def average_statistics(self) -> None:
+    def average_statistics(self, network: nn.Module | None = None) -> None:
         """What layers keep of the batches that they saw (batch normalisation), alike in all
-        processes; to be done after every update."""
-        self.trainer.average([b for b in self.network.buffers() if b.is_floating_point()])
+        processes; to be done after every update. network: the system's own by default."""
+        buffers = (network or self.network).buffers()
+        self.trainer.average([b for b in buffers if b.is_floating_point()])
 
     def set_lr(self, lr: float) -> None:
         """The learning rate of the network's own optimiser."""

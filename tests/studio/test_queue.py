@@ -87,6 +87,25 @@ def test_no_more_than_so_many_wait(training: Begun, monkeypatch: pytest.MonkeyPa
         training.start(chosen())
 
 
+def test_who_starts_while_others_wait_is_told_to_wait(training: Begun) -> None:
+    """The one that trained has just ended: the first of the queue begins, not the newest."""
+    training.start(chosen(seed=1))
+    training.start(chosen(seed=2))
+    training.busy = None
+    assert training.start(chosen(seed=3)) is None
+    assert seeds(training) == ["1", "2"]
+    assert [waiting.label[-1] for waiting in training.queue.all()] == ["3"]
+
+
+def test_one_that_cannot_begin_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """It is not said to wait."""
+    (tmp_path / "runs").write_text("a file")
+    training = Begun(tmp_path)
+    with pytest.raises(ValueError, match="a file where the folder runs should be"):
+        training.start(chosen(seed=1))
+    assert training.queue.all() == []
+
+
 def test_one_that_cannot_be_begun_any_more_holds_up_nobody(training: Begun) -> None:
     run = write_run(training.root)
     run.write_config(run.config() | {"config": {"epochs": 20}})

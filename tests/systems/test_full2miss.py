@@ -7,9 +7,9 @@ from mckd.systems.full2miss import Full2miss, Full2missOptions
 from tests.systems.toy import VectorParts, batch, mixed, moment, trainer
 
 
-def make(**options):
+def make(average=lambda tensors: None, **options):
     torch.manual_seed(0)
-    return Full2miss(VectorParts(), Full2missOptions(**options), trainer())
+    return Full2miss(VectorParts(), Full2missOptions(**options), trainer(average=average))
 
 
 def copy_of(module):
@@ -28,6 +28,17 @@ def test_the_teacher_learns_first_and_is_then_unchanged_to_the_bit():
         moved.append([not same(system.modules[name], kept) for name, kept in before.items()])
         assert ("teacher_loss" in found) == (step < 3) == ("discriminator_loss" not in found)
     assert moved == [[True, False]] * 3 + [[False, True]] * 3
+
+
+def test_what_the_teacher_s_layers_keep_is_alike_in_all_processes():
+    """As those of the student: without it each process would distil from a teacher of its own."""
+    averaged = []
+    system = make(averaged.extend)
+    for network in (system.teacher, system.network):
+        network.register_buffer("running_mean", torch.zeros(3))
+    system.step(moment(0))
+    for network in (system.teacher, system.network):
+        assert any(tensor is network.running_mean for tensor in averaged)
 
 
 def test_the_student_moves_neither():

@@ -97,13 +97,15 @@ def test_tumours(tmp_path, capsys):
     assert not (tmp_path / "made" / "other.safetensors").exists()
 
 
-def test_digits(tmp_path):
+def test_digits(tmp_path, capsys):
     speakers = ("synthetic-a", "synthetic-b")
     for speaker in ("", *speakers):
         words = ["--preset", "studio", "--epochs", 1, "--batch-size", 8, "--leave-out", speaker]
         words += ["--threads", 1, "--out", tmp_path / f"run{speaker}"]
         assert main(["digits", *map(str, words)]) == 0
     folds = [tmp_path / f"run{speaker}" for speaker in speakers]
+    assert bundle(tmp_path, tmp_path / "run", folds, "digits", "--scores", tmp_path) == 2
+    assert "--scores is of tumour models; run is of digits" in capsys.readouterr().err
     assert bundle(tmp_path, tmp_path / "run", folds, "digits") == 0
     made = DigitClassifier.load(tmp_path / "made" / "digits.safetensors")
     assert made.about["left_out"] == dict(zip(speakers, map(scores, folds), strict=True))

@@ -123,6 +123,22 @@ def test_a_network_that_fills_in_a_way_of_its_own_is_refused(
     assert "fills missing features by networks of its own" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("features", "named"), [("paper", "paper_mfcc"), ("mfcc", "whole_clip_mfcc")]
+)
+def test_the_paper_s_sounds_are_named_by_what_makes_them(features: str, named: str) -> None:
+    """Of the shape that the encoder takes."""
+    from mckd.digits import data
+    from mckd.files.checkpoint import Checkpoint
+    from train.digits.export import inputs
+
+    header = {"network": "paper", "modalities": ["visual", "audio"], "features": features}
+    one = inputs(Checkpoint({}, header, ""))["audio"]
+    assert one.holds == f"the MFCC of mckd.digits.data.{named}"
+    word = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    assert getattr(data, named)(word).shape == one.shape[1:]
+
+
 @pytest.mark.parametrize("task", ["tables", "tumour"])
 def test_every_task_says_what_its_encoders_take(task: str) -> None:
     from importlib import import_module

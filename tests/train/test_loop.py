@@ -1,6 +1,7 @@
 """The loop on a small task of its own: what a run leaves behind, and that it can be killed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -62,6 +63,15 @@ class TestWhatARunLeavesBehind:
     def test_resuming_with_other_settings_is_refused(self, run):
         with pytest.raises(RunError, match="another seed"):
             run_here(run.path, resume=True, seed=5)
+
+    def test_an_option_that_came_later_is_named(self, run, tmp_path):
+        """What an earlier version did without it nobody knows."""
+        config = run.config()
+        del config["config"]["method"]["gate"]
+        shutil.copytree(run.path, tmp_path / "old")
+        RunFolder(tmp_path / "old").write_config(config)
+        with pytest.raises(RunError, match="earlier version, which had no option 'gate'"):
+            run_here(tmp_path / "old", resume=True)
 
     def test_resuming_nothing_is_refused(self, tmp_path):
         with pytest.raises(RunError, match="no run"):

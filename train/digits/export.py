@@ -11,10 +11,12 @@ OUTPUT = (
     "modality, or both), where it is, before the softmax"
 )
 PICTURE = Input((1, 28, 28), "the picture in 0..1, as mckd.digits.drawing.prepare_picture gives it")
-SOUNDS = {
-    "studio": Input((1, 40, 80), "the log-mel spectrogram of mckd.digits.sound.log_mel"),
-    "paper": Input((1, 20, 20), "the MFCC of mckd.digits.sound.mfcc"),
+SPECTROGRAM = Input((1, 40, 80), "the log-mel spectrogram of mckd.digits.sound.log_mel")
+MFCC = {
+    "paper": Input((1, 20, 20), "the MFCC of mckd.digits.data.paper_mfcc"),
+    "mfcc": Input((1, 20, 20), "the MFCC of mckd.digits.data.whole_clip_mfcc"),
 }
+"""By the `features` of the header."""
 
 
 def parts(checkpoint: Checkpoint) -> DigitParts:
@@ -24,5 +26,6 @@ def parts(checkpoint: Checkpoint) -> DigitParts:
 
 def inputs(checkpoint: Checkpoint) -> dict[str, Input]:
     """{modality: the shape of one sample, and what it holds}."""
-    known = {"visual": PICTURE, "audio": SOUNDS[checkpoint.header["network"]]}
-    return {name: known[name] for name in checkpoint.header["modalities"]}
+    header = checkpoint.header
+    sound = SPECTROGRAM if header["network"] == "studio" else MFCC[header.get("features", "paper")]
+    return {name: {"visual": PICTURE, "audio": sound}[name] for name in header["modalities"]}

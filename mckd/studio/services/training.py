@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from mckd.files.atomic import write_atomically
+from mckd.files.faults import in_words
 from mckd.files.runs import RunFolder, open_plain
 from mckd.studio.services import faults
 from mckd.studio.services.command import (
@@ -207,8 +208,20 @@ class Training:
         return None
 
     def _enter(self, waiting: Waiting) -> str | None:
+        """The id of its run if that begins at once, None if it waits.
+
+        Raises:
+            ValueError: it cannot begin, or too many wait; a sentence.
+        """
+        with self._starting:
+            if self.live() is None and not self.queue.all():
+                try:
+                    return waiting.launch()
+                except OSError as error:
+                    raise ValueError(in_words(error, self.runs_folder, "start it again")) from error
         self.queue.add(waiting)
-        return self.advance()
+        begun = self.advance()
+        return None if waiting in self.queue.all() else begun
 
     def _own(self, run_id: object) -> Run:
         """A run of this project.

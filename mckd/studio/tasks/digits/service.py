@@ -28,7 +28,7 @@ from mckd.studio.services.folders import Folders, Upload
 from mckd.studio.services.model import Model, model_line
 from mckd.studio.tasks.digits import words
 
-LONGEST_PICTURE = 300_000  # characters of the data URL a pad may send
+LONGEST_PICTURE = 1_500_000  # characters of a data URL: the worst PNG of the largest side
 LARGEST_SIDE = 512  # pixels a side the pad may send; it sends 160
 LONGEST_SOUND_S = 10.0
 SOUND_RATES = range(8_000, 48_001)

@@ -296,7 +296,7 @@ PREFIX = "data:image/png;base64,"
         PREFIX + "ünï",
         PREFIX + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 50).decode(),
         PREFIX + base64.b64encode(b"GIF89a" + b"x" * 50).decode(),
-        PREFIX + "A" * 400_000,
+        PREFIX + "A" * 1_600_000,
         png(Image.new("L", (600, 20))),
         seven()[: len(seven()) // 2 // 4 * 4 + 2],
         7,
@@ -314,6 +314,12 @@ def test_a_bad_picture_is_one_plain_sentence(sent: object) -> None:
     answer = digits.answer(desk, True, True)
     assert answer["status"] == "empty"
     assert len(answer["notes"]) == 1
+
+
+def test_the_worst_picture_of_the_largest_side_is_taken() -> None:
+    """Noise does not get smaller in a PNG."""
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 4)).astype(np.uint8)
+    assert np.array_equal(decode_picture(png(Image.fromarray(noise))), noise)
 
 
 def test_a_png_bomb_is_refused_from_its_header() -> None:
