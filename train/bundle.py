@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ def _keep(arguments: argparse.Namespace) -> None:
         folds[left_out] = header["metrics"]["test"]
     header = {**checkpoint.header, **({"left_out": folds} if folds else {})}
     if arguments.scores:
-        if header["task"] != "tumour":
-            raise RunError(f"--scores is of tumour models; {run.name} is of {header['task']}.")
-        header["unseen"] = import_module("train.tumour.scores").unseen(arguments.scores)
+        where = f"train.{header['task']}.scores"
+        if find_spec(where) is None:
+            raise RunError(f"A model of {header['task']} has no tables of cases: omit --scores.")
+        header["unseen"] = import_module(where).unseen(arguments.scores)
     sweep(into)
     target = into / f"{arguments.name}.safetensors"
     tensors = for_pane(checkpoint.tensors) if arguments.pane else checkpoint.tensors

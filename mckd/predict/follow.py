@@ -50,7 +50,8 @@ def follow(arguments: argparse.Namespace) -> int:
     days = arguments.dates or [None] * len(works)
     visits: list[Visit] = []
     for work, day in zip(works, days, strict=True):
-        visit = _visit(work, day, segmenter, wishes, progress)
+        alone = sum(work.given == other.given for other in works) == 1
+        visit = _visit(work, day, alone, segmenter, wishes, progress)
         _require_other(visit, visits)
         visits.append(replace(visit, vouched=arguments.one_patient))
     followed = Followed(FollowUp.of(visits), segmenter.about, date.today())
@@ -91,13 +92,14 @@ def _require_other(visit: Visit, before: Sequence[Visit]) -> None:
 def _visit(
     work: Work,
     day: date | None,
+    alone: bool,
     segmenter: TumourSegmenter,
     wishes: Wishes,
     progress: Progress,
 ) -> Visit:
     """One visit, read, prepared if need be, and segmented from every subset.
 
-    day: as somebody said; None: as headers or names say.
+    day: as somebody said; None: as headers or names say. alone: see `day_of`.
 
     Raises:
         UsageError: it cannot be.
@@ -113,7 +115,7 @@ def _visit(
         raise UsageError(f"{work.label} cannot be read ({error.strerror}).") from error
     for line in (*opened.said, *opened.case.warnings):
         progress.note(f"{work.label}: {line}")
-    day = day or day_of(work, opened)
+    day = day or day_of(work, opened, alone)
     person = opened.prepared.study.person if opened.prepared else NOBODY
     visit = read_visit(segmenter, opened.case, day, work.label, _steps(progress), person)
     own = "  ".join(
@@ -129,11 +131,16 @@ def _steps(progress: Progress) -> Callable[[float], None]:
     return lambda share: progress.reach(2, share, "every subset")
 
 
-def day_of(work: Work, opened: Opened) -> date | None:
-    """What a header says, else the case's name, else that of what was given."""
+def day_of(work: Work, opened: Opened, alone: bool) -> date | None:
+    """What a header says, else the case's name, its deepest folder first, else that of what was
+    given.
+
+    alone: nothing else was found in what was given; if there was, a date in its name is of all of
+    it, as that of a birth is.
+    """
     if opened.prepared is not None and opened.prepared.study.day is not None:
         return opened.prepared.study.day
-    names = (work.name, *(path.name for path in work.given))
+    names = [*reversed(work.name.split("/")), *(path.name for path in work.given if alone)]
     return next(filter(None, map(day_in, names)), None)
 
 

@@ -9,6 +9,9 @@ _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
 
 NO_DAY = "That is no date. Write it like 2024-01-31."
 FUTURE = "That date lies in the future. Give the day of the examination."
+TOO_EARLY = "There was no MRI then. Give the day of the examination."
+FIRST = date(1980, 1, 1)
+"""No patient had an MRI before. What is older in a name is a day of birth."""
 AHEAD = timedelta(days=1)  # somewhere it is tomorrow already
 
 
@@ -16,7 +19,7 @@ def day_of(words: str) -> date:
     """The day that somebody gives.
 
     Raises:
-        ValueError: no date like 2024-01-31, or one of the future; a sentence.
+        ValueError: no date like 2024-01-31, or one of the future or before FIRST; a sentence.
     """
     try:
         day = date.fromisoformat(words)
@@ -24,21 +27,23 @@ def day_of(words: str) -> date:
         raise ValueError(NO_DAY) from None
     if _to_come(day):
         raise ValueError(FUTURE)
+    if day < FIRST:
+        raise ValueError(TOO_EARLY)
     return day
 
 
 def day_in(words: str) -> date | None:
     """The first date in words that is written from the year down: `20240131`, `2024-01-31`.
 
-    None where there is none, or none that exists and has come. Dates that begin with the day or the
-    month are not read: nobody can tell which.
+    None where there is none, or none that exists and has come; days before FIRST are none. Dates
+    that begin with the day or the month are not read: nobody can tell which.
     """
     for year, _, month, day in _DAY.findall(words):
         try:
             found = date(int(year), int(month), int(day))
         except ValueError:
             continue
-        if not _to_come(found):
+        if found >= FIRST and not _to_come(found):
             return found
     return None
 

@@ -35,7 +35,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from mckd.method import subsets
@@ -418,7 +418,7 @@ class FollowUp:
     @cached_property
     def _of_one(self) -> bool:
         """Whether nothing speaks for two people among the visits."""
-        return not any(Step(a, b).doubt for a, b in pairwise(self.visits))
+        return not any(Step(a, b).doubt for a, b in combinations(self.visits, 2))
 
     @property
     def _measured(self) -> list[Visit]:

@@ -82,6 +82,16 @@ def test_a_folder_of_cases_is_its_visits_and_dates_that_are_given_count(follow, 
     assert (row["days"], row["subset_from"]) == ("10", "flair+t1")
 
 
+def test_a_date_in_the_name_of_what_holds_all_visits_is_of_none(follow, visits) -> None:
+    """It may be the day of a birth. In a visit's own name the deepest folder tells."""
+    patient = visits[0].parent.rename(visits[0].parent.with_name("Meier_20010712"))
+    for visit, name in zip(visits, ("t1", "t0"), strict=True):
+        (patient / visit.name).rename(patient / name)
+    code, out = follow(patient)
+    assert code == 0
+    assert {row["date"] for row in rows(out / "visits.csv")} == {""}
+
+
 def test_visits_of_two_heads_are_said_to_be_of_two_people(follow, tmp_path, capsys) -> None:
     """The same outline and tumour, other tissue."""
     one = small_heads.save_case(tmp_path / "a", words=("t1",), reference=False)

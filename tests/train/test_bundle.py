@@ -105,7 +105,7 @@ def test_digits(tmp_path, capsys):
         assert main(["digits", *map(str, words)]) == 0
     folds = [tmp_path / f"run{speaker}" for speaker in speakers]
     assert bundle(tmp_path, tmp_path / "run", folds, "digits", "--scores", tmp_path) == 2
-    assert "--scores is of tumour models; run is of digits" in capsys.readouterr().err
+    assert "A model of digits has no tables of cases" in capsys.readouterr().err
     assert bundle(tmp_path, tmp_path / "run", folds, "digits") == 0
     made = DigitClassifier.load(tmp_path / "made" / "digits.safetensors")
     assert made.about["left_out"] == dict(zip(speakers, map(scores, folds), strict=True))

@@ -24,7 +24,7 @@ from mckd.tumour.followup import (
     read_visit,
 )
 from mckd.tumour.heads import Head
-from mckd.tumour.persons import Person
+from mckd.tumour.persons import NOBODY, Person
 from tests import small_heads
 from tests.untrained import save_tumour
 
@@ -185,6 +185,18 @@ class TestFollowUp:
         assert followed.whole.changes["wt"].growth_ml == 20
         assert (followed.common, followed.line("wt")) == (set(), [])
 
+    def test_one_that_names_nobody_between_two_people_joins_them_to_no_line(self):
+        """Nothing speaks against either step; the first and the last are of two people."""
+        ids = [Person.of("P7", "", "", ""), NOBODY, Person.of("P8", "", "", "")]
+        given = [
+            replace(visit(date(2024, month, 1), t1c=reading(10)), person=person)
+            for month, person in enumerate(ids, start=1)
+        ]
+        followed = FollowUp.of(given)
+        assert followed.whole.doubt
+        assert followed.common == frozenset()
+        assert [step.rano for step in followed.steps] == ["", ""]
+
     def test_rano_is_against_the_smallest_and_the_first_of_the_line(self):
         """From T1c, as all visits with T1c have: 50 x 40, 20 x 20, then 30 x 20 mm; the lesion of
         9 x 8 mm is not measurable. 600 are 50 % more than 400 and 70 % less than 2000. The visit
@@ -243,6 +255,8 @@ def test_a_case_is_read_from_every_subset(tmp_path):
         ("2024.02.30 then 2024.03.01", date(2024, 3, 1)),
         ("31.01.2024", None),
         ("2099-01-01 then 2024-03-01", date(2024, 3, 1)),  # nobody was examined in the future
+        ("Mueller_19560712_20240301", date(2024, 3, 1)),  # nor before there was MRI
+        ("Mueller_19560712", None),
         ("case 120240131", None),
         ("2024-0131", None),
         ("", None),
