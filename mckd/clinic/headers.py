@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import warnings
 import zlib
 from dataclasses import dataclass, field
@@ -47,6 +46,7 @@ LARGEST_DEFLATED = 2**26
 MOST_READS = 2**18
 """Pieces in which pydicom reads a header: several for each element, however deep it lies."""
 LONGEST_VALUE = 1024
+LONGEST_AGENT = 64  # characters, as the standard has it
 MOST_FRAMES = 2**12
 LARGEST_SIDE = 2048
 MOST_PIXELS = 2**28
@@ -88,7 +88,6 @@ _GROUPS = {  # where the functional groups of an enhanced file keep what a class
 }
 
 
-_NO_AGENT = re.compile(r"(no|none|nil|n|0|n/?a|w/?o|without|ohne|sans|-)(\W.*)?", re.IGNORECASE)
 _TAGS = {keyword: Tag(keyword) for keyword in (*_HEADER, *_PERSON, *_GROUPS, *_GROUPS.values())}
 
 
@@ -298,10 +297,8 @@ def _enhanced_sequence(levels: list[Dataset]) -> tuple[str, ...]:
 
 
 def _contrast(top: Dataset) -> str:
-    """The agent that a header names; "given" if it only says that there was one."""
-    agent = _text(top, "ContrastBolusAgent")
-    if _NO_AGENT.fullmatch(agent):
-        agent = ""
+    """What a header says of an agent; "given" if it only says that there was one."""
+    agent = _text(top, "ContrastBolusAgent")[:LONGEST_AGENT]
     return agent or ("given" if _items(top, "ContrastBolusAgentSequence", 1) else "")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from mckd.clinic.kinds import kind_of
 from mckd.clinic.series import Facts, Role
-from mckd.tumour.contrast import contrast_of, without_events, without_target
+from mckd.tumour.contrast import agent_given, contrast_of, without_events, without_target
 from mckd.tumour.naming import ASK, NONE, SEQUENCE_NAMES, Verdict, verdicts
 from mckd.tumour.words import words_of
 
@@ -100,25 +100,29 @@ def in_time(study: Sequence[Facts]) -> list[Guess]:
 
     A T1 of which neither name nor agent speak is before contrast if it was taken before the first
     that is after; if it was taken later, that is asked. An agent in the header of every T1 was
-    filled in for all, and tells none apart.
+    filled in for all, and tells none apart; a word there that is none, or no agent known, is asked.
     """
     called = [called_of(facts.description) for facts in study]
     guesses = [_by_header(facts, said) for facts, said in zip(study, called, strict=True)]
     t1 = [place for place, guess in enumerate(guesses) if _open_t1(guess)]
-    agents = {place: bool(study[place].contrast) for place in t1}
+    agents = {place: agent_given(study[place].contrast) for place in t1}
     filled_in = len(t1) > 1 and all(agents.values())
     if filled_in:
         agents = dict.fromkeys(t1, False)
     when = [place if facts.order is None else facts.order for place, facts in enumerate(study)]
     after = [
-        when[p] for p in t1 if called[p].with_agent or (agents[p] and not called[p].without_agent)
+        when[p]
+        for p in t1
+        if called[p].with_agent or (agents[p] is not False and not called[p].without_agent)
     ]
     for place in t1:
         again = any(
             when[p] < when[place] and study[p].description == study[place].description for p in t1
         )
         unclear = ""
-        if after and when[place] >= min(after):
+        if agents[place] is None:
+            unclear = "its header names no agent that is known here, nor says that there was none"
+        elif after and when[place] >= min(after):
             unclear = "taken after contrast was given, which it does not say"
         elif again:
             unclear = "taken twice, perhaps before and after contrast"
@@ -126,7 +130,7 @@ def in_time(study: Sequence[Facts]) -> list[Guess]:
             unclear = "the header of every T1 names an agent"
         elif called[place].perhaps:
             unclear = "its name may speak of contrast"
-        guesses[place] = _by_contrast(guesses[place], called[place], agents[place], unclear)
+        guesses[place] = _by_contrast(guesses[place], called[place], bool(agents[place]), unclear)
     return guesses
 
 

@@ -37,7 +37,7 @@ class Facts:
 
     Times in ms, angles in degrees, lengths in mm. order: of the series in time, from 0;
     the same for all that were computed from one acquisition.
-    contrast: what ContrastBolusAgent holds, or whether it is there. image_type: DICOM's values.
+    contrast: what ContrastBolusAgent holds, also that there was none. image_type: DICOM's values.
     """
 
     description: str = ""

@@ -1,5 +1,5 @@
 """What the words of a name say of contrast agent, and which of them speak of something else:
-a visit, an operation, the space that an image was brought into."""
+a visit, an operation, the space that an image was brought into. What a header says of an agent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from mckd.tumour.vocabulary import CONTRAST_KINDS, SEQUENCE_KINDS, Kind
-from mckd.tumour.words import Word
+from mckd.tumour.words import Word, words_of
 
 _TARGETS = SEQUENCE_KINDS | CONTRAST_KINDS | {Kind.PLACE, Kind.T1_LIKE, Kind.NUMBER}
 _TEMPLATES = frozenset({"atlas", "template"})
@@ -21,6 +21,36 @@ _TIMES = frozenset(
 _PROCESSES = frozenset(
     "processed proc registration alignment stripping extraction".split()  # noqa: SIM905
 )
+
+
+# Of a header: nothing, or a dose of none.
+_NOTHING = re.compile(r"[\W_0]*(ml|cc)?[\W_]*", re.IGNORECASE)
+_DOSE = re.compile(r"\d+([.,]\d+)?[\W_]*(ml|cc)\W*", re.IGNORECASE)
+_NONE = frozenset("none nil null n a na false".split())  # noqa: SIM905
+_GIVING = frozenset(
+    "iv given used administered applied media medium verabreicht gegeben".split()  # noqa: SIM905
+)
+_YES = frozenset("yes y true ja oui si given".split())  # noqa: SIM905
+_DENIALS = frozenset({Kind.NOT, Kind.PLAIN, Kind.BEFORE})
+
+
+def agent_given(said: str) -> bool | None:
+    """Whether an agent was given, by what a header holds for its name; None if that is not clear.
+
+    An agent or a dose, not denied, was given. What begins with a denial and says no more than that
+    it is one of an agent, was not.
+    """
+    words = words_of(said)
+    if _NOTHING.fullmatch(said) or not words:
+        return False
+    denied = [word for word in words if word.kind in _DENIALS or word.text in _NONE]
+    named = [word for word in words if word.kind in (Kind.AGENT, Kind.C)]
+    if denied:
+        no_more = all(w in denied or w in named or w.text in _GIVING for w in words)
+        return False if words[0] in denied and no_more else None
+    if named or _DOSE.fullmatch(said) or all(word.text in _YES for word in words):
+        return True
+    return None
 
 
 def contrast_of(words: Sequence[Word]) -> tuple[bool, bool, bool]:

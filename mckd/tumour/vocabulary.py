@@ -80,7 +80,7 @@ _WORDS = {
     """,
     Kind.NOT: """
         no non not without wo ohne sans sin senza sem zonder bez utan uten uden minus 无
-        無 без
+        無 без kein keine nein nicht aucun aucune
     """,
     Kind.WITH: "with w mit avec con com met med plus s",
     Kind.AFTER: "post nach apres despues dopo apos after po na pos",

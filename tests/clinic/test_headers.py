@@ -124,12 +124,11 @@ def with_more(written: Written, path: Path, more: bytes) -> Path:
 OPEN = b"\xff\xff\xff\xff"
 
 
-@pytest.mark.parametrize(
-    ("agent", "told"), [("NONE", ""), ("no contrast", ""), ("N/A", ""), ("Gadovist", "Gadovist")]
-)
-def test_an_agent_that_says_none(classic: Written, tmp_path: Path, agent: str, told: str) -> None:
-    path = altered(classic, tmp_path / "x", ContrastBolusAgent=agent)
-    assert read_frames(path)[0].facts.contrast == told
+def test_an_agent_by_its_name_or_as_a_code(classic: Written, tmp_path: Path) -> None:
+    path = altered(classic, tmp_path / "x", ContrastBolusAgent="Gadovist")
+    assert read_frames(path)[0].facts.contrast == "Gadovist"
+    path = altered(classic, tmp_path / "y", ContrastBolusAgentSequence=[Dataset()])
+    assert read_frames(path)[0].facts.contrast == "given"
 
 
 ITEM = b"\xfe\xff\x00\xe0"

@@ -85,6 +85,10 @@ def of(description: str, agent: str = "") -> Facts:
         ([of("t1_mprage", "Gadovist"), of("t1_mprage_tra", "Gadovist")], ["ask", "ask"]),
         ([of("t1_mprage", "Gadovist"), of("t1_mprage_KM", "Gadovist")], ["t1", "t1c"]),
         ([of("t1 nativ", "Gadovist"), of("t1 KM", "Gadovist")], ["t1", "t1c"]),
+        # A header that says none, and one that says what nobody knows: later ones may be after it.
+        ([of("t1_mprage", "kein"), of("t1_mprage_cor", "Dotarem")], ["t1", "t1c"]),
+        ([of("t1_mprage", "X17"), of("t1_mprage_cor")], ["ask", "ask"]),
+        ([of("t1_mprage_KM", "X17"), of("t1_mprage_pre", "X17")], ["t1c", "t1"]),
         # A name that says no contrast beside a header that names an agent.
         ([of("t1_mprage_pre", "Gadovist")], ["ask"]),
     ],
