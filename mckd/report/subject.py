@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -37,7 +37,9 @@ PACKAGES = ("numpy", "torch", "nibabel", "grand-challenge-metrics", "matplotlib"
 
 WINDOW = (0.5, 99.5)  # percentiles of the brain that become black and white
 
-_FILE = re.compile(r"^.*\.nii(\.gz)?(?=:)", re.DOTALL | re.IGNORECASE)
+_FILE = re.compile(r"\S*\.nii(\.gz)?\b", re.IGNORECASE)
+"""What is left of a name that no file of the case has."""
+_ONE = "one of the files"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ class Subject:
     @property
     def notes(self) -> list[str]:
         """The case's warnings; file names, which may name a person, are left out."""
-        return [_FILE.sub("One of the files", note) for note in self.case.warnings]
+        return [_nameless(note, self.case.called) for note in self.case.warnings]
 
     @property
     def marks(self) -> list[str]:
@@ -234,3 +236,12 @@ class Subject:
 def subset_title(subset: Subset, present: Subset) -> str:
     """A subset in a few words: `FLAIR + T1c`, or `All sequences`."""
     return "All sequences" if subset == present and len(present) > 1 else title_of(subset)
+
+
+def _nameless(note: str, called: Collection[str]) -> str:
+    """A sentence without the names of files, wherever in it they stand."""
+    files = [name for name in called if ".nii" in name.lower()]
+    for name in sorted(files, key=len, reverse=True):  # one may be part of another
+        note = note.replace(name, _ONE)
+    note = _FILE.sub(_ONE, note)
+    return note[:1].upper() + note[1:]

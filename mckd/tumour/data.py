@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
@@ -85,6 +85,7 @@ class Case:
     synthetic: whether an image was made by this project and shows no patient.
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
+    called: names of files that the sentences may say; they may be a person's.
     unlike_training: whether some of them say that the networks were not made for such images.
     misleading: {sequence: the one that says why it may mislead}, see `misleading`.
     """
@@ -100,6 +101,7 @@ class Case:
     synthetic: bool
     sides_known: bool
     warnings: tuple[str, ...]
+    called: frozenset[str] = frozenset()
     unlike_training: bool = False
     misleading: Mapping[str, str] = field(default_factory=dict)
 
@@ -175,7 +177,8 @@ def read_case(
         CaseError: nothing to read, files that are damaged, or whose grids are not alike. A
             reference raises none: what is wrong with it is among the warnings.
     """
-    files, warnings = _files(source)
+    files, left = _files(source)
+    warnings = [f"{name}: {why}; it is left out." for name, why in left.items()]
     if not reference:
         files.pop(SEG, None)
     shown = {slot: path.name for slot, path in files.items()} | dict(shown or {})
@@ -230,6 +233,7 @@ def read_case(
         sides_known=all(header.sides_known for header in headers.values()),
         warnings=warnings,
         called=[shown[slot] for slot in files],
+        left=left,
     )
 
 
@@ -245,6 +249,7 @@ def case_of(
     sides_known: bool = True,
     warnings: Sequence[str] = (),
     called: Sequence[str] = (),
+    left: Collection[str] = (),
 ) -> Case:
     """A case of volumes that lie on one grid, with what there is to doubt about it.
 
@@ -252,7 +257,7 @@ def case_of(
         name, volumes, grid, input_grid, synthetic, sides_known: as in `Case`.
         reference: on the same grid. reference_notes: sentences about it.
         warnings: sentences for the user that come before those of the judgement.
-        called: what people call the images; the words are looked at, not kept.
+        called: what people call the files. left: those that were left out.
     """
     brain = _brain(volumes)
     case = Case(
@@ -267,6 +272,7 @@ def case_of(
         sides_known=sides_known,
         reference_notes=tuple(reference_notes),
         warnings=(*warnings, *reference_notes),
+        called=frozenset(map(plain_name, (*called, *left))),
     )
     judged = judge(case, brain)
     return replace(
@@ -320,9 +326,9 @@ def standardise(volume: Floats) -> Floats:
     return out
 
 
-def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Path], list[str]]:
-    """{slot: path} with at least one image, and warnings about files left out."""
-    warnings: list[str] = []
+def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Path], dict[str, str]]:
+    """{slot: path} with at least one image, and {name: why it is left out}."""
+    left: dict[str, str] = {}
     if isinstance(source, Mapping):
         files = {slot: Path(path) for slot, path in source.items()}
         unknown = sorted(set(files) - {*SEQUENCES, SEG, STACK})
@@ -332,7 +338,7 @@ def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Pat
                 f"{SEG} for reference labels and {STACK} for a 4-D file."
             )
     elif Path(source).is_dir():
-        files, warnings = _files_of_folder(Path(source))
+        files, left = _files_of_folder(Path(source))
     else:
         files = _files_of_one(Path(source))
     if STACK in files and any(sequence in files for sequence in SEQUENCES):
@@ -340,10 +346,10 @@ def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Pat
     if not set(files) - {SEG}:
         raise CaseError("The case has no image. Give at least one of FLAIR, T1, T1c and T2.")
     ordered = {slot: files[slot] for slot in (*SEQUENCES, STACK, SEG) if slot in files}
-    return ordered, warnings
+    return ordered, left
 
 
-def _files_of_folder(folder: Path) -> tuple[dict[str, Path], list[str]]:
+def _files_of_folder(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     found = survey(folder).layout
     groups = [g for g in found.cases if not g.name] or list(found.cases)
     if len(groups) > 1:
@@ -360,8 +366,8 @@ def _files_of_folder(folder: Path) -> tuple[dict[str, Path], list[str]]:
         )
     if groups[0].question:
         raise CaseError(groups[0].question)
-    warnings = [f"{plain_name(path)}: {why}; it is left out." for path, why in found.left.items()]
-    return {slot: folder / path for path, slot in groups[0].slots.items()}, warnings
+    left = {plain_name(path): why for path, why in found.left.items()}
+    return {slot: folder / path for path, slot in groups[0].slots.items()}, left
 
 
 def _files_of_one(path: Path) -> dict[str, Path]:
