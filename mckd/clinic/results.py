@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mckd.clinic.segmentation import Algorithm, dicom_seg
+from mckd.clinic.segmentation import Algorithm, SegmentationError, dicom_seg
 from mckd.clinic.series import Prepared
 from mckd.tumour.geometry import Bools
 from mckd.tumour.labels import label_image, region_bits
@@ -25,13 +25,16 @@ def nifti_files(prepared: Prepared, regions: Bools) -> dict[str, bytes]:
 def dicom_files(prepared: Prepared, regions: Bools, algorithm: Algorithm) -> dict[str, bytes]:
     """{`t1c.dcm`: DICOM-SEG that refers to that series}, of those that are DICOM.
 
-    regions: as of `nifti_files`.
+    One whose headers lack what a DICOM-SEG refers to has a sentence instead, `t1c.txt`.
 
-    Raises:
-        SegmentationError: the headers of a series lack what a DICOM-SEG refers to.
+    regions: as of `nifti_files`.
     """
-    return {
-        f"{slot}.dcm": dicom_seg(series, prepared.native(regions, slot), slot, algorithm)
-        for slot, series in prepared.used.items()
-        if series.dicom
-    }
+    made: dict[str, bytes] = {}
+    for slot, series in prepared.used.items():
+        if series.dicom:
+            native = prepared.native(regions, slot)
+            try:
+                made[f"{slot}.dcm"] = dicom_seg(series, native, slot, algorithm)
+            except SegmentationError as problem:
+                made[f"{slot}.txt"] = f"{problem}\n".encode()
+    return made

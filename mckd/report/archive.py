@@ -82,9 +82,6 @@ def native(subject: Subject, dicom: bool = False) -> Files:
 
     Args:
         dicom: as DICOM-SEG too, for series that are DICOM. They name the patient.
-
-    Raises:
-        SegmentationError: the headers of a series lack what a DICOM-SEG refers to.
     """
     if subject.prepared is None:
         return {}

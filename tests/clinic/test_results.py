@@ -49,3 +49,20 @@ def test_each_series_gets_a_file_of_either_kind_with_the_same_volume(tmp_path: P
         }
         assert per_segment[2] == core
         assert per_segment[3] == whole
+
+
+def test_a_series_that_cannot_be_referred_to_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Its file was lost since it was read: a sentence stands in its place."""
+    head = np.zeros((24, 28, 20), np.float32)
+    head[4:20, 4:24, 3:17] = 300
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    write_study(tmp_path, {"flair": head, "t2": head}, affine)
+    read = read_study(tmp_path)
+    series = {slot: read[key] for slot, key in read.chosen.items()}
+    prepared = prepared_of(series, head.shape, affine)
+    found = np.zeros((3, *head.shape), np.bool_)
+    found[2, 8:16, 8:16, 6:12] = True
+    series["t2"].files[0].unlink()
+    made = dicom_files(prepared, found, Algorithm("m", ()))
+    assert set(made) == {"flair.dcm", "t2.txt"}
+    assert b"can no longer be read" in made["t2.txt"]

@@ -9,6 +9,7 @@ from mckd.tumour.labels import bits_to_regions, portable_name
 from mckd.tumour.naming import SEQUENCES
 
 NIFTI, DICOM = "nifti", "dicom"
+NO_DICOM = "None of its series is DICOM; its regions are NIfTI only."
 KINDS = {NIFTI: "labels", DICOM: "dicom-seg"}  # what the archive's name says
 
 
@@ -37,5 +38,7 @@ def series_archive(cases: CaseService, desk: Desk, kind: str) -> tuple[str, byte
         used = tuple(s for s in SEQUENCES if s in answer.used)
         model = cases.segmentation.header()[0]["sha256"]
         files = dicom_files(opened.prepared, regions, Algorithm(model, used))
+        if not any(file.endswith(".dcm") for file in files):
+            raise ValueError(" ".join(why.decode().strip() for why in files.values()) or NO_DICOM)
     name = portable_name(f"case_mckd_{'-'.join(s for s in SEQUENCES if s in answer.used)}")
     return f"{name}_{KINDS[kind]}.zip", zipped(files, name)
