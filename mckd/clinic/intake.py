@@ -25,7 +25,7 @@ from mckd.clinic.pixels import read_voxels
 from mckd.clinic.roles import Guess, by_verdict, in_time
 from mckd.clinic.series import Facts, Series, Study, StudyError
 from mckd.clinic.sources import Given, files_of
-from mckd.clinic.stacks import Stack, stacked, volumes_of
+from mckd.clinic.stacks import Stack, stacked, too_little, volumes_of
 from mckd.clinic.steps import Tick, silent
 from mckd.files.names import plain_name
 from mckd.tumour.days import day_in
@@ -270,6 +270,9 @@ def _of_images(
             continue
         if header.volumes != 1:
             left[name] = f"it holds {header.volumes} volumes; give one file for each"
+            continue
+        if why := too_little(header.grid):
+            left[name] = why
             continue
         facts = Facts(description=stem_of(file.shown) or "")
         read = partial(_voxels, header)

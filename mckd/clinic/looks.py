@@ -70,6 +70,8 @@ class Look:
 
 def look_at(voxels: Floats, grid: Grid) -> Look | None:
     """What a series (X, Y, Z) on its grid shows; None where too little of a head is seen."""
+    if (np.array(voxels.shape) < _block(grid, COARSE_MM)).any():
+        return None
     voxels = above_air(voxels)
     coarse, where = _canonical(voxels, grid, COARSE_MM)
     head = _head(coarse)
@@ -107,9 +109,14 @@ def _vessels(voxels: Floats, grid: Grid, inside: Bools) -> tuple[float, float]:
     return float(vessels), float(spots)
 
 
+def _block(grid: Grid, mm: float) -> list[int]:
+    """The voxels along each axis that measure about `mm`."""
+    return [max(1, round(mm / spacing)) for spacing in grid.spacing_mm]
+
+
 def _canonical(voxels: Floats, grid: Grid, mm: float) -> tuple[Floats, Grid]:
     """Means over blocks of about `mm`, in canonical orientation."""
-    factors = [max(1, round(mm / spacing)) for spacing in grid.spacing_mm]
+    factors = _block(grid, mm)
     sizes = [n // factor for n, factor in zip(voxels.shape, factors, strict=True)]
     cut = voxels[tuple(slice(n * factor) for n, factor in zip(sizes, factors, strict=True))]
     (a, b, c), (i, j, k) = sizes, factors

@@ -89,9 +89,19 @@ def stacked(frames: Sequence[Frame]) -> Stack:
     grid = Grid((first.columns, first.rows, len(slices)), affine)
     if not all(VOXEL_MM[0] <= mm <= VOXEL_MM[1] for mm in grid.spacing_mm):
         raise StudyError("its voxels have a size that no scan of a head has")
-    if len(slices) * float(step @ normal) < LEAST_COVER_MM:
-        raise StudyError("its slices cover too little of a head")
+    if why := too_little(grid):
+        raise StudyError(why)
     return Stack(slices, grid)
+
+
+def too_little(grid: Grid) -> str:
+    """Why a volume on this grid shows too little of a head, in words that follow its name; "" if it
+    may show one."""
+    if min(grid.shape) < FEWEST_SLICES:
+        return f"too few slices for a volume: {' x '.join(map(str, grid.shape))} voxels"
+    if min(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)) < LEAST_COVER_MM:
+        return "its slices cover too little of a head"
+    return ""
 
 
 def _normal(frame: Frame) -> Doubles:

@@ -237,6 +237,22 @@ def test_more_people_than_can_be_compared_are_refused(
         read_study(tmp_path)
 
 
+def test_a_nifti_file_of_too_few_slices_is_set_aside(tmp_path: Path) -> None:
+    """A scout beside a head, and a slab of 20 mm."""
+    small_heads.save(tmp_path / "case_flair.nii.gz", heads()["flair"])
+    for name, depth in (("case_T1", 2), ("case_T2", 20)):
+        image = np.random.default_rng(0).random((64, 64, depth), np.float32)
+        nibabel.save(
+            nibabel.Nifti1Image(image, np.diag([-1.0, -1.0, 1.0, 1.0])), tmp_path / f"{name}.nii.gz"
+        )
+    study = read_study(tmp_path)
+    assert set(study.chosen) == {"flair"}
+    assert study.aside == {
+        "case_T1.nii.gz": "too few slices for a volume: 64 x 64 x 2 voxels",
+        "case_T2.nii.gz": "its slices cover too little of a head",
+    }
+
+
 def test_an_archive_lasts_as_long_as_its_study(
     written: tuple[Path, dict[str, Written]], tmp_path: Path
 ) -> None:

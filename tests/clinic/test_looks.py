@@ -56,6 +56,8 @@ def test_an_open_guess_gets_a_hint_and_no_answer() -> None:
 
 def test_what_shows_no_head() -> None:
     assert look_at(np.zeros((20, 20, 20), np.float32), Grid((20, 20, 20), np.eye(4))) is None
+    for shape in ((64, 64, 2), (64, 1, 64), (2, 2, 2)):  # thinner than what is looked at
+        assert look_at(np.ones(shape, np.float32), Grid(shape, np.eye(4))) is None
     wide = np.zeros((80, 60, 40), np.float32)
     wide[2:-2, 2:-2, 1:-1] = 100
     look = look_at(wide, Grid((80, 60, 40), np.diag([5.0, 5.0, 5.0, 1.0])))

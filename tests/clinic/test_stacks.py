@@ -92,6 +92,7 @@ def moved(place: int, by: float) -> list[Frame]:
         (frames() + frames(), "several images at each place .40 at 20."),
         (frames(20, (0, 4, 5)), "do not lie behind each other"),
         (frames(20, (0, 0, 1)), "cover too little"),
+        ([replace(f, rows=2) for f in frames()], "too few slices for a volume: 16 x 2 x 20"),
         ([replace(f, pixel_mm=(0.0, 0.0)) for f in frames()], "no scan of a head has"),
         ([replace(f, position=np.zeros(0)) for f in frames()], "where its slices lie"),
         ([replace(f, directions=AXIAL * 2) for f in frames()], "right angles"),
