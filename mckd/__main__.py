@@ -261,7 +261,8 @@ def _add_names(command: argparse.ArgumentParser) -> None:
         type=_mapping,
         action="append",
         metavar="PATTERN=SLOT",
-        help=f"files whose name or path below FOLDER fits the pattern (* and ?) are SLOT: "
+        help=f"files whose name or path below FOLDER, and DICOM series whose name fits the pattern "
+        f"(* and ?) are SLOT: "
         f"{', '.join(SEQUENCES)}, {SEG}, {STACK} (4-D) or {NONE} (leave out). May be repeated, the "
         "first that fits counts (default: by their names)",
     )

@@ -224,9 +224,7 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
     left: dict[str, str] = {}
     for place, guess in enumerate(in_time(facts)):
         part = parts[place]
-        number = "" if part[0].number is None else f"{part[0].number} "
-        wanted = f"{number}{facts[place].description or 'without a description'}"
-        name = _unlike(plain_name(wanted), [*left, *(draft.name for draft in drafts)])
+        name = _unlike(part[0].title, [*left, *(draft.name for draft in drafts)])
         try:
             stack = stacked(part)
         except StudyError as error:

@@ -7,7 +7,7 @@ patients/P2.zip          an archive that is given by itself
 from __future__ import annotations
 
 import posixpath
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -24,16 +24,28 @@ if TYPE_CHECKING:
     from mckd.clinic.headers import Frame
 
 
+MOST_EQUAL = 100  # volumes of one series, and series of one title
+
+
 @dataclass(frozen=True)
 class StudyWork(Work):
     """One examination.
 
-    root: what `paths` lead from. rules: what somebody said of its series, by their names.
+    root: what `paths` lead from. rules: what somebody said of its series, by their names. titles:
+    these names, but for the numbers of equal ones; none of an archive, which is opened later.
     """
 
     root: Path
     paths: tuple[str, ...]
     rules: Rules
+    titles: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> Iterator[str]:
+        """What its series may be called: of equal titles all but the first are numbered."""
+        for title in self.titles:
+            yield title
+            yield from (f"{title} ({number})" for number in range(2, MOST_EQUAL))
 
     @property
     def source(self) -> str:
@@ -42,16 +54,22 @@ class StudyWork(Work):
     def open(self, wishes: Wishes, reach: Reach) -> Opened:
         from mckd.clinic.intake import read_study
 
-        study = _as_said(read_study([self.root / path for path in self.paths]), self.rules)
+        study = read_study([self.root / path for path in self.paths])
         if study.others:
             raise StudyError(
                 f"It holds {study.others + 1} examinations. Unpack it: each is then a case."
             )
+        if not self.titles:
+            names = [*(series.name for series in study.series), *study.aside]
+            if unused := self.rules.unused(names):
+                raise StudyError(unused)
+        study = _as_said(study, self.rules)
         if not study.chosen:
-            raise StudyError(_question(study))
+            raise StudyError(_question(study, self.rules))
         prepared = prepared_of(study, self.name, reach)
         require_alike(prepared.case, wishes.anyway)
-        return Opened(prepared.case, prepared, tuple(_told(study)), tuple(self._series(study)))
+        said = tuple(_told(study, self.rules))
+        return Opened(prepared.case, prepared, said, tuple(self._series(study)))
 
     def rows(self) -> list[dict[str, str]]:
         return [
@@ -62,7 +80,7 @@ class StudyWork(Work):
     def _series(self, study: Study) -> Iterator[dict[str, str]]:
         """What each series was used as, or why not."""
         slots = {key: slot for slot, key in study.chosen.items()}
-        given = [(s.name, slots.get(s.key, ""), s.role.why) for s in study.series]
+        given = [(s.name, slots.get(s.key, ""), _why(s, self.rules)) for s in study.series]
         aside = [(name, "", why) for name, why in study.aside.items()]
         for name, slot, why in [*given, *aside]:
             place = f"{self.name}: {visible(name)}"
@@ -70,20 +88,32 @@ class StudyWork(Work):
 
 
 def _as_said(study: Study, rules: Rules) -> Study:
-    """With the roles that somebody gave to series by their names."""
-    chosen = dict(study.chosen)
-    for series in study.series:
-        slot = rules.slot(series.name)
-        if slot is None:
-            continue
-        chosen = {held: key for held, key in chosen.items() if key != series.key}
-        if slot in SEQUENCES:
-            chosen[slot] = series.key
+    """With the roles that somebody gave to series by their names.
+
+    Raises:
+        StudyError: one role to several.
+    """
+    said = {series.key: rules.slot(series.name) for series in study.series}
+    chosen = {slot: key for slot, key in study.chosen.items() if said[key] is None}
+    for slot in SEQUENCES:
+        claimed = [key for key, wanted in said.items() if wanted == slot]
+        if len(claimed) > 1:
+            names = listed(visible(study[key].name) for key in claimed)
+            raise StudyError(
+                f"{names} are all said to be {SEQUENCE_NAMES[slot]}. Give a {FLAG_MAP} that fits "
+                f"one of them, or first one of {NONE} for the others."
+            )
+        if claimed:
+            chosen[slot] = claimed[0]
     return replace(study, chosen=chosen)
 
 
-def _question(study: Study) -> str:
-    names = ", ".join(visible(series.name) for series in _open(study)[:6])
+def _why(series: Series, rules: Rules) -> str:
+    return series.role.why if rules.slot(series.name) is None else f"{FLAG_MAP} says so"
+
+
+def _question(study: Study, rules: Rules) -> str:
+    names = ", ".join(visible(series.name) for series in _open(study, rules)[:6])
     if not names:
         return "There is no FLAIR, T1, T1c or T2 among its series."
     return (
@@ -92,24 +122,28 @@ def _question(study: Study) -> str:
     )
 
 
-def _open(study: Study) -> list[Series]:
-    """The series that nobody can tell."""
+def _open(study: Study, rules: Rules) -> list[Series]:
+    """The series that nobody can tell, and of which nobody said anything."""
     chosen = study.chosen.values()
-    return [s for s in study.series if s.key not in chosen and not s.role.sure]
+    unsure = (s for s in study.series if s.key not in chosen and not s.role.sure)
+    return [series for series in unsure if rules.slot(series.name) is None]
 
 
-def _told(study: Study) -> Iterable[str]:
+def _told(study: Study, rules: Rules) -> Iterable[str]:
     """What each series was taken for, for the console."""
     slots = {key: slot for slot, key in study.chosen.items()}
     for series in study.series:
-        if series.key in slots:
-            doubt = f" But: {series.role.doubt}." if series.role.doubt else ""
-            taken = SEQUENCE_NAMES[slots[series.key]]
-            yield f"{visible(series.name)} is taken for {taken}: {series.role.why}.{doubt}"
-    unclear = [visible(series.name) for series in _open(study)]
+        if slot := slots.get(series.key):
+            doubted = series.role.doubt and series.role.slot == slot
+            doubt = f" But: {series.role.doubt}." if doubted else ""
+            taken = SEQUENCE_NAMES[slot]
+            yield f"{visible(series.name)} is taken for {taken}: {_why(series, rules)}.{doubt}"
+    unclear = _open(study, rules)
     if unclear:
-        yield f"Left open, and not used: {listed(unclear)}. Say otherwise with {FLAG_MAP}."
-    aside = [*study.aside, *(s.name for s in study.series if s.key not in slots and s.role.sure)]
+        names = listed(visible(series.name) for series in unclear)
+        yield f"Left open, and not used: {names}. Say otherwise with {FLAG_MAP}."
+    unused = (s for s in study.series if s.key not in slots and s not in unclear)
+    aside = [*study.aside, *(series.name for series in unused)]
     if aside:
         yield f"Set aside: {listed([*map(visible, aside)])}."
 
@@ -119,9 +153,11 @@ def _told(study: Study) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A DICOM file. begun: its date and time, as DICOM writes them. person: whom it names."""
+    """A DICOM file. title: of its series. begun: its date and time, as DICOM writes them. person:
+    whom it names."""
 
     path: str
+    title: str
     begun: tuple[str, str]
     person: Person
 
@@ -136,27 +172,30 @@ def studies_of(
             called.
     """
     left: dict[str, str] = {}
-    held: list[tuple[tuple[str, str], tuple[str, ...]]] = []
     folders = dict(dicom)
+    works = []
     for name, paths in dicom.items():
         if name.lower().endswith(".zip") and [*paths] == [name]:  # it is unpacked when it is opened
-            held.append((("", ""), tuple(folders.pop(name))))
+            works.append(StudyWork(top or "study", given, root, tuple(folders.pop(name)), rules))
+    found = defaultdict(list)
     for scans in _examinations(root, folders, left):
-        held.append((min(scan.begun for scan in scans), tuple(scan.path for scan in scans)))
-    named = sorted((_place(paths) or top or "study", begun, paths) for begun, paths in held)
-    several = Counter(place for place, _, _ in named)
-    count: Counter[str] = Counter()
-    works = []
-    for place, _, paths in named:
-        count[place] += 1
-        name = f"{place}/study-{count[place]}" if several[place] > 1 else place
-        works.append(StudyWork(name, given, root, paths, rules))
+        found[_place(scans) or top or "study"].append(scans)
+    for place, several in sorted(found.items()):
+        for number, scans in enumerate(sorted(several, key=_begun), 1):
+            name = f"{place}/study-{number}" if len(several) > 1 else place
+            paths = tuple(scan.path for scan in scans)
+            titles = frozenset(scan.title for scan in scans)
+            works.append(StudyWork(name, given, root, paths, rules, titles))
     return works, left
 
 
-def _place(paths: Iterable[str]) -> str:
+def _place(scans: Iterable[_Scan]) -> str:
     """The folder around all of them; "" for the root."""
-    return posixpath.commonpath([PurePosixPath(path).parent.as_posix() for path in paths])
+    return posixpath.commonpath([PurePosixPath(scan.path).parent.as_posix() for scan in scans])
+
+
+def _begun(scans: Iterable[_Scan]) -> tuple[tuple[str, str], str]:
+    return min((scan.begun, scan.path) for scan in scans)
 
 
 def _examinations(
@@ -176,7 +215,8 @@ def _examinations(
         first = next(iter(images.values()))
         for path, frame in frames.items():
             frame = frame or first  # it is named there as set aside
-            held[frame.study].append(_Scan(path, (frame.date, frame.time), frame.person))
+            begun = frame.date, frame.time
+            held[frame.study].append(_Scan(path, frame.title, begun, frame.person))
     for scans in held.values():
         for persons in apart(scan.person for scan in scans):
             yield [scan for scan in scans if scan.person in persons]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from mckd.clinic.series import StudyError
 from mckd.files.names import visible
@@ -21,10 +22,13 @@ from mckd.predict.opening import (
     with_note,
 )
 from mckd.tumour.data import read_case
-from mckd.tumour.layout import FLAG_MAP, Group, Layout, Rules, flag_for, layout_of
+from mckd.tumour.layout import Group, Layout, Rules, flag_for, layout_of
 from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, STACK, CaseError
 from mckd.tumour.placing import ApartError
 from mckd.tumour.survey import NO_TARGET, Survey, is_dicom, survey
+
+if TYPE_CHECKING:
+    from mckd.predict.studies import StudyWork
 
 MOST_TOLD = 3
 ZIP = ".zip"
@@ -144,12 +148,11 @@ def _of_folder(folder: Path, out: Path, rules: Rules, prepare: bool) -> tuple[La
     found = _survey(folder, out, rules)
     whole = folder.resolve()
     top = whole.name if folder.is_dir() else whole.name.partition(".")[0]
-    studies: list[Work] = []
+    studies: list[StudyWork] = []
     layout = found.layout
     if prepare:
         studies, layout = _studies(found, (whole,), top, rules)
-    if not studies:  # series are told by their names, which nobody has read yet
-        _require_used(rules, layout)
+    _require_used(rules, layout, studies)
     if not layout.cases and not studies:
         told = [f"{visible(path)}: {why}." for path, why in sorted(layout.left.items())]
         kinds = "no NIfTI file (.nii or .nii.gz)" + " and no DICOM image" * prepare
@@ -167,7 +170,7 @@ def _of_folder(folder: Path, out: Path, rules: Rules, prepare: bool) -> tuple[La
 
 def _studies(
     found: Survey, given: tuple[Path, ...], top: str, rules: Rules
-) -> tuple[list[Work], Layout]:
+) -> tuple[list[StudyWork], Layout]:
     """The examinations in DICOM, and the layout without their files."""
     if not found.dicom:
         return [], found.layout
@@ -176,7 +179,7 @@ def _studies(
     works, unread = studies_of(found.root, given, top, found.dicom, rules)
     seen = {f"{folder}/*" for folder in found.dicom}
     left = {path: why for path, why in found.layout.left.items() if path not in seen}
-    return [*works], Layout(found.layout.cases, {**left, **unread})
+    return works, Layout(found.layout.cases, {**left, **unread})
 
 
 def _survey(folder: Path, out: Path, rules: Rules) -> Survey:
@@ -204,13 +207,15 @@ def _survey(folder: Path, out: Path, rules: Rules) -> Survey:
     return Survey(root, Layout(cases, left))
 
 
-def _require_used(rules: Rules, layout: Layout) -> None:
-    """A pattern that fits nothing is a slip of the pen, not to be passed over."""
-    paths = [path for group in layout.cases for path in (*group.slots, *group.asks)]
-    paths += layout.left
-    for pattern, slot in rules.maps:
-        if not any(Rules(((pattern, slot),)).slot(path) for path in paths):
-            raise UsageError(f"{FLAG_MAP} {pattern}={slot} fits none of the files.")
+def _require_used(rules: Rules, layout: Layout, studies: Sequence[StudyWork]) -> None:
+    """That every pattern fits a file or a series; of an archive that is seen when it is opened."""
+    if not all(study.titles for study in studies):
+        return
+    names = [path for group in layout.cases for path in (*group.slots, *group.asks)]
+    names += layout.left
+    names += {name for study in studies for name in study.names}
+    if unused := rules.unused(names):
+        raise UsageError(unused)
 
 
 def _left_of(group: Group, layout: Layout) -> dict[str, str]:

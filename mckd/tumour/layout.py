@@ -71,6 +71,15 @@ class Rules:
                 return slot
         return None
 
+    def unused(self, names: Iterable[str]) -> str:
+        """The sentence on a pattern that fits no name or path: a slip of the pen, not to be passed
+        over; "" if all do."""
+        names = [*names]
+        for pattern, slot in self.maps:
+            if not any(Rules(((pattern, slot),)).slot(name) for name in names):
+                return f"{FLAG_MAP} {pattern}={slot} fits none of the files or series."
+        return ""
+
 
 @dataclass(frozen=True)
 class Group:

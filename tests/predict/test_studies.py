@@ -239,3 +239,43 @@ def test_an_archive_is_one_case(predict, thick, tmp_path, capsys) -> None:
     assert "P7: There is no FLAIR, T1, T1c or T2 among its series." in capsys.readouterr().err
     (row,) = table(out / "index.csv")
     assert (row["case"], row["state"]) == ("P7", "failed")
+
+
+# ---- what somebody says of its series
+
+
+def test_a_pattern_that_fits_no_series_is_refused_before_anything_is_done(
+    predict, thick, tmp_path, capsys
+) -> None:
+    lay(thick, tmp_path / "in" / "P1")
+    small_heads.save_case(tmp_path / "in" / "P3", words=("t2",), reference=False)
+    assert predict(tmp_path / "in", "--map", "*t1*=t1", "--map", "*KM*=t1c")[0] == 2
+    assert "--map *KM*=t1c fits none of the files or series." in capsys.readouterr().err
+
+
+def test_a_pattern_that_fits_no_series_of_an_archive(thick, tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "P7.zip", "w") as packed:
+        for path in thick.rglob("IM*"):
+            packed.write(path, path.relative_to(thick))
+    rules = Rules((("*t1*", "t1"), ("*KM*", "t1c")))
+    work = StudyWork("P7", (tmp_path,), tmp_path, ("P7.zip",), rules)
+    with pytest.raises(StudyError, match=r"--map \*KM\*=t1c fits none"):
+        work.open(Wishes(), lambda share, step: None)
+
+
+def test_of_equal_names_one_may_be_meant(thick, tmp_path) -> None:
+    """As `read_study` numbers them: 2 t1_se_tra, 2 t1_se_tra (2)."""
+    lay(thick / "002", tmp_path / "2")
+    (work,) = found_below(tmp_path).values()
+    assert Rules((("2 t1_se_tra", "t1"), ("* (2)", "none"))).unused(work.names) == ""
+    assert Rules((("* (2) *", "none"),)).unused(work.names)
+
+
+def test_one_sequence_is_never_said_of_two_series(tmp_path) -> None:
+    given = {slot: heads()[slot] for slot in ("t1", "t2")}
+    write_study(tmp_path, given, small_heads.affine())
+    (work,) = found_below(tmp_path).values()
+    work = replace(work, rules=Rules((("*t?_*", "t1c"),)))
+    wanted = "2 t1_se_tra and 3 t2_tse_cor are all said to be T1c"
+    with pytest.raises(StudyError, match=wanted):
+        work.open(Wishes(), lambda share, step: None)
