@@ -25,6 +25,7 @@ from mckd.tumour.data import read_case
 from mckd.tumour.layout import Group, Layout, Rules, flag_for, layout_of
 from mckd.tumour.naming import IMAGE_FOLDERS, SEG, SEQUENCES, STACK, CaseError
 from mckd.tumour.placing import ApartError
+from mckd.tumour.references import WITHOUT_REFERENCE
 from mckd.tumour.survey import NO_TARGET, Survey, is_dicom, survey
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 3
 ZIP = ".zip"
-WITHOUT_REFERENCE = "The reference is left out: it lies on the images as they were before."
 
 
 class UsageError(ValueError):

@@ -28,6 +28,7 @@ from mckd.tumour.scope import AFTER, CHILD, beyond_scope
 Bytes = npt.NDArray[np.uint8]
 
 CORE, OEDEMA, ENHANCING = 1, 2, (3, 4)
+WITHOUT_REFERENCE = "The reference is left out: it lies on the images as they were before."
 EVERY = frozenset(REGIONS)
 ONLY_WHOLE = frozenset({"wt"})
 MOST_NUMBERS = 4  # that a convention has

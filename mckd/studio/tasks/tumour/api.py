@@ -24,6 +24,10 @@ from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
 ONE_OF_TWO = "Give either images, by sequence, or the name of a bundled case."
+APART = (
+    "The images lie on grids of their own. With anyway=true they are prepared first; then labels "
+    "lie on the grid of the prepared case."
+)
 UNLIKE = "With anyway=true it is segmented all the same."
 PARTS = "date", "images", "case", "subset", "anyway"
 VISITS = f"Give 2 to {MOST_VISITS} visits, each with images, by sequence, or a case."
@@ -50,7 +54,8 @@ def functions(tumour: TumourService) -> list[Callable[..., Any]]:
 
         Returns:
             figures: volumes in mL of et, tc, wt, with cautions; Dice, HD95 in mm if there is a seg
-            labels as NIfTI on the grid of the images: 1 core, 2 oedema, 4 enhancing tumour
+            labels as NIfTI on the grid of the images (with `anyway`, of images that lie on grids of
+            their own: of the prepared case): 1 core, 2 oedema, 4 enhancing tumour
         """
         from mckd.report.tables import figures_json
         from mckd.tumour.labels import file_name, label_file
@@ -171,9 +176,12 @@ def opened(
             tickets = {str(slot): str(ticket) for slot, ticket in images.items()}
             source = cases.sources.own(caller(request), tickets)
         update = answered(cases.open(desk, source))
-        if update.asks and update.opened is not None:
-            if anyway is not True:
+        if update.opened is not None and anyway is not True:
+            if update.opened.prepared is not None:
+                raise ValueError(APART)
+            if update.asks:
                 raise ValueError(" ".join([*update.opened.case.warnings, UNLIKE]))
+        if update.asks:
             update = answered(cases.accept(desk))
         if update.answer is None:
             raise ValueError(update.problem or cases.segmentation.model.reason)

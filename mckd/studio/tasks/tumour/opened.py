@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mckd.studio.tasks.tumour.volumes import Packed, pack_regions, pack_volume
 from mckd.tumour.labels import bits_to_regions
-from mckd.tumour.naming import REGION_NAMES
+from mckd.tumour.naming import REGION_NAMES, SEG
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -163,6 +163,7 @@ def read(
     from mckd.studio.tasks.tumour.studies import look_through, offered, prepare_examination
     from mckd.tumour import read_case, regions
     from mckd.tumour.placing import ApartError
+    from mckd.tumour.references import WITHOUT_REFERENCE
 
     started = time.perf_counter()
     _require_here(source.files)
@@ -183,6 +184,8 @@ def read(
             raise
         if case.unlike_training and prepared is None:
             examination = offered(source)
+    if prepared is not None and isinstance(source.files, dict) and SEG in source.files:
+        case = replace(case, warnings=(*case.warnings, WITHOUT_REFERENCE))
     with ThreadPoolExecutor(PACKERS) as packers:  # compression leaves Python's lock to others
         volumes = packers.map(lambda volume: pack_volume(volume, case.brain), case.volumes.values())
         packed = dict(zip(case.volumes, volumes, strict=True))
