@@ -10,6 +10,7 @@ prepare it. Of what a header says only `Facts` outlive the reading, and digests 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +41,8 @@ MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
 MOST_PERSONS = 500  # under one UID of a study
 MOST_ALIKE = 3  # files named one by one that are left out for the same reason
+MOST_VOXELS = 2**30
+"""Of all series that may be used: 80 of 256 x 256 x 200, 20 of 512 x 512 x 200."""
 KEPT_BYTES = 2**30
 
 NOTHING = (
@@ -70,6 +73,17 @@ class _Draft:
     frames: tuple[int, ...] = ()
     dicom: bool = False
     sides_known: bool = True
+
+    def again(self) -> Floats:
+        """Its voxels, read when they are asked for.
+
+        Raises:
+            StudyError: a whole sentence, with its name.
+        """
+        try:
+            return self.read()
+        except StudyError as error:
+            raise StudyError(f"{self.name}: {error}." if self.dicom else str(error)) from None
 
     def series(self, guess: Guess, voxels: Floats | Callable[[], Floats]) -> Series:
         return Series(
@@ -311,13 +325,22 @@ def _looked_at(drafts: Sequence[_Draft]) -> tuple[list[Series], dict[str, str]]:
 
     What had to be read for that is kept as long as there is room; the rest is read again when it is
     asked for.
+
+    Raises:
+        StudyError: by their headers they hold more than MOST_VOXELS.
     """
+    voxels_of_all = sum(math.prod(draft.grid.shape) for draft in drafts if not draft.guess.aside)
+    if voxels_of_all > MOST_VOXELS:
+        raise StudyError(
+            f"Its series hold {voxels_of_all / 1e6:,.0f} million voxels, and up to "
+            f"{MOST_VOXELS / 1e6:,.0f} million are read. Give fewer of its series."
+        )
     series: list[Series] = []
     damaged: dict[str, str] = {}
     room = KEPT_BYTES
     for draft in drafts:
         if draft.guess.aside:
-            series.append(draft.series(draft.guess, draft.read))
+            series.append(draft.series(draft.guess, draft.again))
             continue
         try:
             voxels = draft.read()
@@ -326,5 +349,5 @@ def _looked_at(drafts: Sequence[_Draft]) -> tuple[list[Series], dict[str, str]]:
             continue
         room -= voxels.nbytes
         guess = compared(draft.guess, look_at(voxels, draft.grid))
-        series.append(draft.series(guess, voxels if room >= 0 else draft.read))
+        series.append(draft.series(guess, voxels if room >= 0 else draft.again))
     return series, damaged

@@ -72,17 +72,21 @@ class Role:
     why: str = ""
     doubt: str = ""
 
+    @property
+    def aside(self) -> bool:
+        """Whether the series is none of the four."""
+        return self.sure and not self.slot
+
 
 class Voxels:
-    """A field of voxels that are there, or are read when they are first asked for."""
+    """A field of voxels that are there, or are read whenever they are asked for and kept by nobody:
+    all series of an examination need not lie in memory at once."""
 
     def __get__(self, series: Series | None, kind: type) -> Floats:
         if series is None:
             raise AttributeError("a series without voxels is none")  # so the field has no default
         held = series.__dict__["voxels"]
-        if callable(held):
-            held = series.__dict__["voxels"] = held()
-        return cast(Floats, held)
+        return cast(Floats, held() if callable(held) else held)
 
     def __set__(self, series: Series, voxels: Floats | Callable[[], Floats]) -> None:
         series.__dict__["voxels"] = voxels

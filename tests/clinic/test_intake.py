@@ -319,6 +319,39 @@ def test_voxels_beyond_the_room_are_read_again(
     study = read_study(folder)
     for slot, key in study.chosen.items():
         assert np.array_equal(study[key].voxels, truth[slot].stored.astype(np.float32))
+        assert study[key].voxels is not study[key].voxels  # and not kept
+
+
+def test_more_voxels_than_can_be_read_are_told_from_the_headers(
+    written: tuple[Path, dict[str, Written]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a pixel is read: they are cut short. What is set aside does not count."""
+    folder, truth = written
+    voxels = sum(one.stored.size for one in truth.values())
+    monkeypatch.setattr(intake, "MOST_VOXELS", voxels)
+    about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 9}
+    scout = replace(PLANS["t1"], description="localizer")
+    write_series(tmp_path, heads()["t1"], AFFINE, scout, about, coarser=2.5)
+    assert len(read_study([folder, tmp_path], study=1).series) == 1
+    assert len(read_study([folder, tmp_path]).series) == 4
+    monkeypatch.setattr(intake, "MOST_VOXELS", voxels - 1)
+    monkeypatch.setattr(intake, "read_voxels", lambda stack: pytest.fail("pixels were read"))
+    with pytest.raises(
+        StudyError, match=r"hold \d+ million voxels, and up to \d+ million are read"
+    ):
+        read_study(folder)
+
+
+def test_of_what_is_set_aside_no_pixel_is_read(tmp_path: Path) -> None:
+    """Who asks for a damaged one is told which it is."""
+    scout = replace(PLANS["flair"], description="localizer")
+    about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 9}
+    written = write_series(tmp_path, heads()["flair"], AFFINE, scout, about, coarser=3.0)
+    written.files[3].write_bytes(written.files[3].read_bytes()[:-50])
+    [series] = read_study(tmp_path).series
+    assert series.role.aside
+    with pytest.raises(StudyError, match=r"^9 localizer: its pixels are damaged"):
+        _ = series.voxels
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

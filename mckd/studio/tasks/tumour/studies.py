@@ -61,7 +61,8 @@ Send = Callable[[str, bytes], dict[str, Any]]
 class Examination:
     """What people are shown of a study; no volume.
 
-    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}. others: how many more
+    series: a row each, see `_row`. pictures: {key: PNG of its middle slice}, of what may be used:
+    the voxels of what is set aside are not read. others: how many more
     there are in the same files. study: which of all it is, 0 is the newest. asks: what a person has
     to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
     outline of the brain under OUTLINE_SHEET, empty where nothing was prepared.
@@ -84,7 +85,8 @@ class Examination:
         for series in study.series:
             across = int(np.argmax(series.grid.canonical.spacing_mm))
             rows.append(_row(series, across, used.get(series.key, "")))
-            pictures[series.key] = _png(_greys(_middle(series, across)))
+            if not series.role.aside:
+                pictures[series.key] = _png(_greys(_middle(series, across)))
         return cls(tuple(rows), pictures, dict(study.aside), study.others)
 
     def prepared(self, found: Prepared) -> Examination:
@@ -107,8 +109,9 @@ class Examination:
         outline = shown.pop(OUTLINE_SHEET, None)
         return {
             "series": [
-                {**row, "picture": send("series.png", self.pictures[row["key"]])}
+                {**row, "picture": picture and send("series.png", picture)}
                 for row in self.series
+                for picture in [self.pictures.get(row["key"])]
             ],
             "aside": [[name, why] for name, why in self.aside.items()],
             "others": self.others,

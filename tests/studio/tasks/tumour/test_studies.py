@@ -73,6 +73,18 @@ def test_the_patients_right_is_on_the_left_and_the_front_on_top() -> None:
         assert (shown["plane"], shown["slices"], shown["spacing"]) == ("axial", 12, "1 × 1 × 5")
 
 
+def test_of_what_is_set_aside_no_voxel_is_asked_for() -> None:
+    def damaged() -> np.ndarray:
+        raise StudyError("its pixels are damaged")
+
+    one, affine = series(corner((40, 50, 12)), np.diag([1.0, 1.0, 5.0, 1.0])), np.eye(4)
+    role = Role(sure=True, why="set aside: a localizer")
+    scout = Series("s1", "scout", Grid((40, 50, 12), affine), Facts(), role, damaged)
+    rows = Examination.of(Study((one, scout), {"t1": "s0"}, {})).view(kept)["series"]
+    assert [bool(row["picture"]) for row in rows] == [True, False]
+    assert [row["why"] for row in rows] == ["as it is called", "set aside: a localizer"]
+
+
 def test_check_pictures_are_tiles_of_the_same_places_with_the_outline_of_the_brain() -> None:
     grid = np.diag([1.0, 1.0, 1.0, 1.0])
     one = series(corner((40, 50, 30)), grid, "s0", "t1")

@@ -52,7 +52,7 @@ function showSeries() {
     const why = make('td', { className: 'why', textContent: one.why });
     if (one.doubt) why.append(make('span', { className: 'doubt', textContent: one.doubt }));
     return make('tr', { className: twice ? 'used twice' : slot ? 'used' : one.sure ? '' : 'asks' },
-      make('td', { className: 'name' }, make('span', {}, make('img', { src: one.picture.url, alt: '' }), one.name)),
+      make('td', { className: 'name' }, make('span', {}, ...(one.picture ? [make('img', { src: one.picture.url, alt: '' })] : []), one.name)),
       make('td', { className: 'number', textContent: `${one.slices} ${one.plane}` }), make('td', { className: 'number', textContent: one.spacing }),
       make('td', {}, select), why);
   }));
