@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mckd.files.atomic import write_atomically
 from mckd.files.eight_bits import widened
-from mckd.files.manifest import MANIFEST, ManifestError, enter, read_manifest
+from mckd.files.manifest import MANIFEST, ManifestError, announce, enter, read_manifest
 
 LARGEST_BYTES = 2**30
 LONGEST_HEADER = 2**20
@@ -48,11 +48,15 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
-    """Write one checkpoint and enter it in its folder's manifest. Returns its SHA-256."""
+    """Write one checkpoint and enter it in its folder's manifest. Returns its SHA-256.
+
+    One that it replaces can be read until the new one can, whenever this is broken off.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     data = safetensors.torch.save(plain, {_HEADER_KEY: json.dumps(header, allow_nan=False)})
     digest = hashlib.sha256(data).hexdigest()
+    announce(path, digest)
     write_atomically(path, data)
     enter(path, digest)
     return digest
@@ -92,19 +96,19 @@ def confirmed(path: Path) -> bytes:
     if data.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path.name} is a Git LFS pointer. Run 'git lfs pull' to fetch it.")
     listed = _listed(path)
-    if listed is None:
+    if not listed:
         raise CheckpointError(f"{path.name} is not listed in {MANIFEST} beside it; not loaded.")
-    if listed != hashlib.sha256(data).hexdigest():
+    if hashlib.sha256(data).hexdigest() not in listed:
         raise CheckpointError(
             f"{path.name} differs from its entry in {MANIFEST}: damaged or altered. Fetch it again."
         )
     return data
 
 
-def _listed(path: Path) -> str | None:
-    """The SHA-256 that the manifest beside a file gives for it."""
+def _listed(path: Path) -> tuple[str, ...]:
+    """The SHA-256 that the manifest beside a file gives for it; see `read_manifest`."""
     try:
-        return read_manifest(path.parent).get(path.name)
+        return read_manifest(path.parent).get(path.name, ())
     except ManifestError as error:
         raise CheckpointError(f"{MANIFEST} beside {path.name} is damaged. Fetch both.") from error
 

@@ -14,8 +14,11 @@ class ManifestError(ValueError):
     """A manifest that is no list of files, or cannot be read."""
 
 
-def read_manifest(folder: Path) -> dict[str, str]:
+def read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     """File name to SHA-256; empty where the folder has no manifest.
+
+    A file that is just being replaced, or whose replacement was broken off, has two: what was there
+    and what is to come.
 
     Raises:
         ManifestError: it is not text, holds lines of another form, or cannot be read.
@@ -23,17 +26,27 @@ def read_manifest(folder: Path) -> dict[str, str]:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return {}
+    found: dict[str, tuple[str, ...]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
-        return {name.lstrip("*"): digest for digest, name in pairs}
+        for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
+            digest, name = line.split(maxsplit=1)
+            name = name.lstrip("*")
+            found[name] = (*found.get(name, ()), digest)
     except (OSError, ValueError) as error:
         raise ManifestError(f"{MANIFEST} is damaged.") from error
+    return found
+
+
+def announce(path: Path, digest: str) -> None:
+    """List what a file is about to become beside what it is: either is what it should be."""
+    listed = read_manifest(path.parent)
+    if before := listed.get(path.name):
+        _write(path.parent, listed | {path.name: (before[0], digest)})
 
 
 def enter(path: Path, digest: str) -> None:
     """List a file that is written; from this moment on it exists for readers."""
-    _write(path.parent, read_manifest(path.parent) | {path.name: digest})
+    _write(path.parent, read_manifest(path.parent) | {path.name: (digest,)})
 
 
 def forget(path: Path) -> None:
@@ -44,6 +57,7 @@ def forget(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _write(folder: Path, manifest: Mapping[str, str]) -> None:
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(manifest.items())]
+def _write(folder: Path, manifest: Mapping[str, tuple[str, ...]]) -> None:
+    listed = ((name, digest) for name in sorted(manifest) for digest in manifest[name])
+    lines = [f"{digest}  {name}\n" for name, digest in listed]
     write_atomically(folder / MANIFEST, "".join(lines).encode())

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import torch
 
+from mckd.files import checkpoint as module
 from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.files.manifest import forget, read_manifest
 
@@ -138,6 +139,27 @@ def test_nan_weights_are_refused(tmp_path):
     save_checkpoint(path, {"w": torch.tensor([1.0, float("nan")])}, {})
     with pytest.raises(CheckpointError, match="NaN or infinite values in w"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("broken_at", "epochs"), [("announce", 3), ("write_atomically", 3), ("enter", 4)]
+)
+def test_one_that_is_replaced_can_be_read_wherever_that_is_broken_off(
+    saved, monkeypatch, broken_at, epochs
+):
+    """The old one, then the new one, and in the end the new one alone."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, broken_at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            save_checkpoint(saved, {"network/w": torch.ones(3)}, {"epochs": 4})
+    assert load_checkpoint(saved).header == {"epochs": epochs}
+    digest = save_checkpoint(saved, {"network/w": torch.ones(3)}, {"epochs": 5})
+    assert load_checkpoint(saved).header == {"epochs": 5}
+    assert read_manifest(saved.parent) == {saved.name: (digest,)}
 
 
 def test_forgetting_removes_file_and_entry(saved):

@@ -75,7 +75,7 @@ class TestBundled:
 
     def test_all_are_offered_and_none_is_stored_twice(self) -> None:
         manifests = [read_manifest(m.parent) for m in BUNDLED.rglob("SHA256SUMS")]
-        hashes = [digest for manifest in manifests for digest in manifest.values()]
+        hashes = [digest for manifest in manifests for (digest,) in manifest.values()]
         assert len(hashes) == len(set(hashes))
         assert set(read_manifest(BUNDLED / "compared")) == {f"{k}.safetensors" for k in SYSTEMS}
 
