@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckd.files.names import plain_name
+from mckd.tumour.naming import stem_of
+
 if TYPE_CHECKING:
     from mckd.clinic.series import Prepared
 
@@ -26,7 +29,7 @@ def prepare_study(
     Args:
         source: what `read_study` takes, or files whose sequences are known.
         study: which examination, where there are several: 0 is the newest.
-        options: of `prepare`.
+        options: of `prepare`; without a name, the case is called as the folder or file is.
 
     Raises:
         StudyError, CaseError: what cannot be used, in a sentence.
@@ -37,4 +40,10 @@ def prepare_study(
         return prepare(study_of(source), **options)
     from mckd.clinic.intake import read_study
 
+    if isinstance(source, (str, Path)):
+        options = {"name": _name(Path(source).resolve())} | options
     return prepare(read_study(source, study), **options)
+
+
+def _name(path: Path) -> str:
+    return stem_of(path.name) or plain_name(path.name.removesuffix(".zip"))

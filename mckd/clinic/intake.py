@@ -61,18 +61,24 @@ class _Found:
 
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """A series before it was looked at. guess: by header and name. Other fields as in `Series`."""
+    """A series before it was looked at.
+
+    guess: by header and name. read: its voxels, and sentences about how they were read. warnings:
+    those that the header gives rise to. Other fields as in `Series`.
+    """
 
     key: str
     name: str
     grid: Grid
     facts: Facts
     guess: Guess
-    read: Callable[[], Floats]
+    read: Callable[[], tuple[Floats, tuple[str, ...]]]
     files: tuple[Path, ...]
     frames: tuple[int, ...] = ()
     dicom: bool = False
     sides_known: bool = True
+    synthetic: bool = False
+    warnings: tuple[str, ...] = ()
 
     def again(self) -> Floats:
         """Its voxels, read when they are asked for.
@@ -81,11 +87,13 @@ class _Draft:
             StudyError: a whole sentence, with its name.
         """
         try:
-            return self.read()
+            return self.read()[0]
         except StudyError as error:
             raise StudyError(f"{self.name}: {error}." if self.dicom else str(error)) from None
 
-    def series(self, guess: Guess, voxels: Floats | Callable[[], Floats]) -> Series:
+    def series(
+        self, guess: Guess, voxels: Floats | Callable[[], Floats], warnings: tuple[str, ...]
+    ) -> Series:
         return Series(
             key=self.key,
             name=self.name,
@@ -97,6 +105,8 @@ class _Draft:
             frames=self.frames,
             dicom=self.dicom,
             sides_known=self.sides_known,
+            synthetic=self.synthetic,
+            warnings=warnings,
         )
 
 
@@ -258,10 +268,14 @@ def _day(frames: Sequence[Frame]) -> date | None:
 
 
 def _of_stack(key: str, name: str, stack: Stack, facts: Facts, guess: Guess) -> _Draft:
-    read = partial(read_voxels, stack)
+    read = partial(_pixels, stack)
     files = tuple(dict.fromkeys(frame.path for frame in stack.frames))
     places = tuple(frame.place for frame in stack.frames) if len(files) == 1 else ()
     return _Draft(key, name, stack.grid, facts, guess, read, files, places, dicom=True)
+
+
+def _pixels(stack: Stack) -> tuple[Floats, tuple[str, ...]]:
+    return read_voxels(stack), ()
 
 
 def _of_images(
@@ -287,7 +301,7 @@ def _of_images(
             left[name] = why
             continue
         facts = Facts(description=stem_of(file.shown) or "")
-        read = partial(_voxels, header)
+        read = partial(_unpacked, header)
         guess = by_verdict(verdict)
         drafts.append(
             _Draft(
@@ -299,14 +313,17 @@ def _of_images(
                 read=read,
                 files=(file.path,),
                 sides_known=header.sides_known,
+                synthetic=header.synthetic,
+                warnings=header.warnings,
             )
         )
     return drafts, left
 
 
-def _voxels(header: Header) -> Floats:
+def _unpacked(header: Header) -> tuple[Floats, tuple[str, ...]]:
     try:
-        return read_image(header).voxels
+        image = read_image(header)
+        return image.voxels, image.warnings
     except CaseError as error:
         raise StudyError(str(error)) from None
 
@@ -340,14 +357,14 @@ def _looked_at(drafts: Sequence[_Draft]) -> tuple[list[Series], dict[str, str]]:
     room = KEPT_BYTES
     for draft in drafts:
         if draft.guess.aside:
-            series.append(draft.series(draft.guess, draft.again))
+            series.append(draft.series(draft.guess, draft.again, draft.warnings))
             continue
         try:
-            voxels = draft.read()
+            voxels, warnings = draft.read()
         except StudyError as error:
             damaged[draft.name] = str(error)
             continue
         room -= voxels.nbytes
         guess = compared(draft.guess, look_at(voxels, draft.grid))
-        series.append(draft.series(guess, voxels if room >= 0 else draft.again))
+        series.append(draft.series(guess, voxels if room >= 0 else draft.again, warnings))
     return series, damaged

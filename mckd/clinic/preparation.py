@@ -10,7 +10,7 @@ they are, to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from mckd.clinic.steps import Progress, Tick, ticking, within
 from mckd.clinic.thickness import cost_of
 from mckd.files.names import plain_name
 from mckd.tumour.background import above_air, without_background
-from mckd.tumour.data import case_of
+from mckd.tumour.data import Case, air_found, case_of
 from mckd.tumour.doubts import BRAIN_ML
 from mckd.tumour.geometry import Bools, Doubles, Grid
 from mckd.tumour.naming import SEQUENCE_NAMES, SEQUENCES
@@ -93,8 +93,11 @@ def prepare(
     return _on_one_grid(study, series, reference, motions, way or best_way(), tick, name)
 
 
-def study_of(files: Mapping[str, Path | str]) -> Study:
+def study_of(files: Mapping[str, Path | str], shown: Mapping[str, str] | None = None) -> Study:
     """A study of NIfTI files whose sequences are known, {slot: path}.
+
+    Args:
+        shown: {slot: what people call the file}, where files lie under other names.
 
     Raises:
         StudyError: an unknown slot.
@@ -105,7 +108,7 @@ def study_of(files: Mapping[str, Path | str]) -> Study:
         raise StudyError(f"{plain_name(unknown[0])!r} is none of {', '.join(SEQUENCES)}.")
     series = []
     for slot, path in files.items():
-        image = read_image(read_header(Path(path)))
+        image = read_image(read_header(Path(path), (shown or {}).get(slot)))
         if image.header.volumes != 1:
             raise StudyError(f"{image.name} holds {image.header.volumes} volumes, one is wanted.")
         series.append(
@@ -118,6 +121,8 @@ def study_of(files: Mapping[str, Path | str]) -> Study:
                 voxels=image.voxels,
                 files=(Path(path),),
                 sides_known=image.header.sides_known,
+                synthetic=image.header.synthetic,
+                warnings=image.warnings,
             )
         )
     return Study(tuple(series), {slot: slot for slot in files}, {})
@@ -133,12 +138,34 @@ def _as_it_is(study: Study, series: Mapping[str, Series], name: str) -> Prepared
         return None
     given = {slot: one.grid.to_canonical(one.voxels) for slot, one in series.items()}
     volumes = {slot: without_background(volume) for slot, volume in given.items()}
-    known = all(one.sides_known for one in series.values())
-    case = case_of(name, volumes, grid, grid, sides_known=known)
+    lifted = [slot for slot, volume in given.items() if volumes[slot] is not volume]
+    case = _case(name, volumes, grid, series, air_found(lifted))
     if case.unlike_training:
         return None
     brain = np.any([volume != 0 for volume in volumes.values()], axis=0)
     return Prepared(study, case, given, brain, dict.fromkeys(series, np.eye(4)), (), untouched=True)
+
+
+def _case(
+    name: str,
+    volumes: Mapping[str, Floats],
+    grid: Grid,
+    series: Mapping[str, Series],
+    warnings: Sequence[str],
+) -> Case:
+    """The case of volumes that were made of these series, with all that was said of them before
+    these warnings."""
+    used = series.values()
+    return case_of(
+        name,
+        volumes,
+        grid,
+        grid,
+        synthetic=any(one.synthetic for one in used),
+        sides_known=all(one.sides_known for one in used),
+        warnings=[*(said for one in used for said in one.warnings), *warnings],
+        called=[one.name for one in used],
+    )
 
 
 def _registered(fixed: Series, moving: Series, tick: Tick) -> Registration:
@@ -169,8 +196,7 @@ def _on_one_grid(
         volumes[slot] = without_skull(head[slot], brain & seen)
     steps = (*_steps(series, reference, motions, grid), found)
     warnings = [step.trouble for step in steps if step.trouble]
-    known = all(one.sides_known for one in series.values())
-    case = case_of(name, volumes, grid, grid, warnings=warnings, sides_known=known)
+    case = _case(name, volumes, grid, series, warnings)
     return Prepared(study, case, head, brain, moved, steps)
 
 

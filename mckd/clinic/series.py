@@ -101,7 +101,8 @@ class Series:
     for them raises a StudyError if they are damaged. files: the files it was made of, slices in
     the order of the last axis where a file holds one slice. frames: of one file that holds all
     slices, the place of each in it, from 0. dicom: whether the files are DICOM. sides_known: False
-    if a NIfTI file does not say what is left and right.
+    if a NIfTI file does not say what is left and right. synthetic: whether this project made the
+    image. warnings: sentences about how it was read.
     """
 
     key: str
@@ -114,6 +115,8 @@ class Series:
     dicom: bool = False
     frames: tuple[int, ...] = ()
     sides_known: bool = True
+    synthetic: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -206,9 +206,7 @@ def read_case(
             warnings += [*image.warnings, *said]
             volumes |= placed
     volumes = {sequence: volumes[sequence] for sequence in SEQUENCES if sequence in volumes}
-    if lifted:
-        names = listed(SEQUENCE_NAMES[s] for s in SEQUENCES if s in lifted)
-        warnings.append(f"The air in {names} {AIR_FOUND}")
+    warnings += air_found(lifted)
     if grid is not usual.grid:
         warnings.append(FINE.format(" x ".join(f"{mm:.3g}" for mm in usual.grid.spacing_mm)))
     known: Reference | None = None
@@ -235,6 +233,14 @@ def read_case(
         called=[shown[slot] for slot in files],
         left=left,
     )
+
+
+def air_found(sequences: Collection[str]) -> list[str]:
+    """The sentence about sequences whose air was not 0 and is now; none about none."""
+    if not sequences:
+        return []
+    names = listed(SEQUENCE_NAMES[s] for s in SEQUENCES if s in sequences)
+    return [f"The air in {names} {AIR_FOUND}"]
 
 
 def case_of(

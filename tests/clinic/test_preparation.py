@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -45,7 +47,12 @@ def scanned(phantom, slot: str, spacing_mm, motion: np.ndarray) -> Series:
 def study(phantom):
     series = (
         scanned(phantom, "flair", (2.0, 2.0, 2.0), np.eye(4)),
-        scanned(phantom, "t2", (2.0, 2.0, 5.0), MOTION),
+        replace(
+            scanned(phantom, "t2", (2.0, 2.0, 5.0), MOTION),
+            name="5 BRAIN METS t2",
+            synthetic=True,
+            warnings=("t2: its voxels were odd.",),
+        ),
     )
     return Study(series, {one.key: one.key for one in series}, {})
 
@@ -132,6 +139,36 @@ def test_images_that_are_prepared_go_through_to_the_bit() -> None:
         assert prepared.head[slot].tobytes() == volume.tobytes()
         assert np.array_equal(prepared.moved[slot], np.eye(4))
     assert prepared.case.grid.same_as(case.grid)
+    assert prepared.case.synthetic
+    assert prepared.case.warnings == case.warnings
+
+
+def test_what_was_said_of_the_images_is_said_of_the_case(tmp_path: Path) -> None:
+    """Voxels that are no numbers, a name that speaks of another kind of tumour, air that is not 0,
+    and that the images show no patient."""
+    path = tmp_path / "synthetic" / "child_mets_t2.nii.gz"
+    path.parent.mkdir()
+    image = nibabel.load(PHANTOM / "phantom_a_t2.nii.gz")
+    voxels = np.asarray(image.dataobj, np.float32) + 7
+    x, y, z = (n // 2 for n in voxels.shape)
+    voxels[x : x + 2, y, z] = np.nan
+    header = image.header.copy()
+    header.set_data_dtype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine, header), path)
+    for source in (path.parent, {"t2": path}):
+        case = prepare_study(source).case
+        assert case.synthetic
+        assert list(case.warnings) == list(read_case({"t2": path}, reference=False).warnings)
+        assert any(said.startswith("child_mets_t2.nii.gz: 2 voxels") for said in case.warnings)
+        assert sum("this may be" in said for said in case.warnings) == 2
+    assert prepare_study(path.parent).case.name == "synthetic"
+
+
+def test_what_was_said_of_a_series_is_said_of_the_case(prepared) -> None:
+    """Of one that was moved and resampled, with the words of its protocol."""
+    assert prepared.case.synthetic
+    assert prepared.case.warnings[0] == "t2: its voxels were odd."
+    assert any("The name says 'mets'" in said for said in prepared.case.warnings)
 
 
 def test_it_can_be_ended(study) -> None:

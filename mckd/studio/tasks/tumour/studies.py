@@ -196,10 +196,7 @@ def _study(source: CaseFiles, tick: Callable[[float], None] = lambda share: None
         raise ValueError(NEEDS) from None
     if isinstance(source.files, Path):
         return read_study(source.files, source.choice.study if source.choice else 0, tick)
-    study = study_of({s: path for s, path in source.files.items() if s in SEQUENCES})
-    names = source.names or {}
-    series = (replace(one, name=names.get(one.key, one.name)) for one in study.series)
-    return replace(study, series=tuple(series))
+    return study_of({s: path for s, path in source.files.items() if s in SEQUENCES}, source.names)
 
 
 def _left(passed_s: float, share: float) -> str:

@@ -26,7 +26,7 @@ from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.native import series_archive
 from mckd.studio.tasks.tumour.opened import GONE, CaseFiles, Choice, Opened, Reading, read
 from mckd.studio.tasks.tumour.sources import DROPPED
-from mckd.studio.tasks.tumour.studies import TILE, Examination
+from mckd.studio.tasks.tumour.studies import TILE, Examination, look_through
 from mckd.tumour.geometry import Grid
 from tests import small_heads
 from tests.clinic.moved import prepared_of
@@ -339,3 +339,13 @@ def test_files_on_grids_of_their_own_are_prepared_unasked(tmp_path: Path) -> Non
     shown = told[-1].examination
     assert shown is not None
     assert [row["name"] for row in shown.series] == ["a.nii", "b.nii"]
+
+
+def test_sentences_about_a_visitors_file_call_it_as_the_visitor_does(tmp_path: Path) -> None:
+    head = np.pad(corner((20, 26, 20)), 5)
+    head[20, 20, 20] = np.nan
+    path = tmp_path / "0017.nii"
+    nibabel.save(nibabel.Nifti1Image(head, np.diag([-4.0, -4.0, 4.0, 1.0])), path)
+    files = CaseFiles("own:1", {"flair": path}, {"flair": "child flair.nii"})
+    [one] = look_through(files, lambda said: None).study.series
+    assert one.warnings[-1].startswith("child flair.nii: 1 voxel was no number")
