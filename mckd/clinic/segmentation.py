@@ -87,6 +87,7 @@ def dicom_seg(series: Series, regions: Bools, slot: str, algorithm: Algorithm) -
     images = _images(series)
     frames = series.frames or range(int(images[0].get("NumberOfFrames") or 1))
     try:
+        _require_uids(images)
         array, corners = _as_the_images(regions, series.grid, images[0])
         found = Segmentation(
             source_images=images,
@@ -140,6 +141,18 @@ def _images(series: Series) -> Sequence[Dataset]:
                 setattr(image, keyword, "")
         _share_planes(image)
     return images
+
+
+def _require_uids(images: Sequence[Dataset]) -> None:
+    """What is referred to must be there, and no two images may have it in common.
+
+    Raises:
+        ValueError: it is not, as anonymisers leave it.
+    """
+    levels = "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"
+    uids = [[str(image.get(level) or "") for level in levels] for image in images]
+    if not all(map(all, uids)) or len({uid for *_, uid in uids}) < len(images):
+        raise ValueError("images without UIDs of their own")
 
 
 def _share_planes(image: Dataset) -> None:

@@ -240,6 +240,18 @@ def test_nifti_has_nothing_to_refer_to() -> None:
         dicom_seg(series, np.zeros((3, 4, 4, 4), bool), "t1", ALGORITHM)
 
 
+@pytest.mark.parametrize("uid", ["", "1.2.3"])
+def test_images_without_uids_of_their_own_cannot_be_referred_to(tmp_path: Path, uid: str) -> None:
+    written = classic(tmp_path, "t2")
+    for path in written.files:
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = uid
+        dataset.save_as(path)
+    series = series_of("t2", written.shape, written.affine, files=written.files)
+    with pytest.raises(SegmentationError, match="lack what a DICOM-SEG has to refer to"):
+        dicom_seg(series, regions_on(written), "t2", ALGORITHM)
+
+
 def test_a_file_that_is_gone_and_headers_that_say_too_little(tmp_path: Path) -> None:
     written = classic(tmp_path, "t2")
     series = series_of("t2", written.shape, written.affine, files=written.files)
