@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.nifti_affine import is_default
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -38,7 +39,8 @@ def bits_to_regions(bits: Bytes) -> Bools:
 def label_file(bits: Bytes, case: Case) -> bytes:
     """Canonical bits (X, Y, Z) as a .nii.gz on the input grid: 1 core, 2 oedema, 4 enhancing.
 
-    If no input file said which side is left, neither does this one.
+    If no input file said which side is left, neither does this one; what a writer put there by
+    default is repeated, so that it lies on the images.
     """
     source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
     return label_image(case.to_input_grid(bits), case.input_grid, case.sides_known, source)
@@ -73,7 +75,8 @@ def _nifti(
     import nibabel
 
     image = nibabel.Nifti1Image(voxels, grid.affine)
-    known = 1 if sides_known else 0
+    # An affine that says nothing is repeated: else viewers would lay the labels beside the images.
+    known = 1 if sides_known or is_default(grid.affine) else 0
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.affine, code=known)
     image.set_qform(grid.affine, code=known if _is_rigid(grid) else 0)

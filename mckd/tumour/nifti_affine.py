@@ -14,6 +14,8 @@ VOXEL_MM = (0.05, 50.0)
 FARTHEST_MM = 10_000.0
 """From the origin to a corner voxel."""
 FORMS_APART_MM = 1.0
+SIZES_APART = 0.02  # of a voxel's side
+DEFAULT_WITHIN = 1e-6  # mm
 ROUNDED_QUATERNION = 1e-3  # how much longer than 1 its square may be
 SMALLEST_DETERMINANT = 1e-4  # of the affine with columns of length 1: flatter is singular
 UNKNOWN_SIDES = "left and right unknown"
@@ -40,14 +42,26 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
             ],
         )
     usable = {form: affine for form, affine in said.items() if _is_regular(affine)} or said
-    used, affine = next(iter(usable.items()))
+    telling = {form: affine for form, affine in usable.items() if not is_default(affine)} or usable
+    used, affine = next(iter(telling.items()))
     grid = _checked_grid(size, affine, name)
+    odd = _about_sizes(fields, name) if used == "sform" else []
+    if is_default(affine):
+        return (
+            grid,
+            False,
+            [
+                *odd,
+                f"{name}: {UNKNOWN_SIDES}, its affine is a program's default, not a scanner's; the "
+                "usual order is assumed. Convert it again from its source.",
+            ],
+        )
     other = next((form for form in said if form != used), None)
     if other is None:
-        return grid, True, []
-    if other not in usable:
+        return grid, True, odd
+    if other not in telling:
         return grid, True, [f"{name}: its {other} says nothing; the {used} is used."]
-    if not _same_right(affine, usable[other]):
+    if not _same_right(affine, telling[other]):
         return (
             grid,
             False,
@@ -56,7 +70,7 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
                 "sform is used. Export it again from its source."
             ],
         )
-    apart = grid.apart_mm(Grid(size, usable[other]))
+    apart = grid.apart_mm(Grid(size, telling[other]))
     if apart > FORMS_APART_MM:
         return (
             grid,
@@ -64,6 +78,39 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
             [f"{name}: its qform and sform differ by up to {apart:.1f} mm; the sform is used."],
         )
     return grid, True, []
+
+
+def is_default(affine: Doubles) -> bool:
+    """Whether an affine is what programs write that do not know how the head lies: the first voxel
+    at the origin, where no scanner has it, and the axes as nibabel (RAS) or ITK (LPS) has them."""
+    x, y, z, _ = np.diag(affine)
+    straight = np.allclose(affine, np.diag([x, y, z, 1.0]), rtol=0, atol=DEFAULT_WITHIN)
+    return bool(straight and x * y > 0 and z > 0)
+
+
+def _about_sizes(fields: Any, name: str) -> list[str]:
+    """What is odd about the sizes of voxels, which sform and pixdim both say.
+
+    Raises:
+        CaseError: they contradict each other, so that no volume can be told. A pixdim that nobody
+            set, all 1 beside no qform, is only told.
+    """
+    lengths = np.linalg.norm(fields.get_sform()[:3, :3], axis=0)
+    pixdim = np.abs(np.asarray(fields["pixdim"][1:4], np.float64))
+    if not (np.isfinite(pixdim).all() and pixdim.all()):  # it says nothing
+        return []
+    if np.allclose(lengths, pixdim, rtol=SIZES_APART, atol=0):
+        return []
+    placed, said = (" x ".join(f"{n:.4g}" for n in sizes) for sizes in (lengths, pixdim))
+    if (pixdim == 1).all() and fields["qform_code"] <= 0:
+        return [
+            f"{name}: its voxels measure {placed} by the sform, which is used, but {said} by its "
+            "pixdim: some programs show it in those sizes."
+        ]
+    raise CaseError(
+        f"{name} gives its voxels two sizes, {placed} in its sform and {said} in its pixdim, so no "
+        "volume of it would be right. Export it again from its source."
+    )
 
 
 def _same_right(one: Doubles, other: Doubles) -> bool:

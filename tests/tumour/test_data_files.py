@@ -158,7 +158,9 @@ class TestBlankAndDoubtful:
         noise = np.random.default_rng(0).integers(100, 900, shape)
         head = (noise * (x**2 + y**2 + z**2 < 0.9)).astype(np.int16)
         fine = np.repeat(np.repeat(head, 2, 0), 2, 1)
-        heads.write(tmp_path / "x_t1.nii.gz", fine, np.diag([2.0, 2, thickness, 1]))
+        affine = np.diag([2.0, 2, thickness, 1])
+        affine[:3, 3] = -70, -80, -60
+        heads.write(tmp_path / "x_t1.nii.gz", fine, affine)
         case = read_case(tmp_path)
         assert case.unlike_training == unlike
         assert said in " ".join(case.warnings)

@@ -41,6 +41,18 @@ def test_a_label_file_of_unknown_sides_claims_none(tmp_path: Path) -> None:
     assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 0)
 
 
+@pytest.mark.parametrize("sides", [(1, 1, 1), (-1, -1, 1)])
+def test_on_an_affine_that_says_nothing_the_labels_lie_on_the_image(tmp_path: Path, sides) -> None:
+    affine = np.diag([*sides, 1.0])
+    nibabel.save(
+        nibabel.Nifti1Image(small_heads.volume("flair"), affine), tmp_path / "x_flair.nii.gz"
+    )
+    case = read_case(tmp_path)
+    assert not case.sides_known
+    data = label_file(np.zeros(case.grid.canonical.shape, np.uint8), case)
+    assert np.array_equal(nibabel.Nifti1Image.from_bytes(gzip.decompress(data)).affine, affine)
+
+
 def test_file_names_are_plain() -> None:
     assert file_name("Müller, Hans/../x", ["t1", "t2"]) == "M_ller_Hans_.._x_mckd_t1-t2.nii.gz"
     assert file_name("...", ["t1"]) == "case_mckd_t1.nii.gz"

@@ -165,7 +165,7 @@ class TestMended:
 
     def test_forms_that_differ(self, path, heads):
         image = nibabel.Nifti1Image(heads.head(), heads.affine)
-        moved = np.diag([1.0, 1.5, 3, 1])
+        moved = nibabel.affines.from_matvec(np.diag([1.0, 1.5, 3]), (-20, 11, 4))
         image.header.set_qform(moved, 1)
         image.header.set_sform(heads.affine, 1)
         path.parent.mkdir()

@@ -12,11 +12,12 @@ from mckd.tumour.metrics import dice, volumes_ml
 from mckd.tumour.placing import coarsened, head_onto, onto
 
 SHAPE = (80, 96, 72)
+ORIGIN = (-1.0, 2.0, 1.0)  # mm, of the first voxel; at 0 it would be a program's default
 
 
 def grid(mm=(2.0, 2.0, 2.0), shape=SHAPE, shift=(0.0, 0.0, 0.0)) -> Grid:
     affine = np.diag([*mm, 1.0])
-    affine[:3, 3] = shift
+    affine[:3, 3] = np.add(ORIGIN, shift)
     return Grid(shape, affine)
 
 
