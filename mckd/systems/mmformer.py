@@ -23,7 +23,6 @@ loss is of what is present only; positions are interpolated to inputs of another
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -177,18 +176,11 @@ class Transformer(nn.Module):
         b, n, _ = z.shape
         split = self.query_key_value(self.before(z)).view(b, n, 3, HEADS, -1)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # each (B, heads, N, C / heads)
-        seen = attention(q, k, keys).to(v.dtype) @ v
+        mask = None if keys is None else keys[:, None, None]
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         z = z + self.out(seen.transpose(1, 2).flatten(2))
         related: Tensor = z + self.mlp(z)
         return related
-
-
-def attention(q: Tensor, k: Tensor, keys: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(d)) in float32, (B, heads, N, N); 0 in columns that are no `keys`."""
-    scores = (q @ k.transpose(2, 3)).float() / math.sqrt(q.shape[3])
-    if keys is not None:
-        scores = scores.masked_fill(~keys[:, None, None], -torch.inf)
-    return scores.softmax(3)
 
 
 def to_tokens(f: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from mckd.systems.mmformer import (
     MMFormerNetwork,
     MMFormerOptions,
     Transformer,
-    attention,
     resized,
 )
 from tests.systems.toy import MODALITIES, MapParts, batch, mixed, trainer
@@ -52,23 +51,14 @@ def test_nan_in_absent_slots_changes_no_bit(masking, subset):
         assert torch.equal(network(x, present), network(spoilt, present))
 
 
-def test_attention_by_hand():
-    """Two tokens: q k^T is 2 ln 2 and 0 over sqrt(4), so the first row is 2/3, 1/3."""
-    q = torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 2, 4)
-    k = torch.zeros(1, 1, 2, 4)
-    k[..., 0, 0] = 2 * torch.log(torch.tensor(2.0))
-    assert torch.allclose(attention(q, k)[0, 0, 0], torch.tensor([2 / 3, 1 / 3]))
-
-
-def test_what_is_no_key_is_not_attended_and_does_not_count():
-    g = torch.Generator().manual_seed(0)
-    q, k = (torch.randn(2, HEADS, 6, 5, generator=g) for _ in range(2))
+def test_what_is_no_key_is_not_attended():
+    """The others are related as if there were only them."""
+    torch.manual_seed(0)
+    block, z = Transformer(2 * HEADS), torch.randn(2, 6, 2 * HEADS)
     keys = torch.tensor([[1, 1, 0, 0, 1, 1], [1, 1, 1, 1, 1, 1]]).bool()
-    found = attention(q, k, keys)
-    assert not found[0, :, :, 2:4].any()
-    kept = [0, 1, 4, 5]
-    assert torch.allclose(found[0][:, :, kept], attention(q[:1], k[:1, :, kept])[0], atol=1e-6)
-    assert torch.equal(found[1], attention(q, k)[1])
+    found, kept = block(z, keys), [0, 1, 4, 5]
+    assert torch.allclose(found[0, kept], block(z[:1, kept])[0], atol=1e-6)
+    assert torch.allclose(found[1], block(z)[1], atol=1e-6)
 
 
 def test_the_released_masking_lets_absent_places_take_part():
