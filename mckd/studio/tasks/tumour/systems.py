@@ -37,6 +37,9 @@ SYSTEMS = {
     "shaspec": ("ShaSpec", "what sequences share and what is each one's own, kept apart"),
     "mckd": ("Compact MCKD", "the Baseline with the method's distillation"),
     "hemis": ("U-HeMIS", "mean and variance over the features of what is there"),
+    "hved": ("U-HVED", "sequences as a product of Gaussians"),
+    "robust-mseg": ("Robust-MSeg", "content and style apart"),
+    "mmformer": ("mmFormer", "transformers within sequences and between them"),
 }
 """Key, which is the name of its checkpoint, to what it is called and what it is. The first three
 are those of the paper's Fig. 6 and 7, in its order: the panes line them up."""

@@ -60,7 +60,11 @@ def on(service: CaseService, desk: Desk) -> Opened:
 class TestBundled:
     @pytest.mark.parametrize(
         ("key", "system", "alpha"),
-        [("mckd", "mckd", 0.1), ("baseline", "mckd", 0), ("hemis", "hemis", None)],
+        [
+            ("mckd", "mckd", 0.1),
+            ("baseline", "mckd", 0),
+            *((key, key, None) for key in SYSTEMS.keys() - {"mckd", "baseline"}),
+        ],
     )
     def test_each_loads_and_says_what_it_is(
         self, key: str, system: str, alpha: float | None
