@@ -13,10 +13,9 @@ def nifti_files(prepared: Prepared, regions: Bools) -> dict[str, bytes]:
 
     regions: (3, X, Y, Z) ET, TC, WT on the canonical grid of the case.
     """
-    known = prepared.case.sides_known
     return {
         f"{slot}.nii.gz": label_image(
-            region_bits(prepared.native(regions, slot)), series.grid, known
+            region_bits(prepared.native(regions, slot)), series.grid, series.sides_known
         )
         for slot, series in prepared.used.items()
     }

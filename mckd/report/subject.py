@@ -89,8 +89,8 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """The case's warnings; file names, which may name a person, are left out."""
-        return [_nameless(note, self.case.called) for note in self.case.warnings]
+        """The case's warnings, each once; file names, which may name a person, are left out."""
+        return [*dict.fromkeys(_nameless(note, self.case.called) for note in self.case.warnings)]
 
     @property
     def marks(self) -> list[str]:

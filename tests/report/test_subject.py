@@ -31,7 +31,8 @@ from tests import small_heads
 def test_no_note_names_a_file(case, warning: str, note: str) -> None:
     """Wherever the name stands and whatever is in it; one that is not known by its ending."""
     called = frozenset({"HANS MUELLER T1.nii.gz", "MUELLER T1.nii.gz", "T1"})
-    warned = replace(case, warnings=(warning,), called=called)
+    other = warning.replace("MUELLER_", "MEIER_")  # the same of another file
+    warned = replace(case, warnings=(warning, other), called=called)
     assert Subject(Figures(warned, []), {}, {}, {}, date(2026, 11, 2)).notes == [note]
 
 
@@ -49,5 +50,5 @@ def test_of_real_files_none_is_named(tmp_path: Path) -> None:
     case = read_case(folder)
     assert any("Anna Mueller" in warning for warning in case.warnings)
     notes = Subject(Figures(case, []), {}, {}, {}, date(2026, 11, 2)).notes
-    assert len(notes) == len(case.warnings)
+    assert 0 < len(notes) <= len(case.warnings)
     assert not any("Mueller" in note for note in notes)
