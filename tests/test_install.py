@@ -151,8 +151,8 @@ def test_the_app_starts_with_every_model(app: App) -> None:
 # What was measured when the line was last changed. Whoever makes one of these grow by more than a
 # tenth changes its line, so that a review sees it. Work is counted in modules, not in seconds.
 BUDGET = {
-    "the wheel, bytes": 43_400_000,
-    "the wheel without models and examples, bytes": 834_000,
+    "the wheel, bytes": 56_000_000,
+    "the wheel without models and examples, bytes": 898_000,
     "packages that requirements.txt brings along": 117,
     "the page, bytes": 668_000,
     "modules imported before the page is served": 1919,
