@@ -171,18 +171,15 @@ def test_images_unlike_the_training_are_held_back(client: Client, files: Path) -
 
 
 def test_images_on_grids_of_their_own_are_not_prepared_unasked(client: Client, files: Path) -> None:
-    """Labels would lie on another grid than that of the images, and the reference is left out."""
+    """Labels would lie on another grid than that of the images."""
     turned = nibabel.load(files / "t1c.nii.gz")
     turn = np.eye(4)
     turn[:2, :2] = [[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]]
     nibabel.save(nibabel.Nifti1Image(turned.dataobj, turn @ turned.affine), files / "turned.nii.gz")
     images = {"flair": handle_file("flair.nii.gz"), "t1c": handle_file("turned.nii.gz")}
-    asked = {"images": images | {"seg": handle_file("seg.nii.gz")}, "api_name": "/segment_case"}
-    with pytest.raises(AppError, match=r"grids of their own\. With anyway=true"):
+    asked = {"images": images, "api_name": "/segment_case"}
+    with pytest.raises(AppError, match=r"turned.nii.gz does not lie on the same grid as"):
         client.predict(**asked)
-    figures, _ = client.predict(**asked, anyway=True)
-    assert any("reference is left out" in note for note in figures["notes"])
-    assert figures["reference"] is False
 
 
 def test_delete_my_data_deletes_what_was_made_for_a_program(clinic: Studio) -> None:

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any, Literal
 
@@ -24,10 +25,6 @@ from mckd.tumour.naming import REGIONS, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
 ONE_OF_TWO = "Give either images, by sequence, or the name of a bundled case."
-APART = (
-    "The images lie on grids of their own. With anyway=true they are prepared first; then labels "
-    "lie on the grid of the prepared case."
-)
 UNLIKE = "With anyway=true it is segmented all the same."
 PARTS = "date", "images", "case", "subset", "anyway"
 VISITS = f"Give 2 to {MOST_VISITS} visits, each with images, by sequence, or a case."
@@ -174,14 +171,12 @@ def opened(
             if not isinstance(images, dict):
                 raise ValueError(ONE_OF_TWO)
             tickets = {str(slot): str(ticket) for slot, ticket in images.items()}
-            source = cases.sources.own(caller(request), tickets)
+            given = cases.sources.own(caller(request), tickets)
+            source = replace(given, as_is=anyway is not True)
         update = answered(cases.open(desk, source))
-        if update.opened is not None and anyway is not True:
-            if update.opened.prepared is not None:
-                raise ValueError(APART)
-            if update.asks:
+        if update.asks and update.opened is not None:
+            if anyway is not True:
                 raise ValueError(" ".join([*update.opened.case.warnings, UNLIKE]))
-        if update.asks:
             update = answered(cases.accept(desk))
         if update.answer is None:
             raise ValueError(update.problem or cases.segmentation.model.reason)

@@ -55,7 +55,8 @@ class CaseFiles:
     """A case to open: its key among the open ones, and what `read_case` takes.
 
     files: a folder, or a file per slot. names: what a visitor calls the files. raw: whether the
-    folder holds an examination as the scanner gave it. choice: what the visitor said of it.
+    folder holds an examination as the scanner gave it. choice: what the visitor said of it. as_is:
+    refused, not prepared, where its files lie on grids of their own.
     """
 
     key: str
@@ -64,6 +65,7 @@ class CaseFiles:
     raw: bool = False
     choice: Choice | None = None
     examination: Examination | None = None
+    as_is: bool = False
 
 
 Wish = tuple[str, frozenset[str]]
@@ -176,6 +178,8 @@ def read(
         try:
             case = read_case(source.files, shown=source.names)
         except ApartError:  # as a scanner gives them: each on a grid of its own
+            if source.as_is:
+                raise
             looked = look_through(replace(source, raw=True), report)
             prepared, examination = prepare_examination(looked, report)
             case = prepared.case

@@ -28,6 +28,7 @@ from mckd.studio.tasks.tumour.opened import GONE, CaseFiles, Choice, Opened, Rea
 from mckd.studio.tasks.tumour.sources import DROPPED
 from mckd.studio.tasks.tumour.studies import TILE, Examination, look_through
 from mckd.tumour.geometry import Grid
+from mckd.tumour.references import WITHOUT_REFERENCE
 from tests import small_heads
 from tests.clinic.moved import prepared_of
 from tests.clinic.written import PLANS, write_study
@@ -349,3 +350,20 @@ def test_sentences_about_a_visitors_file_call_it_as_the_visitor_does(tmp_path: P
     files = CaseFiles("own:1", {"flair": path}, {"flair": "child flair.nii"})
     [one] = look_through(files, lambda said: None).study.series
     assert one.warnings[-1].startswith("child flair.nii: 1 voxel was no number")
+
+
+def test_a_reference_that_preparation_leaves_behind_is_told(tmp_path: Path) -> None:
+    """It lies on the images as they were; whoever wants them as they are is refused."""
+    files = {slot: tmp_path / f"{slot}.nii.gz" for slot in ("flair", "t1c", "seg")}
+    small_heads.save(files["flair"], small_heads.volume("flair"))
+    small_heads.save(files["seg"], small_heads.labels())
+    image = nibabel.load(small_heads.save(files["t1c"], small_heads.volume("t1ce")))
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]]
+    nibabel.save(nibabel.Nifti1Image(image.dataobj, turn @ image.affine), files["t1c"])
+    source = CaseFiles("own:1", files)
+    with pytest.raises(ValueError, match="does not lie on the same grid"):
+        read(replace(source, as_is=True))
+    case = read(source).case
+    assert case.labels is None
+    assert WITHOUT_REFERENCE in case.warnings
