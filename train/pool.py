@@ -7,25 +7,25 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+
+from mckd.memory import keep_memory
 
 ASK_AGAIN_S = 1.0
 
 
 @contextmanager
-def pool(
-    processes: int, prepare: Callable[[], object] | None = None
-) -> Iterator[ProcessPoolExecutor]:
-    """A pool of new processes, each of which calls `prepare` first.
+def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of new processes, each of which keeps the memory that it frees (`keep_memory`).
 
     Leaving the block by an exception asks them to end (SIGTERM) until they have, whatever they are
     at; and so they do by themselves when this process dies, even by kill -9: each watches for that.
     """
     spawn = multiprocessing.get_context("spawn")
-    workers = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(prepare,))
+    workers = ProcessPoolExecutor(processes, spawn, initializer=_begin)
     try:
         yield workers
     except BaseException:
@@ -40,11 +40,10 @@ def pool(
         workers.shutdown(cancel_futures=True)
 
 
-def _begin(prepare: Callable[[], object] | None) -> None:
+def _begin() -> None:
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if prepare:
-        prepare()
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -124,3 +126,18 @@ def test_leaving_ends_workers_that_have_more_handed_out(tmp_path):
         leave_at_the_first(jobs)
     assert multiprocessing.active_children() == []
     assert not jobs[2].exists()
+
+
+def pages_taken(count):
+    """Memory pages that the system has to give for 64 MiB that are taken and freed so often."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(count):
+        b"x" * 2**26  # numpy asks for huge pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_what_a_worker_has_freed_it_takes_again():
+    """Five times 64 MiB, 16,384 pages each: hardly more than the first one's are taken."""
+    with pool(1) as workers:
+        assert workers.submit(pages_taken, 5).result() < 2 * 2**14

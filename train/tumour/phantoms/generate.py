@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from mckd.memory import keep_memory
 from mckd.tumour.naming import SEG, SEQUENCES
 from train.pool import pool
 from train.tumour.phantoms.acquisition import Shorts, acquire, sample_scan
@@ -165,7 +164,7 @@ def make_phantoms(
         say(f"{cases - len(todo)} of {cases} cases are there already.")
     started = time.monotonic()
     try:
-        with pool(jobs, keep_memory) as workers:
+        with pool(jobs) as workers:
             cases_of = [
                 workers.submit(write_phantom, out / names[n], seed, n, healthy, share) for n in todo
             ]
