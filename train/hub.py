@@ -6,7 +6,6 @@ its card, NAME.md, with the measured scores in its front matter. `from_pretraine
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mckd.files.hub import CARD, CONFIG
-from mckd.files.manifest import enter
+from mckd.files.manifest import put
 from mckd.files.runs import MODEL
 from mckd.tasks import about
 
@@ -61,8 +60,7 @@ def _write(path: Path, into: Path) -> Path:
     for beside in path.parent.glob(f"{path.stem}.*.json"):  # says by its hash which model it is of
         data = beside.read_bytes().replace(checkpoint.sha256.encode(), digest.encode())
         target = into / f"{Path(MODEL).stem}{beside.name.removeprefix(path.stem)}"
-        write_atomically(target, data)
-        enter(target, hashlib.sha256(data).hexdigest())
+        put(target, data)
     config = json.dumps({"model_type": "mckd", **header}, indent=2) + "\n"
     write_atomically(into / CONFIG, config.encode())
     write_atomically(into / CARD, card_of(into.name, text, header).encode())

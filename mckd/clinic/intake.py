@@ -34,7 +34,7 @@ from mckd.tumour.geometry import Grid
 from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
-from mckd.tumour.persons import NOBODY, apart
+from mckd.tumour.persons import NOBODY, by_person
 from mckd.tumour.survey import is_dicom
 
 MOST_SLICES = 50_000  # of all that was given
@@ -208,15 +208,9 @@ def _by_person(frames: Sequence[Frame]) -> list[list[Frame]]:
     Raises:
         StudyError: they name more than MOST_PERSONS.
     """
-    persons = {frame.person: None for frame in frames}
-    if len(persons) > MOST_PERSONS:
+    if len({frame.person for frame in frames}) > MOST_PERSONS:
         raise StudyError(f"More than {MOST_PERSONS} people are named here. Give one examination.")
-    groups = apart(persons)
-    place = {person: number for number, group in enumerate(groups) for person in group}
-    parts: list[list[Frame]] = [[] for _ in groups]
-    for frame in frames:
-        parts[place[frame.person]].append(frame)
-    return parts
+    return by_person(frames)
 
 
 def _verdicts(group: Group) -> dict[str, Verdict]:

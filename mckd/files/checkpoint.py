@@ -18,9 +18,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mckd.files.atomic import write_atomically
 from mckd.files.eight_bits import widened
-from mckd.files.manifest import MANIFEST, ManifestError, announce, enter, read_manifest
+from mckd.files.manifest import MANIFEST, ManifestError, put, read_manifest
 
 LARGEST_BYTES = 2**30
 LONGEST_HEADER = 2**20
@@ -55,11 +54,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[s
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     data = safetensors.torch.save(plain, {_HEADER_KEY: json.dumps(header, allow_nan=False)})
-    digest = hashlib.sha256(data).hexdigest()
-    announce(path, digest)
-    write_atomically(path, data)
-    enter(path, digest)
-    return digest
+    return put(path, data)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,16 +38,19 @@ def read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def announce(path: Path, digest: str) -> None:
-    """List what a file is about to become beside what it is: either is what it should be."""
+def put(path: Path, data: bytes) -> str:
+    """Write a file and list it; from that moment on it exists for readers. Returns its SHA-256.
+
+    One that it replaces can be read until the new one can, whenever this is broken off: until then
+    either is what it should be.
+    """
+    digest = hashlib.sha256(data).hexdigest()
     listed = read_manifest(path.parent)
     if before := listed.get(path.name):
         _write(path.parent, listed | {path.name: (before[0], digest)})
-
-
-def enter(path: Path, digest: str) -> None:
-    """List a file that is written; from this moment on it exists for readers."""
+    write_atomically(path, data)
     _write(path.parent, read_manifest(path.parent) | {path.name: (digest,)})
+    return digest
 
 
 def forget(path: Path) -> None:

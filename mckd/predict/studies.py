@@ -18,7 +18,7 @@ from mckd.files.names import visible
 from mckd.predict.opening import Opened, Reach, Wishes, Work, hashed, prepared_of, require_alike
 from mckd.tumour.layout import FLAG_MAP, Rules
 from mckd.tumour.naming import NONE, SEQUENCE_NAMES, SEQUENCES, listed
-from mckd.tumour.persons import Person, apart
+from mckd.tumour.persons import Person, by_person
 
 if TYPE_CHECKING:
     from mckd.clinic.headers import Frame
@@ -218,8 +218,7 @@ def _examinations(
             begun = frame.date, frame.time
             held[frame.study].append(_Scan(path, frame.title, begun, frame.person))
     for scans in held.values():
-        for persons in apart(scan.person for scan in scans):
-            yield [scan for scan in scans if scan.person in persons]
+        yield from by_person(scans)
 
 
 def _first_frame(path: Path) -> Frame | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 _KEY = secrets.token_bytes(32)
 
@@ -55,6 +56,14 @@ NOBODY = Person()
 """Whom no header names."""
 
 
+class _Naming(Protocol):
+    @property
+    def person(self) -> Person: ...
+
+
+Named = TypeVar("Named", bound=_Naming)
+
+
 def apart(persons: Iterable[Person]) -> list[set[Person]]:
     """Whom headers name, each person with all that they say of them; who may be either of two is
     alone."""
@@ -67,6 +76,16 @@ def apart(persons: Iterable[Person]) -> list[set[Person]]:
         else:
             groups.append({person})
     return groups
+
+
+def by_person(named: Collection[Named]) -> list[list[Named]]:
+    """What names persons, in its order, for each that `apart` tells."""
+    groups = apart(one.person for one in named)
+    place = {person: number for number, group in enumerate(groups) for person in group}
+    parts: list[list[Named]] = [[] for _ in groups]
+    for one in named:
+        parts[place[one.person]].append(one)
+    return parts
 
 
 def _digest(*words: str) -> bytes:

@@ -1,6 +1,5 @@
 """Intervals and calibrated probabilities from a file beside a checkpoint."""
 
-import hashlib
 import json
 import math
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from mckd.files.checkpoint import CheckpointError
-from mckd.files.manifest import enter
+from mckd.files.manifest import put
 from mckd.tumour.calibration import Calibration, Curve, Told, beside, written
 from mckd.tumour.signs import Signs
 
@@ -73,8 +72,7 @@ class TestFile:
     def save(self, checkpoint, text=None):
         text = json.dumps(written(self.whole, "a hash")) if text is None else text
         path = beside(checkpoint)
-        path.write_text(text)
-        enter(path, hashlib.sha256(text.encode()).hexdigest())
+        put(path, text.encode())
         return path
 
     def test_comes_back_as_it_was(self, checkpoint):

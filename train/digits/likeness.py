@@ -80,15 +80,15 @@ class Fitted:
 
 def fit(model: Judge, folds: Sequence[Judge], data: Path) -> Fitted:
     """See the module. folds: each with a speaker left out."""
-    judges = {"visual": [model], "audio": folds}
+    directions = {name: model.directions(data, name) for name in NAMES}
     unseen = {
-        name: [one.unseen(name, one.directions(data, name)) for one in ones]
-        for name, ones in judges.items()
+        "visual": [model.unseen("visual", directions["visual"])],
+        "audio": [fold.unseen("audio", fold.directions(data, "audio")) for fold in folds],
     }
     limits = {name: limit_of(torch.cat(u)) for name, u in unseen.items()}
     return Fitted(
         {
-            name: Likeness(model.directions(data, name), limit)
+            name: Likeness(directions[name], limit)
             for name, limit in limits.items()
             if math.isfinite(limit)
         },

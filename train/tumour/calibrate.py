@@ -14,7 +14,6 @@ diagram.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ import numpy as np
 
 from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import CheckpointError
-from mckd.files.manifest import enter, forget
+from mckd.files.manifest import forget, put
 from mckd.progress import clock
 from mckd.tumour import REGIONS, CaseError, find_cases
 from mckd.tumour.calibration import Calibration, beside, written
@@ -89,8 +88,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
         calibration = with_real(calibration, real, without_real)
         groups.append((f"{len(real)} real cases", real, without_real))
     data = json.dumps(written(calibration, segmenter.about["sha256"]), indent=1).encode() + b"\n"
-    write_atomically(path, data)
-    enter(path, hashlib.sha256(data).hexdigest())
+    put(path, data)
     text = report(cases, without, calibration.about)
     if real:
         text += f"\n\n{report_real(calibration, real, without_real)}"

@@ -234,7 +234,7 @@ class DigitService:
             "status": "answer",
             **words.verdict(rows, {"picture": picture_on, "voice": voice_on}, unlike),
             "unlike": unlike,
-            "notes": notes + words.remarks(seen, heard),
+            "notes": notes + words.remarks(unlike, heard),
             "rows": {name: [round(float(p), 5) for p in row] for name, row in rows.items()},
             "seen": None if seen is None else _pixels(seen.picture, 0.0, 1.0),
             "heard": None if heard is None else _pictures_of_sound(heard),

@@ -75,9 +75,9 @@ def _summary(rows: dict[str, np.ndarray], on: dict[str, bool], decision: int) ->
     )
 
 
-def remarks(seen: Any, heard: Any) -> list[str]:
+def remarks(unlike: Sequence[str], heard: Any) -> list[str]:
     """What else the visitor should know about this answer."""
-    told = [UNLIKE.format(name) for name in unlike(seen, heard)]
+    told = [UNLIKE.format(name) for name in unlike]
     if heard is not None and int(heard.words) > 1:
         told.append(f"{int(heard.words)} words were heard; the loudest one counts.")
     return told
