@@ -28,7 +28,7 @@ from pydicom.tag import Tag
 from pydicom.uid import MRSpectroscopyStorage, RawDataStorage
 
 from mckd.clinic.series import Facts, StudyError
-from mckd.files.names import plain_name, visible
+from mckd.files.names import short, visible
 from mckd.tumour.geometry import Doubles
 from mckd.tumour.persons import NOBODY, Person
 
@@ -130,7 +130,7 @@ class Frame:
     def title(self) -> str:
         """What people may call its series: number and description, one short line."""
         number = "" if self.number is None else f"{self.number} "
-        return plain_name(f"{number}{self.facts.description or 'without a description'}")
+        return short(f"{number}{self.facts.description or 'without a description'}")
 
 
 class _Bounded:

@@ -35,7 +35,7 @@ from mckd.tumour.layout import Group, layout_of
 from mckd.tumour.naming import SEG, STACK, CaseError, Verdict, stem_of
 from mckd.tumour.nifti import Floats, Header, read_header, read_image
 from mckd.tumour.persons import NOBODY, by_person
-from mckd.tumour.survey import is_dicom
+from mckd.tumour.survey import is_dicom, other_form
 
 MOST_SLICES = 50_000  # of all that was given
 READING_S = 300
@@ -173,6 +173,8 @@ def _looked_through(
                     f"There are more than {MOST_SLICES:,} slices here, or their headers take more "
                     f"than {READING_S // 60} minutes to read. Give one examination."
                 )
+        elif why := other_form(file.shown):
+            bad[why].append(plain_name(file.shown))
     aside: dict[str, str] = {}
     for why, names in bad.items():
         aside |= dict.fromkeys(names[:MOST_ALIKE], why)

@@ -17,8 +17,12 @@ def plain_name(filename: str) -> str:
     Characters that are not seen but change how others are (control, direction, unassigned) become
     `?`; of a long name the beginning and the end are kept.
     """
-    name = PurePath(filename.replace("\\", "/")).name
-    seen = visible(name)
+    return short(PurePath(filename.replace("\\", "/")).name)
+
+
+def short(text: str) -> str:
+    """The same of what is no path: a `/` in it is kept."""
+    seen = visible(text)
     if len(seen) > LONGEST_NAME:
         seen = f"{seen[: LONGEST_NAME - 21]}…{seen[-20:]}"
     return seen or "?"

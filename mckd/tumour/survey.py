@@ -57,12 +57,8 @@ def survey(root: Path, rules: Rules | None = None, skip: Path | None = None) -> 
             images.append(relative)
         elif is_dicom(path):
             dicom[path.parent.relative_to(root).as_posix()].append(relative)
-        else:
-            found = next(
-                (w for ends, w in _CONVERT.items() if path.name.lower().endswith(ends)), ""
-            )
-            if found:
-                left[relative] = found
+        elif why := other_form(path.name):
+            left[relative] = why
     for folder, held in dicom.items():
         files = "1 file" if len(held) == 1 else f"{len(held)} files"
         left[f"{folder}/*"] = f"{_CONVERT_DICOM} ({files})"
@@ -107,6 +103,12 @@ def _walk(root: Path, skip: Path | None) -> Iterator[tuple[Path, str]]:
                 (links if entry.is_symlink() else folders).append(path)
             elif entry.is_file():
                 yield path, ""
+
+
+def other_form(name: str) -> str:
+    """Why a file that is neither NIfTI nor begins as DICOM does is not read; "" of what by its name
+    is no image."""
+    return next((why for ends, why in _CONVERT.items() if name.lower().endswith(ends)), "")
 
 
 def is_dicom(path: Path) -> bool:

@@ -358,3 +358,26 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(StudyError, match="There is no MRI series here"):
         read_study(tmp_path)
+
+
+def test_what_is_called_an_image_and_cannot_be_read_is_told(
+    written: tuple[Path, dict[str, Written]], tmp_path: Path
+) -> None:
+    """Of notes and pictures, which are no images of a head, no word."""
+    folder, truth = written
+    shutil.copytree(folder, tmp_path / "study")
+    for name in ("lost.dcm", "volume.nrrd", "notes.txt"):
+        (tmp_path / "study" / name).write_bytes(b"not what it is called" * 20)
+    study = read_study(tmp_path / "study")
+    assert set(study.chosen) == set(truth)
+    assert study.aside == {
+        "lost.dcm": "named as DICOM is, but it does not begin so: export it again",
+        "volume.nrrd": "another format: convert it to .nii.gz, for example with 3D Slicer or "
+        "SimpleITK",
+    }
+
+
+def test_a_slash_in_a_description_is_no_folder(tmp_path: Path) -> None:
+    plans = {"t1": replace(PLANS["t1"], description="T1/TSE ax")}
+    write_study(tmp_path, heads(), AFFINE, plans, coarser=2.5)
+    assert [series.name for series in read_study(tmp_path).series] == ["2 T1/TSE ax"]
