@@ -14,9 +14,7 @@ def nifti_files(prepared: Prepared, regions: Bools) -> dict[str, bytes]:
     regions: (3, X, Y, Z) ET, TC, WT on the canonical grid of the case.
     """
     return {
-        f"{slot}.nii.gz": label_image(
-            region_bits(prepared.native(regions, slot)), series.grid, series.sides_known
-        )
+        f"{slot}.nii.gz": label_image(region_bits(prepared.native(regions, slot)), series.grid)
         for slot, series in prepared.used.items()
     }
 

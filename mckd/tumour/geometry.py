@@ -30,10 +30,15 @@ OBLIQUE = 0.35  # a second letter where an axis leans more than 20 degrees towar
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A regular grid: shape (X, Y, Z) and affine (4, 4) from voxel index to RAS+ mm."""
+    """A regular grid: shape (X, Y, Z) and affine (4, 4) from voxel index to RAS+ mm.
+
+    placed: False if its file has no affine, so that this one is what programs assume of the sizes
+    of the voxels alone.
+    """
 
     shape: Triple
     affine: Doubles
+    placed: bool = True
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:

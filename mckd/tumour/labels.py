@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mckd.tumour.geometry import Bools, Grid
-from mckd.tumour.nifti_affine import is_default
 
 if TYPE_CHECKING:
     from mckd.tumour.data import Case
@@ -39,14 +38,14 @@ def bits_to_regions(bits: Bytes) -> Bools:
 def label_file(bits: Bytes, case: Case) -> bytes:
     """Canonical bits (X, Y, Z) as a .nii.gz on the input grid: 1 core, 2 oedema, 4 enhancing.
 
-    If no input file said which side is left, neither does this one; what a writer put there by
-    default is repeated, so that it lies on the images.
+    The affine of that grid is repeated whatever it is worth, so that the labels lie on the image in
+    every viewer; an image that has none gets labels that have none.
     """
     source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
-    return label_image(case.to_input_grid(bits), case.input_grid, case.sides_known, source)
+    return label_image(case.to_input_grid(bits), case.input_grid, source)
 
 
-def label_image(bits: Bytes, grid: Grid, sides_known: bool, source: str = "MCKD Studio") -> bytes:
+def label_image(bits: Bytes, grid: Grid, source: str = "MCKD Studio") -> bytes:
     """Bits (X, Y, Z) on their own grid as a .nii.gz: 1 core, 2 oedema, 4 enhancing.
 
     The header is new: nothing of the visitor's header goes into it.
@@ -56,7 +55,7 @@ def label_image(bits: Bytes, grid: Grid, sides_known: bool, source: str = "MCKD 
     labels[bits & BITS["tc"] != 0] = BRATS["core"]
     labels[bits & BITS["et"] != 0] = BRATS["et"]
     about = f"{source}: 1 core 2 oedema 4 ET, research only"
-    return _nifti(labels, grid, sides_known, about)
+    return _nifti(labels, grid, about)
 
 
 def probability_file(p: Floats, case: Case, region: str) -> bytes:
@@ -65,21 +64,18 @@ def probability_file(p: Floats, case: Case, region: str) -> bytes:
     steps = np.rint(np.multiply(p, 255)).astype(np.uint8)
     source = "MCKD synthetic case" if case.synthetic else "MCKD Studio"
     about = f"{source}: probability of {region.upper()}, research only"
-    return _nifti(steps, case.input_grid, case.sides_known, about, 1 / 255)
+    return _nifti(steps, case.input_grid, about, 1 / 255)
 
 
-def _nifti(
-    voxels: Bytes, grid: Grid, sides_known: bool, about: str, scale: float | None = None
-) -> bytes:
+def _nifti(voxels: Bytes, grid: Grid, about: str, scale: float | None = None) -> bytes:
     """A .nii.gz with a new header; scale: of the values against the bytes."""
     import nibabel
 
     image = nibabel.Nifti1Image(voxels, grid.affine)
-    # An affine that says nothing is repeated: else viewers would lay the labels beside the images.
-    known = 1 if sides_known or is_default(grid.affine) else 0
+    code = int(grid.placed)
     image.header.set_xyzt_units("mm")
-    image.set_sform(grid.affine, code=known)
-    image.set_qform(grid.affine, code=known if _is_rigid(grid) else 0)
+    image.set_sform(grid.affine, code=code)
+    image.set_qform(grid.affine, code=code if _is_rigid(grid) else 0)
     image.header["descrip"] = about.encode()
     if scale is not None:
         image.header.set_slope_inter(scale, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def grid_of(fields: Any, shape: tuple[int, ...], name: str) -> tuple[Grid, bool,
     said = {form: _in_mm(affine, scale) for form, affine in forms.items() if affine is not None}
     if not said:
         return (
-            _checked_grid(size, _in_mm(fields.get_base_affine(), scale), name),
+            replace(
+                _checked_grid(size, _in_mm(fields.get_base_affine(), scale), name), placed=False
+            ),
             False,
             [
                 f"{name}: {UNKNOWN_SIDES}, the file has neither a qform nor an sform; the usual "

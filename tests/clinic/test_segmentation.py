@@ -103,7 +103,7 @@ def test_read_back_the_voxels_lie_where_they_lay(source) -> None:
         assert sorted(map(tuple, lps.round(2))) == sorted(map(tuple, wanted.round(2)))
         assert lps.mean(axis=0) == pytest.approx([40, -20, 10], abs=4)  # LPS: left is positive
         ml = len(index) * abs(np.linalg.det(volume.affine[:3, :3])) / 1000
-        packed = label_image(region_bits(regions), series.grid, sides_known=True)
+        packed = label_image(region_bits(regions), series.grid)
         labels = nibabel.Nifti1Image.from_bytes(gzip.decompress(packed))
         inner = {1: (4,), 2: (1, 4), 3: (1, 2, 4)}[number]
         count = np.isin(np.asarray(labels.dataobj), inner).sum()

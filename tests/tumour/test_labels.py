@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from mckd.tumour import read_case, regions
-from mckd.tumour.labels import file_name, label_file, left_out, region_bits
+from mckd.tumour.labels import file_name, label_file, left_out, probability_file, region_bits
 from tests import small_heads
+
+SFORM = np.array([[2.0, 0, 0, -60], [0, 2, 0, -80], [0, 0, 3, -70], [0, 0, 0, 1]])
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "PSL", "AIR"])
@@ -32,13 +34,52 @@ def test_the_label_file_lies_on_the_input_grid(tmp_path: Path, axes: str) -> Non
     assert b"research only" in bytes(image.header["descrip"])
 
 
-def test_a_label_file_of_unknown_sides_claims_none(tmp_path: Path) -> None:
-    small_heads.save(tmp_path / "x_flair.nii.gz", small_heads.volume("flair"), "RAS", sides=False)
+def contradicting(path: Path, voxels: np.ndarray) -> Path:
+    """An image whose sform, which counts, says right where its qform says left."""
+    image = nibabel.Nifti1Image(voxels, SFORM)
+    image.set_sform(SFORM, code=1)
+    image.set_qform(np.diag([-1.0, 1.0, 1.0, 1.0]) @ SFORM, code=1)
+    nibabel.save(image, path)
+    return path
+
+
+def test_where_the_forms_contradict_each_other_the_labels_lie_on_the_image(tmp_path: Path) -> None:
+    """Voxel (40, 35, 25): 2 * 40 - 60, 2 * 35 - 80, 3 * 25 - 70 mm."""
+    path = contradicting(tmp_path / "x_flair.nii.gz", small_heads.volume("flair"))
+    case = read_case(tmp_path)
+    assert not case.sides_known
+    shape = case.grid.canonical.shape
+    for data in (
+        label_file(np.zeros(shape, np.uint8), case),
+        probability_file(np.zeros(shape, np.float32), case, "wt"),
+    ):
+        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
+        assert np.array_equal(image.affine, nibabel.load(path).affine)
+        assert (image.affine @ [40, 35, 25, 1]).tolist() == [20, -10, 5, 1]
+
+
+def test_one_file_of_unknown_sides_does_not_move_the_labels_of_the_others(tmp_path: Path) -> None:
+    for word in ("flair", "t1", "t1ce"):
+        image = nibabel.Nifti1Image(small_heads.volume(word), SFORM)
+        nibabel.save(image, tmp_path / f"x_{word}.nii.gz")
+    contradicting(tmp_path / "x_t2.nii.gz", small_heads.volume("t2"))
     case = read_case(tmp_path)
     assert not case.sides_known
     data = label_file(np.zeros(case.grid.canonical.shape, np.uint8), case)
-    header = nibabel.Nifti1Image.from_bytes(gzip.decompress(data)).header
-    assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 0)
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
+    assert np.array_equal(image.affine, nibabel.load(tmp_path / "x_flair.nii.gz").affine)
+
+
+def test_a_label_file_of_an_image_without_affine_has_none(tmp_path: Path) -> None:
+    path = small_heads.save(
+        tmp_path / "x_flair.nii.gz", small_heads.volume("flair"), "RAS", sides=False
+    )
+    case = read_case(tmp_path)
+    assert not case.sides_known
+    data = label_file(np.zeros(case.grid.canonical.shape, np.uint8), case)
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
+    assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (0, 0)
+    assert np.array_equal(image.affine, nibabel.load(path).affine)
 
 
 @pytest.mark.parametrize("sides", [(1, 1, 1), (-1, -1, 1)])
