@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +25,7 @@ def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
         (`--schedule` constant or step, no `--lr-warmup`).
 
     Raises:
-        RunError: it exists, or was started with another one.
+        RunError: it exists, or was started with another one or with other data.
     """
     run.check_start(resume)
     if resume:
@@ -43,15 +44,31 @@ def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
             )
         changed = [k for k in ours if theirs.get(k) != ours[k]]
         before = theirs.get("epochs")
-        if changed == ["epochs"] and isinstance(before, int) and before < ours["epochs"]:
-            return True
-        if saved.get("task") != config["task"] or changed:
+        longer = changed == ["epochs"] and isinstance(before, int) and before < ours["epochs"]
+        if saved.get("task") != config["task"] or (changed and not longer):
             what = changed[0] if changed else "task"
             raise RunError(
                 f"The run {run.name} was started with another {what}. Resume it with the command "
                 f"it was started with and --resume: {saved.get('command', '')}"
             )
+        _check_data(run.name, saved, config["provenance"])
+        return longer
     return False
+
+
+def _check_data(name: str, saved: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    """Of what both configurations say of their data: an earlier version said less.
+
+    Raises:
+        RunError: it differs.
+    """
+    theirs, ours = saved.get("provenance", {}), json.loads(json.dumps(provenance))
+    if other := [key for key in ours if key in theirs and theirs[key] != ours[key]]:
+        raise RunError(
+            f"The run {name} was started with other data: not the same {other[0]}. Resume it with "
+            "the data that it was started with, wherever they lie now, or start a new run with "
+            f"another --out. It was started with: {saved.get('command', '')}"
+        )
 
 
 def _options(config: Mapping[str, Any]) -> set[str]:

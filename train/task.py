@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -26,6 +29,7 @@ class Task(Protocol):
 
     steps_per_epoch: int
     provenance: dict[str, Any]
+    """Which data, and `content`, see `content_of`; no place, so that data may be moved."""
     start: Checkpoint | None
     """A checkpoint whose weights the run begins with, else None."""
     header: dict[str, Any]
@@ -60,6 +64,15 @@ def generator(*key: int) -> torch.Generator:
     """A torch generator that is a function of the key, independent between keys."""
     state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> 1))
+
+
+def content_of(parts: Iterable[bytes | npt.NDArray[Any]]) -> str:
+    """What tells data apart, wherever they lie: 16 hexadecimal digits of the SHA-256 of files or
+    arrays. To be of what was read, not computed, for sums differ between processors."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 def epoch_order(count: int, step: int, batch_size: int, seed: int, stream: int) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,7 +27,7 @@ from mckd.method.presence import presence_mask
 from train.digits.mfcc import mfcc_of
 from train.digits.pretrain import with_trained_encoders
 from train.digits.settings import DigitSettings
-from train.task import epoch_order
+from train.task import content_of, epoch_order
 
 _TRAIN, _META = 1, 2
 
@@ -54,7 +55,9 @@ class PaperTask:
     def __init__(self, settings: DigitSettings, folder: Path, alone: str = "") -> None:
         self.settings = settings
         modalities = (settings.only,) if settings.only else MODALITIES
-        split, tensors = _load(Path(folder), settings.features, settings.order, settings.draw)
+        split, tensors, content = _load(
+            Path(folder), settings.features, settings.order, settings.draw
+        )
         columns = [MODALITIES.index(m) for m in modalities]
         train, self._validation, self._test = (_columns(part, columns) for part in tensors)
         self._train = _keep_rates(train, split.train, columns, settings)
@@ -68,7 +71,7 @@ class PaperTask:
             "features": settings.features,
         }
         self.keeps: dict[str, Tensor] = {}
-        self.provenance = _provenance(split)
+        self.provenance = _provenance(split) | {"content": content}
 
     def _parts(self, modalities: tuple[str, ...]) -> DigitParts:
         settings = self.settings
@@ -130,13 +133,21 @@ def subset_name(subset: frozenset[str]) -> str:
 @lru_cache(maxsize=4)
 def _load(
     folder: Path, features: str, order: str, draw: int
-) -> tuple[Split, tuple[Part, Part, Part]]:
-    """The split and its parts as tensors; kept, as the tables train on them a hundred times."""
+) -> tuple[Split, tuple[Part, Part, Part], str]:
+    """The split, its parts as tensors and its `content_of`; kept, as the tables train on them a
+    hundred times."""
     split = split_pairs(folder, order, draw)
     train, validation, test = (
         _tensors(pairs, folder, features) for pairs in (split.train, split.validation, split.test)
     )
-    return split, (train, validation, test)
+    return split, (train, validation, test), content_of(_content(split))
+
+
+def _content(split: Split) -> Iterator[bytes | np.ndarray]:
+    """Every picture and every file of a recording."""
+    for pairs in (split.train, split.validation, split.test):
+        yield pairs.images
+        yield from (recording.path.read_bytes() for recording in pairs.recordings)
 
 
 def _tensors(pairs: Pairs, folder: Path, features: str) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from mckd.tables.words import nearest
 from train.settings import SettingsError
 from train.tables.settings import TableSettings
 from train.tables.split import hide, split
-from train.task import epoch_order, generator
+from train.task import content_of, epoch_order, generator
 
 FEWEST_STEPS, MOST_STEPS = 20, 200
 """Of an epoch: a pass over the training part, but not below or above."""
@@ -153,6 +153,7 @@ class TableTask:
         return {
             "data": f"{len(samples):,} samples of {len(samples.modalities)} tables",
             "scores": f"{'balanced ' if self.settings.balanced else ''}{measure} of {every}",
+            "content": content_of(_content(samples)),
             "samples": {part: len(self._rows[part]) for part in PARTS},
             "rows": {
                 m: int(self._rows["train"].present[:, k].sum()) for k, m in enumerate(modalities)
@@ -161,6 +162,16 @@ class TableTask:
             "not used": [f"{m}: {name}" for m, c in self.columns.items() for name in c.unused],
             "notes": [*samples.notes],
         }
+
+
+def _content(samples: Samples) -> Iterator[bytes | np.ndarray]:
+    """All that was read of the tables."""
+    yield repr((samples.ids, samples.labels.tolist())).encode()
+    for modality, table in samples.tables.items():
+        for name, column in table.items():
+            yield repr((modality, name)).encode()
+            numbers = column.dtype == np.float64
+            yield np.ascontiguousarray(column) if numbers else repr(column.tolist()).encode()
 
 
 def _deal(samples: Samples, settings: TableSettings) -> tuple[Target, dict[str, Samples]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from mckd.tumour.geometry import Triple
 from mckd.tumour.outline import Credible
 from mckd.tumour.parts import TumourParts
 from train.settings import SettingsError
-from train.task import epoch_order, generator
+from train.task import content_of, epoch_order, generator
 from train.tumour import augment
 from train.tumour.cases import TrainingCase, crop, deal, load_cases
 from train.tumour.loss import plain_segmentation_loss, segmentation_loss
@@ -87,6 +89,7 @@ class TumourTask:
         }
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
+            "content": content_of(_content([*training, *mixed, *validation, *test])),
             "start": self.start.sha256 if self.start else "",
             "scores": "Dice of the outlines that prediction draws"
             if not settings.plain
@@ -195,6 +198,13 @@ def _prints(cases: list[TrainingCase], start: Checkpoint | None, name: str) -> T
     before = start.tensors.get(name) if start else None
     mine = torch.stack([case.prints for case in cases])
     return mine if before is None else torch.cat([before, mine]).unique(dim=0)
+
+
+def _content(cases: Iterable[TrainingCase]) -> Iterator[bytes | np.ndarray]:
+    """What is the same of cases on every computer: where their brains lie, and the labels."""
+    for case in cases:
+        yield repr((case.name, case.brain.start, case.brain.stop)).encode()
+        yield case.labels.numpy()
 
 
 def _says_all(start: Checkpoint | None) -> bool:

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mckd.files.runs import MODEL, RunFolder
 from mckd.systems import fitting, system_class
 from train.digits.protocol import PaperTask, Part, accuracy
 from train.digits.settings import DigitSettings
+from train.digits.studio import StudioTask
 from train.loop import train
 from train.settings import SettingsError, override
 from train.workers import join_workers
@@ -76,6 +78,19 @@ def test_a_draw_takes_other_pictures_with_the_same_sounds(bundled):
     assert torch.equal(first._test.labels, second._test.labels)
     assert not torch.equal(first._test.inputs[0], second._test.inputs[0])
     assert first.provenance["image_index"] != second.provenance["image_index"]
+
+
+@pytest.mark.parametrize("kind", [PaperTask, lambda *given: StudioTask(*given, voices=None)])
+def test_other_recordings_under_the_same_names_are_other_data(kind, bundled, tmp_path):
+    shutil.copytree(bundled, tmp_path / "copy")
+    settings = DigitSettings()
+    here, there = (kind(settings, at).provenance for at in (bundled, tmp_path / "copy"))
+    assert here == there
+    one, other, *_ = sorted((tmp_path / "copy/recordings").glob("1_*.wav"))
+    shutil.copy(other, one)
+    shutil.copytree(tmp_path / "copy", tmp_path / "changed")  # what was read of a folder is kept
+    changed = kind(settings, tmp_path / "changed").provenance
+    assert [key for key in changed if changed[key] != here[key]] == ["content"]
 
 
 @pytest.mark.parametrize("system", [s for s in fitting("vectors") if s != "lower-bound"])

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from mckd.files.checkpoint import load_checkpoint
+from mckd.files.runs import RunFolder
 from mckd.systems import SYSTEMS, fitting
 from tests.tables.folders import hospital, lines, write
 from tests.tables.trained import trained
+from train.__main__ import main
 from train.settings import SettingsError, override
 from train.tables.settings import PRESETS, TableSettings, smoke
 from train.tables.task import TableTask
@@ -148,3 +150,41 @@ def test_settings_that_cannot_be(changes, sentence):
 def test_presets_are_settings():
     for make in PRESETS.values():
         assert isinstance(make(), TableSettings)
+
+
+class TestResumedWithData:
+    """A run is gone on with on the data that it began with, and on no others."""
+
+    @pytest.fixture
+    def command(self, tmp_path, monkeypatch, one_thread):
+        """The status of `train tables --data NAME`, in a folder that holds a, b and other."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("train.__main__.keep_memory", lambda: None)
+        monkeypatch.setattr("train.tables.task.FEWEST_STEPS", 2)
+        for name in ("a", "b"):
+            hospital(tmp_path / name, 60)
+        hospital(tmp_path / "other", 60, seed=1)
+
+        def command(data, *more):
+            words = ["tables", "--preset", "smoke", "--epochs", "1", "--data", data, "--out", "run"]
+            return main([*words, *more])
+
+        assert command("a") == 0
+        return command
+
+    def test_other_data_of_the_same_size_is_refused_in_a_sentence(self, command, capsys):
+        for more in ((), ("--epochs", "2")):
+            assert command("other", "--resume", *more) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "The run run was started with other data" in line
+            assert "It was started with: python -m train" in line
+        assert RunFolder("run").config()["config"]["epochs"] == 1
+
+    def test_the_same_data_may_have_moved(self, command):
+        assert command("b", "--resume") == 0
+
+    def test_a_run_of_before_that_kept_only_counts_goes_on(self, command):
+        config = RunFolder("run").config()
+        del config["provenance"]["content"]
+        RunFolder("run").write_config(config)
+        assert command("b", "--resume") == 0

@@ -1,5 +1,7 @@
 """Training on brain tumours: what a sample is made of, and that a run learns and resumes."""
 
+import shutil
+
 import nibabel
 import numpy as np
 import pytest
@@ -239,6 +241,20 @@ class TestTask:
         assert parts["validation"] == ["case_023"]
         assert {"case_020", "case_021", "case_022"} <= set(parts["train"])
         assert not set(parts["test"]) & {f"case_{n:03}" for n in range(20, 24)}
+
+    def test_what_it_saw_is_told_by_the_labels_wherever_they_lie(self, tmp_path):
+        """Other heads under the same names are other data; the same ones elsewhere are not."""
+        for number in range(3):
+            write_case(tmp_path / "a", number)
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+        given = [task.TumourTask(settings_of(fold=-1), tmp_path / f).provenance for f in "ab"]
+        assert given[0] == given[1]
+        first, second = (
+            tmp_path / "b" / name / f"{name}_seg.nii.gz" for name in ("case_001", "case_002")
+        )
+        shutil.copy(second, first)
+        other = task.TumourTask(settings_of(fold=-1), tmp_path / "b").provenance
+        assert [key for key in other if other[key] != given[0][key]] == ["content"]
 
     def test_too_few_cases_are_an_error(self, folder):
         with pytest.raises(SettingsError, match="--validation"):
