@@ -161,6 +161,7 @@ def _case(
         volumes,
         grid,
         grid,
+        given={slot: one.grid for slot, one in series.items()},
         synthetic=any(one.synthetic for one in used),
         sides_known=all(one.sides_known for one in used),
         warnings=[*(said for one in used for said in one.warnings), *warnings],

@@ -85,6 +85,8 @@ class Case:
     synthetic: whether an image was made by this project and shows no patient.
     sides_known: False if no file says what is left and right; then neither does any result.
     warnings: sentences for the user.
+    given_mm: {sequence: distance of the voxels of its image as it was given, along the canonical
+        axes}; that of `grid` differs where it was resampled.
     called: names of files that the sentences may say; they may be a person's.
     unlike_training: whether some of them say that the networks were not made for such images.
     misleading: {sequence: the one that says why it may mislead}, see `misleading`.
@@ -101,6 +103,7 @@ class Case:
     synthetic: bool
     sides_known: bool
     warnings: tuple[str, ...]
+    given_mm: Mapping[str, tuple[float, float, float]]
     called: frozenset[str] = frozenset()
     unlike_training: bool = False
     misleading: Mapping[str, str] = field(default_factory=dict)
@@ -225,6 +228,11 @@ def read_case(
         volumes,
         grid,
         usual.grid,
+        given={
+            sequence: header.grid
+            for slot, header in headers.items()
+            for sequence in _held(slot, order)
+        },
         reference=known,
         reference_notes=notes,
         synthetic=any(header.synthetic for header in headers.values()),
@@ -249,6 +257,7 @@ def case_of(
     grid: Grid,
     input_grid: Grid,
     *,
+    given: Mapping[str, Grid] | None = None,
     reference: Reference | None = None,
     reference_notes: Sequence[str] = (),
     synthetic: bool = False,
@@ -261,6 +270,7 @@ def case_of(
 
     Args:
         name, volumes, grid, input_grid, synthetic, sides_known: as in `Case`.
+        given: {sequence: the grid of its image as it was given}; None where all are `input_grid`.
         reference: on the same grid. reference_notes: sentences about it.
         warnings: sentences for the user that come before those of the judgement.
         called: what people call the files. left: those that were left out.
@@ -279,6 +289,10 @@ def case_of(
         reference_notes=tuple(reference_notes),
         warnings=(*warnings, *reference_notes),
         called=frozenset(map(plain_name, (*called, *left))),
+        given_mm={
+            sequence: (given[sequence] if given else input_grid).canonical.spacing_mm
+            for sequence in volumes
+        },
     )
     judged = judge(case, brain)
     return replace(

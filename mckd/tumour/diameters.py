@@ -1,13 +1,14 @@
 """The two diameters of a lesion as RANO takes them: the longest on an axial slice, and the longest
 at right angles to it on that slice.
 
-    lesions = lesions_of(found.canonical[0], case.grid.canonical.spacing_mm)    # of ET
+    lesions = lesions_of(found.canonical[0], case.spacing_mm, case.given_mm["t1c"])    # of ET
     product_mm2(lesions)                                  # the sum over those that are measurable
 
 RANO (Wen et al., J Clin Oncol 28, 2010, doi 10.1200/JCO.2009.26.3541) and RANO 2.0 (Wen et al., J
 Clin Oncol 41, 2023, doi 10.1200/JCO.23.01059) measure enhancing lesions after contrast. One is
 measurable where both diameters reach 10 mm, or twice the thickness of slices above 5 mm, and where
-it is seen on two slices or more. Products of measurable lesions are summed. A reader picks a few
+it is seen on two slices or more. Slices are those that were scanned: resampled to 1 mm, one slice
+of 7 mm is seven. Products of measurable lesions are summed. A reader picks a few
 target lesions and leaves cavities out; here every measurable lesion counts, as it is outlined.
 
 Voxels are taken as the boxes that they are, so diameters run from corner to corner: a block of
@@ -37,12 +38,14 @@ CORNERS = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
 AT_ONCE = 256  # lines across a slice, so that a wild mask does not fill the memory
 
 Points = npt.NDArray[np.float64]
+Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion. longest_mm, across_mm: see the module. slices: on how many it is seen. at: the
-    axial slice that was measured, from 0. measurable: by RANO's size."""
+    """One lesion. longest_mm, across_mm: see the module. slices: as many of the scanned axial ones
+    as its extent across them, rounded. at: the axial slice of the mask that was measured, from 0.
+    measurable: by RANO's size."""
 
     longest_mm: float
     across_mm: float
@@ -55,16 +58,17 @@ class Lesion:
         return self.longest_mm * self.across_mm
 
 
-def lesions_of(mask: Bools, spacing_mm: tuple[float, float, float]) -> tuple[Lesion, ...]:
+def lesions_of(mask: Bools, spacing_mm: Spacing, given_mm: Spacing) -> tuple[Lesion, ...]:
     """Every connected part of a mask, the one with the largest product first.
 
     Args:
         mask: (X, Y, Z) bool, canonical axes: a slice of the third is axial.
         spacing_mm: of those axes.
+        given_mm: of the same axes in the image as it was scanned, whose slices count.
     """
     parts, _ = ndimage.label(mask, TOUCHING)
     found = (
-        _lesion(parts[box] == number, box[2].start, spacing_mm)
+        _lesion(parts[box] == number, box[2].start, spacing_mm, given_mm)
         for number, box in enumerate(ndimage.find_objects(parts), start=1)
     )
     return tuple(sorted(found, key=lambda lesion: -lesion.product_mm2))
@@ -75,14 +79,15 @@ def product_mm2(lesions: Iterable[Lesion]) -> float:
     return sum((lesion.product_mm2 for lesion in lesions if lesion.measurable), 0.0)
 
 
-def _lesion(part: Bools, first: int, spacing_mm: tuple[float, float, float]) -> Lesion:
+def _lesion(part: Bools, first: int, spacing_mm: Spacing, given_mm: Spacing) -> Lesion:
     """One part of a mask, cut out; first: the axial slice that it begins on."""
     x_mm, y_mm, z_mm = spacing_mm
-    seen = part.shape[2]
-    slices = [Slice.of(part[..., z], (x_mm, y_mm)) for z in range(seen)]
-    z = max(range(seen), key=lambda z: slices[z].longest_mm)
+    slices = [Slice.of(flat, (x_mm, y_mm)) for flat in np.moveaxis(part, 2, 0)]
+    z = max(range(len(slices)), key=lambda z: slices[z].longest_mm)
     longest, across = slices[z].longest_mm, slices[z].across_mm()
-    least = max(LEAST_MM, 2 * z_mm if z_mm > THICK_MM else 0.0)
+    seen = round(len(slices) * z_mm / max(z_mm, given_mm[2]))
+    thickness = max(given_mm)  # of sagittal and coronal slices too, which are thick on axial ones
+    least = max(LEAST_MM, 2 * thickness if thickness > THICK_MM else 0.0)
     large = min(longest, across) >= least and seen >= FEWEST_SLICES
     return Lesion(longest, across, seen, first + z, large)
 

@@ -42,7 +42,7 @@ from mckd.method import subsets
 from mckd.tumour.calibration import Interval
 from mckd.tumour.comparison import Subset, title_of
 from mckd.tumour.diameters import Lesion, lesions_of, product_mm2
-from mckd.tumour.geometry import Bools, Grid
+from mckd.tumour.geometry import Bools
 from mckd.tumour.heads import LEAST_AGREEMENT, Head
 from mckd.tumour.metrics import volumes_ml
 from mckd.tumour.naming import REGIONS, SEQUENCES
@@ -91,7 +91,10 @@ DIAMETERS = (
     "Diameters are those of enhancing tumour on the axial slice where it is longest, with the "
     "longest distance at right angles to it, necrosis inside included; products of lesions of at "
     "least 10 mm x 10 mm on two slices are summed (RANO), from the sequences that all visits with "
-    "T1c have. To RANO (Wen 2010, 2023) 25 % or more above the smallest sum so far is one sign of "
+    "T1c have. Slices are those of the T1c as it was given; where they lie more than 5 mm apart, "
+    "twice that is asked for in place of 10 mm. Images that were resampled before they came here "
+    "no longer tell how thick their slices were: there the rule for thick slices is not applied. "
+    "To RANO (Wen 2010, 2023) 25 % or more above the smallest sum so far is one sign of "
     "progression, 50 % or less of that at the baseline one of response; here the first visit is "
     "taken for the baseline. Treatment, steroids and the patient's state count too: none is known "
     "here."
@@ -113,14 +116,15 @@ class Reading:
 
     @classmethod
     def of(
-        cls, used: Subset, masks: Bools, grid: Grid, intervals_ml: Mapping[str, Interval]
+        cls, used: Subset, masks: Bools, case: Case, intervals_ml: Mapping[str, Interval]
     ) -> Reading:
         """masks: (3, X, Y, Z) in canonical orientation, of the whole image or cropped, as a
-        prediction from the sequences `used` has them. grid: canonical."""
+        prediction of the case from the sequences `used` has them."""
         lesions = None
         if "t1c" in used:
-            lesions = lesions_of(masks[REGIONS.index("et")], grid.spacing_mm)
-        return cls(volumes_ml(masks, grid), intervals_ml, lesions)
+            enhancing = masks[REGIONS.index("et")]
+            lesions = lesions_of(enhancing, case.spacing_mm, case.given_mm["t1c"])
+        return cls(volumes_ml(masks, case.grid.canonical), intervals_ml, lesions)
 
     @property
     def largest(self) -> str:
@@ -189,10 +193,10 @@ def read_visit(
     """
     encoded = segmenter.encode(case)
     given = subsets([s for s in SEQUENCES if s in case.present])
-    readings, grid = {}, case.grid.canonical
+    readings = {}
     each = zip(given, segmenter.decide_each(encoded, given), strict=True)
     for count, (subset, found) in enumerate(each, start=1):
-        readings[subset] = Reading.of(subset, found.cropped, grid, found.intervals_ml)
+        readings[subset] = Reading.of(subset, found.cropped, case, found.intervals_ml)
         progress(count / len(given))
     segmenter.forget(encoded)
     head = Head.of(case)

@@ -62,6 +62,7 @@ def prepared_of(
         synthetic=False,
         sides_known=True,
         warnings=(),
+        given_mm={slot: one.grid.canonical.spacing_mm for slot, one in series.items()},
     )
     study = Study(tuple(series.values()), {slot: one.key for slot, one in series.items()}, {})
     motions = {slot: np.eye(4) for slot in series} | dict(moved or {})

@@ -73,6 +73,10 @@ def test_the_case_is_1_mm_and_its_axes_are_those_of_space(prepared) -> None:
     assert {*prepared.case.volumes} == {"flair", "t2"}
 
 
+def test_the_case_knows_the_slices_that_were_scanned(prepared) -> None:
+    assert prepared.case.given_mm == {"flair": (2, 2, 2), "t2": (2, 2, 5)}
+
+
 def test_the_finest_series_keeps_its_place(prepared) -> None:
     assert np.array_equal(prepared.moved["flair"], np.eye(4))
     [moved] = [step for step in prepared.steps if step.kind == "registration"]

@@ -10,6 +10,8 @@ import pytest
 from mckd.tumour import diameters as module
 from mckd.tumour.diameters import Slice, lesions_of, product_mm2
 
+CUBES = (1.0, 1.0, 1.0)
+
 
 def diameters(flat, pixel_mm) -> tuple[float, float]:
     found = Slice.of(flat, pixel_mm)
@@ -86,7 +88,7 @@ class TestLesions:
         mask[5:25, 5:20, 1] = True  # 20 x 15 mm
         mask[5:45, 5:35, 2] = True  # 40 x 30 mm
         mask[5:25, 5:20, 3] = True
-        (lesion,) = lesions_of(mask, (1, 1, 2))
+        (lesion,) = lesions_of(mask, (1, 1, 2), (1, 1, 2))
         assert (lesion.longest_mm, lesion.across_mm) == pytest.approx((50, 37.5))
         assert (lesion.at, lesion.slices, lesion.measurable) == (2, 3, True)
 
@@ -98,7 +100,7 @@ class TestLesions:
         mask[50:70, 0:15, 1:3] = True
         mask[80:88, 0:6, 1:3] = True
         mask[100:140, 0:30, 5] = True
-        lesions = lesions_of(mask, (1, 1, 1))
+        lesions = lesions_of(mask, CUBES, CUBES)
         assert [lesion.measurable for lesion in lesions].count(True) == 2
         assert product_mm2(lesions) == pytest.approx(50 * 37.5 + 25 * 18.75)
 
@@ -108,13 +110,36 @@ class TestLesions:
         mask = np.zeros((20, 20, 2), bool)
         mask[2:18, 2:14] = True
         thickness = {5: 5.0, 6: 7.0, 7: 8.0}[slice_mm]
-        assert lesions_of(mask, (1, 1, thickness))[0].measurable is measurable
+        thick = (1, 1, thickness)
+        assert lesions_of(mask, thick, thick)[0].measurable is measurable
+
+    @pytest.mark.parametrize(
+        ("given_mm", "slices", "measurable"),
+        [
+            ((1, 1, 1), 7, True),
+            ((1, 1, 5), 1, False),  # 7 mm are nearer to one slice of 5 than to two
+            ((1, 1, 4), 2, True),
+            ((1, 1, 7), 1, False),  # one slice, and 12.7 mm are less than 14
+            ((7, 1, 1), 7, False),  # sagittal: seen on 7 axial slices, and less than 14 still
+            ((6, 1, 1), 7, True),  # 12 mm are asked for
+            ((0.5, 0.5, 0.5), 7, True),  # no more slices than the mask has
+        ],
+    )
+    def test_slices_are_those_that_were_scanned_whatever_the_mask_was_resampled_to(
+        self, given_mm, slices, measurable
+    ):
+        """9 x 9 mm, 12.7 long and across, on 7 slices of 1 mm."""
+        mask = np.zeros((20, 20, 12), bool)
+        mask[5:14, 5:14, 2:9] = True
+        (lesion,) = lesions_of(mask, CUBES, given_mm)
+        assert (lesion.longest_mm, lesion.across_mm) == pytest.approx((162**0.5, 162**0.5))
+        assert (lesion.slices, lesion.measurable) == (slices, measurable)
 
     def test_that_meet_in_a_corner_are_one(self):
         mask = np.zeros((6, 6, 4), bool)
         mask[1, 1, 1] = mask[2, 2, 2] = True
-        assert len(lesions_of(mask, (1, 1, 1))) == 1
+        assert len(lesions_of(mask, CUBES, CUBES)) == 1
 
     def test_of_an_empty_mask_are_none(self):
-        assert lesions_of(np.zeros((3, 3, 3), bool), (1, 1, 1)) == ()
+        assert lesions_of(np.zeros((3, 3, 3), bool), CUBES, CUBES) == ()
         assert product_mm2(()) == 0

@@ -23,6 +23,7 @@ from mckd.tumour.followup import (
     Visit,
     read_visit,
 )
+from mckd.tumour.geometry import Grid
 from mckd.tumour.heads import Head
 from mckd.tumour.persons import NOBODY, Person
 from tests import small_heads
@@ -226,6 +227,19 @@ class TestFollowUp:
         assert followed.line("wt") == [(24, (19, 30)), (40, (32, 52))]
         alone = FollowUp.of([BEFORE, visit(t1=reading(3))])
         assert alone.line("wt") == []
+
+
+def test_a_lesion_on_one_thick_slice_of_the_t1c_is_not_measurable_once_prepared(tmp_path):
+    """9 x 9 mm on one slice of 7 mm, seven of 1 mm after the preparation: 12.7 mm are less than
+    twice 7. How thick the slices of T2 are makes no difference."""
+    case = read_case(small_heads.save_case(tmp_path / "head", words=("t1ce", "t2")))
+    case = replace(case, grid=Grid((20, 20, 20), np.eye(4)))
+    masks = np.zeros((3, 20, 20, 20), bool)
+    masks[:, 5:14, 5:14, 5:12] = True
+    for slices, measurable in (({"t1c": 7, "t2": 1}, False), ({"t1c": 1, "t2": 7}, True)):
+        given_mm = {sequence: (1, 1, mm) for sequence, mm in slices.items()}
+        read = Reading.of(frozenset({"t1c"}), masks, replace(case, given_mm=given_mm), {})
+        assert [lesion.measurable for lesion in read.lesions] == [measurable]
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -76,6 +76,7 @@ def test_one_that_was_scanned_on_another_grid_is_resampled(tmp_path, other):
     wanted, found = ball(usual), case.volumes["t1"]
     assert any(w.startswith("x_t1.nii.gz lies on another grid") for w in case.warnings)
     assert any("it was resampled onto that of x_flair.nii.gz" in w for w in case.warnings)
+    assert case.given_mm["t1"] == pytest.approx(other.spacing_mm)  # float32 in the file
     assert dice(found != 0, wanted != 0) > 0.98
     both = (found != 0) & (wanted != 0)
     deep = ndimage.binary_erosion(both, iterations=2)

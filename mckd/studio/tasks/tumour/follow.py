@@ -214,9 +214,10 @@ class FollowService:
         from mckd.tumour.followup import Reading
 
         answer = self._cases.answer(opened, subset, wanted)
-        grid, brain = opened.case.grid.canonical, opened.case.brain
-        masks = bits_to_regions(brain.crop(unpack_bits(answer.labels, grid.shape)))
-        return Reading.of(subset, masks, grid, answer.intervals)
+        case = opened.case
+        whole = unpack_bits(answer.labels, case.grid.canonical.shape)
+        masks = bits_to_regions(case.brain.crop(whole))
+        return Reading.of(subset, masks, case, answer.intervals)
 
     def _bundled(self) -> list[Path]:
         if not self._examples.is_dir():
