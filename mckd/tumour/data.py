@@ -180,7 +180,7 @@ def read_case(
         CaseError: nothing to read, files that are damaged, or whose grids are not alike. A
             reference raises none: what is wrong with it is among the warnings.
     """
-    files, left = _files(source)
+    files, left = files_of(source)
     warnings = [f"{name}: {why}; it is left out." for name, why in left.items()]
     if not reference:
         files.pop(SEG, None)
@@ -346,8 +346,14 @@ def standardise(volume: Floats) -> Floats:
     return out
 
 
-def _files(source: Path | str | Mapping[str, Path | str]) -> tuple[dict[str, Path], dict[str, str]]:
-    """{slot: path} with at least one image, and {name: why it is left out}."""
+def files_of(
+    source: Path | str | Mapping[str, Path | str],
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """What `read_case` reads: {slot: path} with at least one image, and {name: why it is left out}.
+
+    Raises:
+        CaseError: no image, several cases, or files that do not fit together.
+    """
     left: dict[str, str] = {}
     if isinstance(source, Mapping):
         files = {slot: Path(path) for slot, path in source.items()}

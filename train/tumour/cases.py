@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mckd.files.atomic import sweep, write_atomically
 from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
-from mckd.tumour.data import Case
+from mckd.tumour.data import Case, files_of
 from mckd.tumour.fingerprint import fingerprints
 from mckd.tumour.geometry import Box, Grid, Triple
 from mckd.tumour.naming import stem_of
@@ -169,7 +169,10 @@ def _from_cache(path: Path, cache: Path) -> TrainingCase | None:
 
 def _store(path: Path, cache: Path) -> list[Path] | None:
     """The files of a case in the cache, named by what lies in its folder; written if need be."""
-    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    if path.is_dir():
+        files = sorted(f for f in path.rglob("*") if f.is_file())
+    else:  # its reference lies in another folder
+        files = [*files_of(path)[0].values()]
     stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(repr((READER, str(path.resolve()), stamp)).encode()).hexdigest()[:24]
     stored = [cache / f"{key}-{name}.npy" for name in _Arrays._fields]

@@ -4,9 +4,9 @@
     python -m train data phantoms --cases 30 --seed 31 --out data/later
     python -m train follow --earlier data/earlier --later data/later --measured runs/visits
 
-Both folders hold the same heads under the same names. For every pair of protocols, the error of the
-growth from the sequences that both have (see `mckd.tumour.followup`) is set against that of the
-plain difference.
+Both folders hold the same heads at the same places, such as P1/week-000. For every pair of
+protocols, the error of the growth from the sequences that both have (see `mckd.tumour.followup`) is
+set against that of the plain difference.
 """
 
 from __future__ import annotations
@@ -107,7 +107,10 @@ def measure_pairs(
     say: Callable[[str], None],
 ) -> list[Pair]:
     """Every head of both folders; what was measured stays in two folders below `kept`."""
-    first, then = ({path.name: path for path in find_cases(folder)} for folder in (earlier, later))
+    first, then = (
+        {path.relative_to(folder).as_posix(): path for path in find_cases(folder)}
+        for folder in (earlier, later)
+    )
     if alone := sorted({*first} ^ {*then}):
         raise SettingsError(f"{alone[0]} is in one of the folders only. Give the same heads twice.")
     for name in ("earlier", "later"):

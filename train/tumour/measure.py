@@ -1,12 +1,14 @@
 """What every subset of a case says, how sure it is, and how right: what calibration learns from.
 
 A case takes some seconds, so what was measured of it is kept in a folder, a file per case, and a
-command that was stopped goes on where it was.
+command that was stopped goes on where it was. A case is known by what its files hold, its reference
+among them, whatever it is called and wherever it lies.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +19,12 @@ import numpy.typing as npt
 from mckd.files.atomic import write_atomically
 from mckd.method import subsets
 from mckd.tumour import REGIONS, SEQUENCES, Case, CaseError, read_case, regions
+from mckd.tumour.data import files_of
 from mckd.tumour.fingerprint import TRAINING, VALIDATION
 from mckd.tumour.geometry import Bools
 from mckd.tumour.nifti import Floats
 from mckd.tumour.signs import POSSIBLE, Signs
+from train.task import content_of
 
 if TYPE_CHECKING:
     from mckd.tumour import TumourSegmenter
@@ -58,7 +62,7 @@ def measured(segmenter: TumourSegmenter, path: Path, kept: Path) -> Measured:
     Raises:
         CaseError: it cannot be read, lacks a sequence, or has no reference for all regions.
     """
-    file = kept / f"{segmenter.about['sha256'][:12]}-{path.name}.npz"
+    file = kept / f"{segmenter.about['sha256'][:12]}-{path.name}-{content_of(_parts(path))}.npz"
     if file.is_file():
         with np.load(file, allow_pickle=False) as arrays:
             if arrays["signs"].shape[-1] == len(SIGNS):  # else kept when there were more of them
@@ -68,6 +72,13 @@ def measured(segmenter: TumourSegmenter, path: Path, kept: Path) -> Measured:
     np.savez_compressed(stream, **asdict(found))
     write_atomically(file, stream.getvalue())
     return found
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    """Of a case: each of its files, and what it is taken for."""
+    for slot, file in files_of(path)[0].items():
+        yield slot.encode()
+        yield file.read_bytes()
 
 
 def measure(segmenter: TumourSegmenter, case: Case) -> Measured:

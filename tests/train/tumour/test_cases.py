@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mckd.tumour import CaseError, read_case
+from tests import small_heads
 from tests.train.tumour.test_task import SHAPE, write_case
 from train.tumour.cases import crop, deal, fill_cache, load_cases
 
@@ -91,6 +92,22 @@ def test_a_changed_case_is_not_taken_from_the_cache(tmp_path):
     (after,) = load_cases(tmp_path / "cases", tmp_path / "cache")
     assert before.present.all()
     assert not after.present.all()
+
+
+def test_a_reference_in_another_folder_is_of_the_case_too(tmp_path):
+    """MSD keeps labels apart: drawn anew, they are read anew."""
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / folder).mkdir()
+    image, labels = (tmp_path / f / "BRATS_001.nii.gz" for f in ("imagesTr", "labelsTr"))
+    head = small_heads.brain()[..., None] * np.arange(100, 104, dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(head, small_heads.affine()), image)
+    enhancing = []
+    for drawn in (True, False):
+        small_heads.save(labels, small_heads.labels(enhancing=drawn), axes="RAS")
+        (case,) = load_cases(tmp_path, tmp_path / "cache")
+        enhancing.append(case.enhancing)
+    assert enhancing[0] > 0
+    assert enhancing[1] == 0
 
 
 def test_folds_share_out_the_enhancing_cases(folder):

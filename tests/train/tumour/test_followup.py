@@ -79,3 +79,13 @@ def test_heads_of_one_folder_only_are_refused(tmp_path):
             (tmp_path / folder / name / f"{name}_t1.nii.gz").touch()
     with pytest.raises(SettingsError, match="two is in one of the folders only"):
         measure_pairs(None, tmp_path / "a", tmp_path / "b", tmp_path / "kept", print)
+
+
+def test_visits_of_one_name_are_two_pairs(tmp_path):
+    """The second patient has no later visit, though the first has one that is called alike."""
+    for place in ("a/P1", "a/P2", "b/P1"):
+        visit = tmp_path / place / "week-000"
+        visit.mkdir(parents=True)
+        (visit / "week-000_t1.nii.gz").touch()
+    with pytest.raises(SettingsError, match="P2/week-000 is in one of the folders only"):
+        measure_pairs(None, tmp_path / "a", tmp_path / "b", tmp_path / "kept", print)

@@ -1,6 +1,7 @@
 """What is measured of a case: the outlines and voxels of every subset, once."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -45,8 +46,25 @@ def test_what_was_measured_once_is_not_measured_again(segmenter, folder, tmp_pat
     older = dataclasses.asdict(first)  # as it was kept when predictions had two signs more
     np.savez(kept, **older | {"signs": np.zeros((*first.signs.shape[:2], 6))})
     np.testing.assert_array_equal(measured(segmenter, folder, tmp_path).signs, first.signs)
-    for file in folder.iterdir():
-        file.unlink()
-    again = measured(segmenter, folder, tmp_path)
+    written = kept.stat().st_mtime_ns
+    (tmp_path / "elsewhere").mkdir()
+    moved = shutil.move(folder, tmp_path / "elsewhere" / folder.name)
+    again = measured(segmenter, moved, tmp_path)
+    assert kept.stat().st_mtime_ns == written
+    assert [*tmp_path.glob("*.npz")] == [kept]
     for one, other in zip(dataclasses.astuple(first), dataclasses.astuple(again), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_cases_of_one_name_are_told_apart_by_their_files_the_reference_among_them(
+    segmenter, folder, tmp_path
+):
+    """Two patients have a week-000; one of them is outlined anew, without enhancing tumour."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    first = shutil.copytree(folder, tmp_path / "P1" / "week-000")
+    second = shutil.copytree(folder, tmp_path / "P2" / "week-000")
+    small_heads.save(second / "head_seg.nii.gz", small_heads.labels(enhancing=False))
+    et_ml = [measured(segmenter, path, kept).reference_ml[0] for path in (first, second)]
+    assert et_ml[0] > 0
+    assert et_ml[1] == 0

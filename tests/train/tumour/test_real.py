@@ -162,8 +162,9 @@ class TestCommand:
         assert self.call(tmp_path, folds, "--real", str(tmp_path / "real")) == 0
         shas = [load_checkpoint(path).sha256[:12] for path in folds]
         kept = {path.name for path in (tmp_path / "measured").iterdir()}
-        assert {f"{shas[1]}-first.npz", f"{shas[0]}-other.npz"} < kept
-        assert not kept & {f"{shas[0]}-first.npz", f"{shas[1]}-other.npz"}
+        measured = {name.rpartition("-")[0] for name in kept}
+        assert {f"{shas[1]}-first", f"{shas[0]}-other"} < measured
+        assert not measured & {f"{shas[0]}-first", f"{shas[1]}-other"}
         assert "Real cases differ: of 12" in capsys.readouterr().out
 
         segmenter = TumourSegmenter.load(tmp_path / "model.safetensors")
