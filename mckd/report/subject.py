@@ -22,7 +22,7 @@ from mckd.tumour.evidence import cautioned, no_tumour
 from mckd.tumour.fingerprint import SAID, UNKNOWN
 from mckd.tumour.geometry import Bools, Box, Grid, Triple, bounding_box
 from mckd.tumour.labels import BITS, Bytes, portable_name
-from mckd.tumour.naming import REGIONS, SEQUENCES
+from mckd.tumour.naming import REGIONS, SEQUENCE_NAMES, SEQUENCES
 from mckd.tumour.scope import SCOPE
 
 PURPOSE = "Research only, not a medical device. Not for any decision about a patient."
@@ -39,6 +39,8 @@ WINDOW = (0.5, 99.5)  # percentiles of the brain that become black and white
 
 _FILE = re.compile(r"\S*\.nii(\.gz)?\b", re.IGNORECASE)
 """What is left of a name that no file of the case has."""
+_NOBODY = re.compile(rf"{'|'.join(SEQUENCE_NAMES.values())}|\d{{1,3}}", re.IGNORECASE)
+"""Names that are left in: they name nobody, and stand in sentences about no file too."""
 _ONE = "one of the files"
 
 
@@ -239,9 +241,10 @@ def subset_title(subset: Subset, present: Subset) -> str:
 
 
 def _nameless(note: str, called: Collection[str]) -> str:
-    """A sentence without the names of files, wherever in it they stand."""
-    files = [name for name in called if ".nii" in name.lower()]
-    for name in sorted(files, key=len, reverse=True):  # one may be part of another
-        note = note.replace(name, _ONE)
+    """A sentence without the names of files and series, wherever in it they stand and whatever they
+    end in."""
+    names = [name for name in called if not _NOBODY.fullmatch(name)]
+    for name in sorted(names, key=len, reverse=True):  # one may be part of another
+        note = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", _ONE, note)
     note = _FILE.sub(_ONE, note)
     return note[:1].upper() + note[1:]

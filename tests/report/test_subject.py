@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,13 +27,17 @@ from tests import small_heads
         ),
         ("MUELLER_seg.NII has one label.", "One of the files has one label."),
         ("The air in T1 is not 0.", "The air in T1 is not 0."),
+        ("MUELLER_HANS_19620301: 2 odd voxels.", "One of the files: 2 odd voxels."),
+        ("Li MUELLER.img differs from Li.", "One of the files differs from one of the files."),
+        ("The Limits of 2 mm are kept.", "The Limits of 2 mm are kept."),
     ],
 )
 def test_no_note_names_a_file(case, warning: str, note: str) -> None:
     """Wherever the name stands and whatever is in it; one that is not known by its ending."""
-    called = frozenset({"HANS MUELLER T1.nii.gz", "MUELLER T1.nii.gz", "T1"})
-    other = warning.replace("MUELLER_", "MEIER_")  # the same of another file
-    warned = replace(case, warnings=(warning, other), called=called)
+    files = {"HANS MUELLER T1.nii.gz", "MUELLER T1.nii.gz", "T1"}
+    called = files | {"MUELLER_HANS_19620301", "Li MUELLER.img", "Li", "2"}
+    other = re.sub(r"MUELLER_(\S*\.nii)", r"MEIER_\1", warning, flags=re.I)  # of another file
+    warned = replace(case, warnings=(warning, other), called=frozenset(called))
     assert Subject(Figures(warned, []), {}, {}, {}, date(2026, 11, 2)).notes == [note]
 
 
@@ -52,3 +57,19 @@ def test_of_real_files_none_is_named(tmp_path: Path) -> None:
     notes = Subject(Figures(case, []), {}, {}, {}, date(2026, 11, 2)).notes
     assert 0 < len(notes) <= len(case.warnings)
     assert not any("Mueller" in note for note in notes)
+
+
+def test_a_file_without_an_ending_is_not_named(tmp_path: Path) -> None:
+    """Its name is a person's, and what is said of it is that left and right are unknown."""
+    folder = small_heads.save_case(tmp_path / "head", words=("flair",), reference=False)
+    image = nibabel.load(next(folder.iterdir()))
+    image.header.set_qform(None, 0)
+    image.header.set_sform(None, 0)
+    nameless = nibabel.Nifti1Image(image.get_fdata(), None, image.header)
+    path = tmp_path / "MUELLER_HANS_19620301"
+    path.write_bytes(nameless.to_bytes())
+    case = read_case({"flair": path})
+    assert case.warnings[0].startswith("MUELLER_HANS_19620301: left and right")
+    notes = Subject(Figures(case, []), {}, {}, {}, date(2026, 11, 2)).notes
+    assert notes[0].startswith("One of the files: left and right")
+    assert not any("MUELLER" in note for note in notes)
