@@ -99,7 +99,7 @@ def test_a_reference_in_another_folder_is_of_the_case_too(tmp_path):
     for folder in ("imagesTr", "labelsTr"):
         (tmp_path / folder).mkdir()
     image, labels = (tmp_path / f / "BRATS_001.nii.gz" for f in ("imagesTr", "labelsTr"))
-    head = small_heads.brain()[..., None] * np.arange(100, 104, dtype=np.int16)
+    head = np.stack([small_heads.volume(word) for word in small_heads.WORDS], -1)
     nibabel.save(nibabel.Nifti1Image(head, small_heads.affine()), image)
     enhancing = []
     for drawn in (True, False):
