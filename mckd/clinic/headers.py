@@ -101,8 +101,7 @@ class Frame:
     position: (3,) mm, of the first pixel's centre in LPS. directions: (3, 2), unit vectors in LPS
     along a row and down a column. pixel_mm: distance of two columns, and of two rows. slope, inter:
     value = slope * stored + inter. inverted: whether the higher of these is the darker. syntax: UID
-    of how the pixels are stored. told_apart: what one volume has in common beside its geometry.
-    person: whom the header names.
+    of how the pixels are stored. person: whom the header names.
     """
 
     path: Path
@@ -123,7 +122,6 @@ class Frame:
     inverted: bool
     syntax: str
     facts: Facts = field(repr=False)
-    told_apart: tuple[Any, ...]
     person: Person = field(default=NOBODY, repr=False)
 
     @property
@@ -215,7 +213,6 @@ def _frames(path: Path, dataset: Dataset) -> list[Frame]:
 def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: int) -> Frame:
     """levels: where to look for a value: the frame's own groups, those of all, the file itself."""
     top = levels[-1]
-    facts = _facts(levels)
     position = _numbers(levels, "ImagePositionPatient", 3)
     directions = _numbers(levels, "ImageOrientationPatient", 6)
     spacing = _numbers(levels, "PixelSpacing", 2)
@@ -224,7 +221,6 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         _first_text(top, "AcquisitionDate", "StudyDate", "SeriesDate")
         or _text(top, "AcquisitionDateTime")[:8]
     )
-    inverted = _text(top, "PhotometricInterpretation") == DARK_IS_HIGH
     return Frame(
         path=path,
         place=place,
@@ -242,16 +238,9 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         pixel_mm=(spacing[1], spacing[0]) if spacing else (0.0, 0.0),
         slope=_of(levels, "RescaleSlope") or 1.0,
         inter=_of(levels, "RescaleIntercept") or 0.0,
-        inverted=inverted,
+        inverted=_text(top, "PhotometricInterpretation") == DARK_IS_HIGH,
         syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
-        facts=facts,
-        told_apart=(
-            inverted,
-            facts.image_type,
-            facts.b_value,
-            round(facts.te_ms or 0),
-            facts.ti_ms,
-        ),
+        facts=_facts(levels),
         person=person,
     )
 

@@ -26,7 +26,14 @@ from mckd.clinic.pixels import read_voxels
 from mckd.clinic.roles import Guess, by_verdict, in_time
 from mckd.clinic.series import Facts, Series, Study, StudyError
 from mckd.clinic.sources import Given, files_of
-from mckd.clinic.stacks import Stack, stacked, too_little, volumes_of
+from mckd.clinic.stacks import (
+    Stack,
+    placed,
+    slices_elsewhere,
+    stacked,
+    too_little,
+    volumes_of,
+)
 from mckd.clinic.steps import Tick, silent
 from mckd.files.names import plain_name
 from mckd.tumour.days import day_in
@@ -51,6 +58,10 @@ NOTHING = (
 )
 
 
+MORE = "{} further slices of its series lie between or beyond these, taken in another way"
+MIXED = "its slices are of several image types, and their brightness may differ:"
+
+
 @dataclass(frozen=True)
 class _Found:
     """What makes one study: frames of DICOM files, and NIfTI files with what their names say."""
@@ -63,8 +74,9 @@ class _Found:
 class _Draft:
     """A series before it was looked at.
 
-    guess: by header and name. read: its voxels, and sentences about how they were read. warnings:
-    those that the header gives rise to. Other fields as in `Series`.
+    guess: by header and name. doubt: why it may be less than its series. read: its voxels, and
+    sentences about how they were read. warnings: those that the header gives rise to. Other fields
+    as in `Series`.
     """
 
     key: str
@@ -79,6 +91,7 @@ class _Draft:
     sides_known: bool = True
     synthetic: bool = False
     warnings: tuple[str, ...] = ()
+    doubt: str = ""
 
     def again(self) -> Floats:
         """Its voxels, read when they are asked for.
@@ -232,6 +245,7 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
     parts.sort(key=lambda part: (_begun(part), part[0].number or 0))
     times = sorted({_begun(part) for part in parts})
     strongest = {uid: max(f.facts.b_value or 0 for f in whole) for uid, whole in held.items()}
+    places = {uid: placed(whole) for uid, whole in held.items()}
     facts = [  # the image without diffusion weighting of a diffusion series is of one, too
         replace(
             part[0].facts,
@@ -250,7 +264,10 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
         except StudyError as error:
             left[name] = guess.why if guess.aside else str(error)
         else:
-            drafts.append(_of_stack(f"s{place}", name, stack, facts[place], guess))
+            draft = _of_stack(f"s{place}", name, stack, facts[place], guess)
+            whole = part[0].series
+            more = slices_elsewhere(stack, places[whole]) if len(part) < len(held[whole]) else 0
+            drafts.append(replace(draft, doubt=MORE.format(more) if more else ""))
     return drafts, left
 
 
@@ -264,14 +281,18 @@ def _day(frames: Sequence[Frame]) -> date | None:
 
 
 def _of_stack(key: str, name: str, stack: Stack, facts: Facts, guess: Guess) -> _Draft:
-    read = partial(_pixels, stack)
+    kinds = sorted({" ".join(frame.facts.image_type) for frame in stack.frames})
+    said = (f"{name}: {MIXED} {'; '.join(kinds)}.",) if len(kinds) > 1 else ()
+    read = partial(_pixels, stack, said)
     files = tuple(dict.fromkeys(frame.path for frame in stack.frames))
     places = tuple(frame.place for frame in stack.frames) if len(files) == 1 else ()
-    return _Draft(key, name, stack.grid, facts, guess, read, files, places, dicom=True)
+    return _Draft(
+        key, name, stack.grid, facts, guess, read, files, places, dicom=True, warnings=said
+    )
 
 
-def _pixels(stack: Stack) -> tuple[Floats, tuple[str, ...]]:
-    return read_voxels(stack), ()
+def _pixels(stack: Stack, said: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
+    return read_voxels(stack), said
 
 
 def _of_images(
@@ -362,5 +383,7 @@ def _looked_at(drafts: Sequence[_Draft]) -> tuple[list[Series], dict[str, str]]:
             continue
         room -= voxels.nbytes
         guess = compared(draft.guess, look_at(voxels, draft.grid))
+        if not guess.aside:
+            guess = replace(guess, doubt=guess.doubt or draft.doubt)
         series.append(draft.series(guess, voxels if room >= 0 else draft.again, warnings))
     return series, damaged

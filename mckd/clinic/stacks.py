@@ -8,7 +8,7 @@ slices run along the cross product of the directions of a row and of a column (P
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,14 @@ UNEVEN = 0.1
 """Steps between slices may differ by this part of the usual one: positions are rounded."""
 UNEVEN_MM = 0.02
 MOST_LEAN = 0.5  # of a step to the side, for each mm along the normal: a stack that leans
-SAME_DIRECTION = 1e-3
+# What two headers of one volume may differ by, where they were rounded
+SAME_DIRECTION = 2e-3  # of the components of unit vectors
+SAME_SIZE = 1e-3  # of the distance of two pixels, as a part of it
+SAME_TIME_MS = 0.5  # of echo and inversion
+SAME_WEIGHTING = 0.5  # s/mm2, of b-values
+ABSENT = -1e9
+PARALLEL = 0.95  # cosine between the normals of slices
+ELSEWHERE = 0.25  # of a step, from the places of a stack
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +52,87 @@ def volumes_of(frames: Iterable[Frame]) -> list[list[Frame]]:
 
     A localizer has several planes, a series may hold several echoes, magnitude beside phase, or
     several b-values. The same image twice is taken once; one UID on images of other places or
-    times, as careless anonymisation leaves it, makes them not the same.
+    times, as careless anonymisation leaves it, makes them not the same. Slices that differ in
+    ImageType alone and complete each other on one grid are one volume.
     """
-    parts: dict[object, dict[object, Frame]] = defaultdict(dict)
-    for frame in frames:
-        image = frame.instance, *frame.position, frame.date, frame.time
-        parts[_what_one_volume_shares(frame)][image] = frame
-    return [list(part.values()) for part in parts.values()]
+    volumes: list[list[Frame]] = []
+    for alike in _grouped([*frames], _taken):
+        kinds = [_each_once(kind) for kind in _grouped(alike, _image_types)]
+        whole = [frame for kind in kinds for frame in kind]
+        volumes += [whole] if len(kinds) > 1 and _is_volume(whole) else kinds
+    return volumes
 
 
-def _what_one_volume_shares(frame: Frame) -> object:
-    directions = tuple(np.round(frame.directions.ravel() / SAME_DIRECTION / 2).astype(int))
-    spacing = tuple(round(mm, 3) for mm in frame.pixel_mm)
-    return frame.rows, frame.columns, directions, spacing, frame.told_apart
+def _each_once(frames: Sequence[Frame]) -> list[Frame]:
+    return [same[0] for same in _grouped(frames, _images)]
+
+
+def _is_volume(frames: Sequence[Frame]) -> bool:
+    try:
+        stacked(frames)
+    except StudyError:
+        return False
+    return True
+
+
+def _grouped(
+    frames: Sequence[Frame], keys_of: Callable[[Sequence[Frame]], Iterable[Hashable]]
+) -> list[list[Frame]]:
+    """The frames of each key, in the order in which the keys first come."""
+    groups: dict[Hashable, list[Frame]] = defaultdict(list)
+    for frame, key in zip(frames, keys_of(frames), strict=True):
+        groups[key].append(frame)
+    return list(groups.values())
+
+
+def _image_types(frames: Sequence[Frame]) -> list[tuple[str, ...]]:
+    return [frame.facts.image_type for frame in frames]
+
+
+def _images(frames: Sequence[Frame]) -> Iterable[Hashable]:
+    """Which image each frame is."""
+    places = _levels([_or_absent(frame.position, 3) / UNEVEN_MM for frame in frames])
+    said = [(frame.instance, frame.date, frame.time) for frame in frames]
+    return zip(places, said, strict=True)
+
+
+def _taken(frames: Sequence[Frame]) -> Iterable[Hashable]:
+    """How each frame was taken, and how it lies."""
+    measured = _levels([_measured(frame) for frame in frames])
+    said = [(frame.rows, frame.columns, frame.inverted) for frame in frames]
+    return zip(measured, said, strict=True)
+
+
+def _measured(frame: Frame) -> Doubles:
+    """(11,): what a header measures, each number in units of what its rounding may change."""
+    facts = frame.facts
+    times = (ABSENT if ms is None else ms / SAME_TIME_MS for ms in (facts.te_ms, facts.ti_ms))
+    return np.array(
+        [
+            *_or_absent(frame.directions.ravel(), 6) / SAME_DIRECTION,
+            *np.log(np.maximum(frame.pixel_mm, np.finfo(float).tiny)) / SAME_SIZE,
+            *times,
+            ABSENT if facts.b_value is None else facts.b_value / SAME_WEIGHTING,
+        ]
+    )
+
+
+def _or_absent(values: Doubles, count: int) -> Doubles:
+    return values if values.size == count else np.full(count, ABSENT)
+
+
+def _levels(rows: Sequence[Doubles]) -> list[tuple[int, ...]]:
+    """A key for each of N rows of K numbers: in each column, numbers at most 1 above the lowest of
+    a level are of that level. No edge lies where numbers are, as those of buckets may."""
+    values = np.array(rows)
+    levels = np.zeros(values.shape, int)
+    for column, out in zip(values.T, levels.T, strict=True):
+        level, lowest = 0, -np.inf
+        for place in np.argsort(column):
+            if not column[place] - lowest <= 1:
+                level, lowest = level + 1, column[place]
+            out[place] = level
+    return [tuple(row) for row in levels.tolist()]
 
 
 def stacked(frames: Sequence[Frame]) -> Stack:
@@ -92,6 +167,26 @@ def stacked(frames: Sequence[Frame]) -> Stack:
     if why := too_little(grid):
         raise StudyError(why)
     return Stack(slices, grid)
+
+
+def placed(series: Iterable[Frame]) -> Doubles:
+    """(N, 6): of the slices of a series, place and normal in LPS, where headers say both."""
+    told = [f for f in series if f.position.size == 3 and f.directions.size == 6]
+    sides = np.array([frame.directions for frame in told]).reshape(-1, 3, 2)
+    positions = np.array([frame.position for frame in told]).reshape(-1, 3)
+    return np.hstack([positions, np.cross(sides[:, :, 0], sides[:, :, 1])])
+
+
+def slices_elsewhere(stack: Stack, series: Doubles) -> int:
+    """How many slices of its series, see `placed`, lie along a stack but at none of its places:
+    between its slices or beyond them."""
+    first, last = stack.frames[0], stack.frames[-1]
+    normal = _normal(first)
+    step = (last.position - first.position) @ normal / (len(stack.frames) - 1)
+    along = series[np.abs(series[:, 3:] @ normal) > PARALLEL, :3] - first.position
+    places = along @ normal / step
+    nearest = np.clip(np.rint(places), 0, len(stack.frames) - 1)
+    return int(np.count_nonzero(np.abs(places - nearest) > ELSEWHERE))
 
 
 def too_little(grid: Grid) -> str:

@@ -299,6 +299,37 @@ def test_the_image_without_weighting_of_a_diffusion_series_is_no_t2(tmp_path: Pa
     assert [series.role.why for series in study.series] == ["set aside: diffusion"] * 2
 
 
+def altered_by_half(folder: Path, **values: object) -> None:
+    """A FLAIR whose headers say something else of one half of its slices."""
+    about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 2, "AcquisitionTime": "101000"}
+    written = write_series(folder, heads()["flair"], AFFINE, PLANS["flair"], about, coarser=2.5)
+    for path in written.files[len(written.files) // 2 :]:
+        dataset = dcmread(path)
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(path)
+
+
+def test_half_of_a_head_is_not_sure(tmp_path: Path) -> None:
+    """Its other half has another echo time."""
+    altered_by_half(tmp_path, EchoTime=400.0)
+    one, other = read_study(tmp_path).series
+    assert one.role.slot == other.role.slot == "flair"
+    for half, rest in ((one, other), (other, one)):
+        assert not half.role.sure
+        assert f"{rest.grid.shape[2]} further slices of its series" in half.role.doubt
+
+
+def test_two_image_types_in_one_head_are_told(tmp_path: Path) -> None:
+    altered_by_half(tmp_path, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    [whole] = read_study(tmp_path).series
+    assert whole.role.sure
+    assert whole.warnings == (
+        "2 t2_space_dark-fluid_sag_p2_iso: its slices are of several image types, and their "
+        "brightness may differ: ORIGINAL PRIMARY M ND; ORIGINAL PRIMARY M ND NORM.",
+    )
+
+
 def test_a_damaged_series_is_set_aside_and_the_others_stay(
     written: tuple[Path, dict[str, Written]], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mckd.clinic.headers import Frame
 from mckd.clinic.series import Facts, StudyError
-from mckd.clinic.stacks import stacked, volumes_of
+from mckd.clinic.stacks import placed, slices_elsewhere, stacked, volumes_of
 
 AXIAL = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # rows to the left, columns to the back
 
@@ -37,7 +37,6 @@ def frames(count: int = 20, step: tuple[float, float, float] = (0, 0, 5)) -> lis
             inverted=False,
             syntax="1.2.840.10008.1.2.1",
             facts=Facts(),
-            told_apart=(),
         )
         for place in range(count)
     ]
@@ -104,10 +103,56 @@ def test_what_makes_no_volume(some: list[Frame], why: str) -> None:
 
 
 def test_a_series_of_several_volumes_comes_apart() -> None:
-    other = [replace(f, told_apart=("echo 2",), instance=f"{f.instance}b") for f in frames()]
+    other = [replace(f, facts=Facts(te_ms=90), instance=f"{f.instance}b") for f in frames()]
     wider = [replace(f, columns=32, instance=f"{f.instance}c") for f in frames()]
     parts = volumes_of([*frames(), *other, *wider])
     assert [len(part) for part in parts] == [20, 20, 20]
+
+
+def turned(angle: float) -> np.ndarray:
+    """Axial slices turned about the axis of their rows by a small angle, in radians."""
+    return np.array([[1.0, 0.0], [0.0, 1.0], [0.0, angle]])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"directions": turned(0.0029999)},  # beside 0.0030001: on both sides of an edge
+        {"directions": turned(0.0030011)},
+        {"pixel_mm": (2.0, 2.9997)},
+        {"facts": Facts(te_ms=8.5001, ti_ms=900.0, b_value=0.0)},
+    ],
+)
+@pytest.mark.parametrize("which", [slice(None, None, 3), slice(10, None)])
+def test_what_was_rounded_in_some_headers_leaves_one_volume(
+    other: dict[str, object], which: slice
+) -> None:
+    usual = Facts(te_ms=8.4999, ti_ms=900.001, b_value=0.0)
+    some = [replace(f, directions=turned(0.0030001), facts=usual) for f in frames()]
+    some[which] = [replace(f, **other) for f in some[which]]
+    assert [len(part) for part in volumes_of(some)] == [20]
+
+
+NORMALISED = Facts(image_type=("ORIGINAL", "PRIMARY", "M", "NORM"))
+
+
+def test_slices_of_two_image_types_that_complete_each_other_are_one_volume() -> None:
+    """But not where each of them is a volume at the same places."""
+    some, norm = frames(), [replace(f, facts=NORMALISED) for f in frames()]
+    assert [len(part) for part in volumes_of(some[:10] + norm[10:])] == [20]
+    assert [len(part) for part in volumes_of(some + norm)] == [20, 20]
+
+
+def test_slices_of_a_series_that_lie_elsewhere_are_counted() -> None:
+    """Of 20: between these, which are every second one, and beyond; other planes do not count."""
+    some = frames()
+    sagittal = [
+        replace(f, directions=np.array([[0.0, 0.0], [1.0, 0.0], [0.0, -1.0]])) for f in frames()
+    ]
+    series = placed(some + sagittal)
+    assert slices_elsewhere(stacked(some), series) == 0
+    assert slices_elsewhere(stacked(some[::2]), series) == 10
+    assert slices_elsewhere(stacked(some[:12]), series) == 8
 
 
 def test_the_same_image_twice_is_taken_once() -> None:
@@ -120,5 +165,5 @@ def test_one_uid_on_all_slices_does_not_make_them_one_image() -> None:
     assert [len(part) for part in volumes_of(shared + shared)] == [10]
     later = [replace(f, time="101700") for f in shared]
     assert [len(part) for part in volumes_of(shared + later)] == [20]
-    echoes = [replace(f, told_apart=("echo 2",)) for f in shared]
+    echoes = [replace(f, facts=Facts(te_ms=90)) for f in shared]
     assert [len(part) for part in volumes_of(shared + echoes)] == [10, 10]
