@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mckd.tables.files import MISSING, MISSING_NUMBERS, Column, Numbers, TableError, written
+from mckd.tables.files import (
+    MISSING,
+    MISSING_NUMBERS,
+    Column,
+    Numbers,
+    TableError,
+    number_in,
+    written,
+)
 from mckd.tables.words import counted, nearest
 
 MOST_CATEGORIES = 50
@@ -187,7 +195,9 @@ def _one(feature: Feature, value: Any, modality: str) -> Column:
     if isinstance(value, str) and value.lower() in MISSING_NUMBERS:
         return np.array([np.nan])
     try:
-        number = float(value)
+        number = number_in(value) if isinstance(value, str) else float(value)
+        if isinstance(value, str) and math.isnan(number):
+            raise ValueError
     except OverflowError:  # a whole number beyond all that float holds
         number = math.inf
     except (TypeError, ValueError):

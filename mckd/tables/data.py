@@ -98,7 +98,8 @@ def read_folder(
             f"The tables have {columns:,} columns; at most {MOST_COLUMNS:,} can be used. Choose "
             "those that vary most."
         )
-    return assemble(tables, read_table(labels, words=True) if labels else None, target, labelled)
+    known = read_table(labels, words=True, target=target) if labels else None
+    return assemble(tables, known, target, labelled)
 
 
 def assemble(

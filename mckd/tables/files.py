@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ _WRITTEN_OTHERWISE = (  # thousands apart, a decimal comma, a typeset minus, per
     r"^[+\-\x{2212}]?((\d{1,3}([ ,.'\x{2019}\x{a0}\x{202f}]\d{3})+|\d+)([.,]\d*)?|[.,]\d+)"
     r"([eE][+-]?\d+)?\s?%?$"
 )
+_THOUSANDS = r"^[+-]?[1-9]\d{{0,2}}([{mark}]\d{{3}})+$"  # or three decimals
+_DECIMALS = r"^[+-]?\d*[{mark}]\d+$"
 _DELIMITERS = ",;\t|"
 _EXCEL_S_DELIMITER = re.compile(r"\s*\"?sep=.\"?\n", re.IGNORECASE)  # a first line of its own
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -70,12 +74,14 @@ def modality_of(name: str) -> str:
     return name[: -len(ending)] if ending and not name.startswith((".", "~")) else ""
 
 
-def read_table(path: Path, shown: str = "", words: bool = False) -> Table:
+def read_table(path: Path, shown: str = "", words: bool = False, target: str = "") -> Table:
     """Read one file.
 
     Args:
         shown: what people call it, where it lies under another name.
-        words: every column as words, as for labels.
+        words: every column as words, as for labels. target: the one of them that is to be
+            predicted, "" for any: if it holds numbers, they have a decimal point, and none is
+            infinite.
 
     Raises:
         TableError: missing, damaged, too large; no values; an identifier or a name twice; numbers
@@ -95,16 +101,17 @@ def read_table(path: Path, shown: str = "", words: bool = False) -> Table:
     ids = _ids(_plain(table.column(place)), name)
     if not ids:
         raise TableError(f"{name} names its columns but has no row.")
+    given = {n: _plain(table.column(k)) for k, n in enumerate(names) if n and k != place}
+    marks = _marks_of(given.values(), decimal)
     columns: dict[str, Column] = {}
     notes = []
-    for k, n in enumerate(names):
-        if not n or k == place:
-            continue
-        column = _plain(table.column(k))
+    for n, column in given.items():
+        where = f"{n} in {name}"
         if words:
-            columns[n] = _words(_text(column))
+            text = _text(column)
+            columns[n] = _labels(text, marks, where) if target in ("", n) else _words(text)
             continue
-        columns[n], odd = _column(column, decimal, f"{n} in {name}")
+        columns[n], odd = _column(column, marks, where)
         if odd:
             notes.append(f"{odd} values of {n} in {name} are no numbers and count as missing.")
     if not columns:
@@ -272,34 +279,108 @@ def written(number: float | None) -> str | None:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _column(column: Any, decimal: str, place: str) -> tuple[Column, int]:
+def number_in(word: str | None) -> float:
+    """A number as tables hold it, NaN where it is none."""
+    return float(word) if word and re.fullmatch(_NUMBER, word, re.ASCII) else math.nan
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """What the numbers of a file may have within: decimal, before decimals beside the point.
+    thousands: the marks that part thousands where three digits follow, for the file has another
+    one before decimals."""
+
+    decimal: str
+    thousands: str
+
+
+def _marks_of(columns: Iterable[Any], decimal: str) -> _Marks:
+    """Of a file: between semicolons people write 1.200,5 or 1,200.5; what it is, other cells
+    tell."""
+    if decimal == ".":
+        return _Marks(decimal, "")
+    texts = [_text(column) for column in columns]
+    told = [mark for mark in ",." if any(_tells(text, mark) for text in texts)]
+    return _Marks(decimal, "".join(other for mark, other in (",.", ".,") if mark in told))
+
+
+def _tells(text: Any, mark: str) -> bool:
+    """Whether a cell has this mark before decimals, and cannot have it between thousands."""
+    import pyarrow.compute as pc
+
+    decimals, thousands = (
+        pc.match_substring_regex(text, pattern.format(mark=mark))
+        for pattern in (_DECIMALS, _THOUSANDS)
+    )
+    return bool(pc.any(pc.and_not(decimals, thousands)).as_py())
+
+
+def _numbers(text: Any, marks: _Marks, place: str) -> tuple[Any, int] | None:
+    """Text with a decimal point where it is a number and null elsewhere, and how many values are
+    none; None where they are words.
+
+    Raises:
+        TableError: see `_column`.
+    """
+    import pyarrow.compute as pc
+
+    given = _null_where(text, MISSING_NUMBERS)
+    written = pc.replace_substring(given, marks.decimal, ".")
+    fits = pc.match_substring_regex(written, _NUMBER)
+    if marks.thousands:
+        grouped = pc.match_substring_regex(given, _THOUSANDS.format(mark=marks.thousands))
+        fits = pc.and_not(fits, grouped)
+    odd = pc.and_not(pc.match_substring_regex(written, _WRITTEN_OTHERWISE), fits)
+    numbers, others = (pc.sum(found).as_py() or 0 for found in (fits, odd))
+    known = pc.count(written).as_py()
+    if others and numbers + others >= MOSTLY * known:
+        raise _written_otherwise(place, pc.filter(text, odd)[0].as_py())
+    if not numbers or numbers < MOSTLY * known:
+        return None
+    return pc.if_else(fits, written, None), known - numbers
+
+
+def _labels(text: Any, marks: _Marks, place: str) -> Words:
+    """Words as they are; numbers with a decimal point, None where they are infinite.
+
+    Raises:
+        TableError: see `_column`.
+    """
+    import pyarrow.compute as pc
+
+    found = _numbers(text, marks, place)
+    if found is None:
+        return _words(text)
+    finite = pc.is_finite(_floats(found[0]))
+    spelled = pc.if_else(pc.fill_null(finite, False), found[0], text)
+    infinite = pc.invert(pc.fill_null(finite, True))
+    return _words(_null_where(pc.if_else(infinite, None, spelled), INFINITE))
+
+
+def _column(column: Any, marks: _Marks, place: str) -> tuple[Column, int]:
     """Numbers where nearly all values are, else words; and how many values were no numbers.
 
     place: what it is called, and in which file.
 
     Raises:
-        TableError: nearly all are numbers, but written otherwise: they would become words.
+        TableError: nearly all are numbers, but some are written otherwise: they would become words
+            or missing, or a thousandth of what they are.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _finite(column.cast(pa.float64())), 0
     text = _text(column)
-    written = _null_where(text, MISSING_NUMBERS)
-    if decimal != ".":
-        written = pc.replace_substring(written, decimal, ".")
-    fits = pc.match_substring_regex(written, _NUMBER)
-    numbers, all_of_them = pc.sum(fits).as_py() or 0, pc.count(written).as_py()
-    if not numbers or numbers < MOSTLY * all_of_them:
-        odd = pc.and_(pc.match_substring_regex(written, _WRITTEN_OTHERWISE), pc.invert(fits))
-        others = pc.sum(odd).as_py() or 0
-        if others and numbers + others >= MOSTLY * all_of_them:
-            raise _written_otherwise(place, pc.filter(text, odd)[0].as_py())
-        return _words(text), 0
-    read = pc.cast(pc.utf8_ltrim(pc.if_else(fits, written, None), "+"), pa.float64())
-    return _finite(read), all_of_them - numbers
+    found = _numbers(text, marks, place)
+    return (_words(text), 0) if found is None else (_finite(_floats(found[0])), found[1])
+
+
+def _floats(numbers: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.cast(pc.utf8_ltrim(numbers, "+"), pa.float64())
 
 
 def _written_otherwise(place: str, example: str) -> TableError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ import torch
 from torch import Tensor
 
 from mckd.tables.data import Bools
-from mckd.tables.files import TableError, Words
+from mckd.tables.files import TableError, Words, number_in
 
 MOST_CLASSES = 100
 MOST_WHOLE = 20
 """Labels that are all whole numbers are classes up to this many different ones."""
+
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,99}", re.ASCII)
+"""A whole number as Python writes it, and no longer than it reads."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +45,27 @@ class Target:
     @property
     def labels(self) -> tuple[str | int, ...]:
         """The classes, whole numbers where all of them are."""
-        plain = all(c.lstrip("-").isdigit() and str(int(c)) == c for c in self.classes)
+        plain = all(map(_WHOLE.fullmatch, self.classes))
         return tuple(int(c) for c in self.classes) if plain else self.classes
 
     def spelled(self, label: str) -> str | int | float:
         """One label of the data as predictions spell it."""
         if self.is_number:
-            return _number(label)
+            return number_in(label)
         return self.labels[self.classes.index(label)] if label in self.classes else label
 
     def encode(self, labels: Words) -> Tensor:
         """(n,) int64, the place of each class and -1 where it is none of them; or (n,) float32,
         standardised, NaN where it is no number."""
         if self.is_number:
-            return torch.tensor([(_number(v) - self.mean) / self.std for v in labels]).float()
+            return torch.tensor([(number_in(v) - self.mean) / self.std for v in labels]).float()
         place = {c: k for k, c in enumerate(self.classes)}
         return torch.tensor([place.get(v, -1) for v in labels], dtype=torch.int64)
 
     def known(self, labels: Words) -> Bools:
         """(n,): which labels can be scored."""
         if self.is_number:
-            return np.array([np.isfinite(_number(v)) for v in labels], bool)
+            return np.array([np.isfinite(number_in(v)) for v in labels], bool)
         return np.array([v is not None for v in labels], bool)
 
     def to_json(self) -> dict[str, Any]:
@@ -84,14 +88,14 @@ class Target:
         different = sorted({str(v) for v in labels}, key=_in_order)
         if len(different) < 2:
             raise TableError(f"All labels {name!r} are alike. There is nothing to learn.")
-        numbers = [_number(v) for v in different]
+        numbers = [number_in(v) for v in different]
         numeric = bool(np.isfinite(numbers).all())
         whole = numeric and all(v == int(v) for v in numbers) and len(different) <= MOST_WHOLE
         if problem == "regression" and not numeric:
             odd = next(v for v, n in zip(different, numbers, strict=True) if not np.isfinite(n))
             raise TableError(f"The label {odd!r} is no number, so {name!r} is no regression.")
         if problem == "regression" or (problem == "auto" and numeric and not whole):
-            values = np.array([_number(v) for v in training])
+            values = np.array([number_in(v) for v in training])
             return cls(name, (), float(values.mean()), float(values.std()) or 1.0)
         if len(different) > MOST_CLASSES:
             raise TableError(
@@ -101,14 +105,7 @@ class Target:
         return cls(name, tuple(different))
 
 
-def _number(label: Any) -> float:
-    try:
-        return float(str(label).replace(",", "."))
-    except ValueError:
-        return float("nan")
-
-
 def _in_order(label: str) -> tuple[float, str]:
     """Numbers by size, then words by the alphabet."""
-    number = _number(label)
+    number = number_in(label)
     return (number, label) if np.isfinite(number) else (float("inf"), label)

@@ -100,6 +100,7 @@ class TestRow:
             ({"zzz": 4}, "blood has no column 'zzz'. Known: age, sex, same."),
             ([4], "A row of blood has 3 values, from age to same; given are 1."),
             ({"age": "old"}, "The column 'age' of blood takes a number, not 'old'."),
+            ({"age": "1_0"}, "The column 'age' of blood takes a number, not '1_0'."),
             ({"age": [4]}, "The column 'age' of blood takes a number, not [4]."),
             ({}, "The row of blood holds no value. Leave the modality out."),
             ([None, "", NAN], "The row of blood holds no value. Leave the modality out."),

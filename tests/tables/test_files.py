@@ -1,6 +1,7 @@
 """One table from one file, however people save it."""
 
 import gzip
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +80,42 @@ class TestCsv:
     def test_labels_stay_words(self, saved):
         table = read_table(saved("id,y\na,01\nb,-\nc,NA\n"), words=True)
         same(table.columns["y"], ["01", "-", None])
+
+    def test_labels_that_are_numbers_are_spelled_with_a_point(self, saved):
+        """As columns of values read them; an infinite one is none in both."""
+        text = "id;y\na;0,5\nb;inf\nc;1e999\nd;-\ne;+2\n"
+        same(read_table(saved(text), words=True).columns["y"], ["0.5", None, None, "-", "+2"])
+        same(read_table(saved(text)).columns["y"], [0.5, np.nan, np.nan, np.nan, 2])
+        rows = "id,y\na,inf\nb,sup\n"
+        same(read_table(saved(rows), words=True).columns["y"], ["inf", "sup"])  # words here
+
+    @pytest.mark.parametrize("words", [False, True])
+    @pytest.mark.parametrize(
+        ("text", "example"),
+        [
+            ('id,a\nx,"1,200"\ny,950\n', "1,200"),
+            ('id,a\nx,"1,200"\n' + "".join(f"{k},{k}\n" for k in range(99)), "1,200"),
+            ("id;a\nx;1.200\ny;0,5\n", "1.200"),
+            ("id;a;b\nx;1.200;0,5\ny;950;2\n", "1.200"),
+            ("id;a;b\nx;-1.234.567;,25\ny;950;2\n", "-1.234.567"),
+            ("id;a;b\nx;1,200;0.5\ny;950;2\n", "1,200"),
+        ],
+    )
+    def test_no_thousands_are_taken_for_decimals(self, saved, text, example, words):
+        """What other cells of the file have before their decimals tells which they are."""
+        with pytest.raises(TableError, match=f"^The numbers of a in .* as '{re.escape(example)}'"):
+            read_table(saved(text), words=words)
+
+    def test_three_decimals_are_none_where_nothing_tells_of_thousands(self, saved):
+        table = read_table(saved("id;a;b\nx;1,200;0,5\ny;0,125;7\n"))
+        same(table.columns["a"], [1.2, 0.125])
+        same(read_table(saved("id;a\nx;1.200\ny;0.5\n")).columns["a"], [1.2, 0.5])
+        same(read_table(saved("id;a\n1,5;1.200\n")).columns["a"], [1.2])  # an identifier
+
+    def test_only_labels_that_are_to_be_predicted_have_to_be_readable(self, saved):
+        text = 'id,y,cost\na,0,"1,200"\nb,1,950\n'
+        table = read_table(saved(text), words=True, target="y")
+        same(table.columns["cost"], ["1,200", "950"])
 
     def test_infinite_numbers_are_missing(self, saved):
         table = read_table(saved("id,a\nw,1e999\nx,inf\ny,-Infinity\nz,2\n"))

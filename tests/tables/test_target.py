@@ -29,6 +29,13 @@ def test_words_are_classes():
     assert fit("01", "02").labels == ("01", "02")  # not 1 and 2
 
 
+@pytest.mark.parametrize("odd", ["²", "--5", "1_0", "٣", "1,200", "inf", "9" * 5000])
+def test_words_that_python_nearly_reads_as_numbers_are_classes(odd):
+    assert set(fit(odd, "3", problem="classification").labels) == {odd, "3"}
+    assert not fit(odd, "0.5").is_number
+    assert fit("-0", "3").labels == ("-0", "3")
+
+
 def test_other_numbers_are_predicted_as_numbers():
     target = fit("1.0", "2.5", "4")
     assert target.is_number
