@@ -1,19 +1,24 @@
-"""How a run begins or goes on: whether it may, and from which checkpoint."""
+"""How a run, or a table of runs, begins or goes on: whether it may, and from which checkpoint."""
 
 from __future__ import annotations
 
 import json
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 import mckd
+from mckd.files.atomic import write_atomically
 from mckd.files.checkpoint import CheckpointError
 from mckd.files.manifest import MANIFEST, ManifestError
 from mckd.files.runs import RunError, RunFolder
 from train.state import TrainingState
+
+TOLD = "told.json"
+"""Beside results: what the command that makes them was told."""
 
 
 def check_start(run: RunFolder, config: dict[str, Any], resume: bool) -> bool:
@@ -62,13 +67,48 @@ def _check_data(name: str, saved: Mapping[str, Any], provenance: Mapping[str, An
     Raises:
         RunError: it differs.
     """
-    theirs, ours = saved.get("provenance", {}), json.loads(json.dumps(provenance))
-    if other := [key for key in ours if key in theirs and theirs[key] != ours[key]]:
+    if other := _differing(saved.get("provenance", {}), provenance):
         raise RunError(
-            f"The run {name} was started with other data: not the same {other[0]}. Resume it with "
+            f"The run {name} was started with other data: not the same {other}. Resume it with "
             "the data that it was started with, wherever they lie now, or start a new run with "
             f"another --out. It was started with: {saved.get('command', '')}"
         )
+
+
+def check_results(out: Path, told: Mapping[str, Any]) -> None:
+    """Let a command add to the results in `out`, which keeps beside them what it was told.
+
+    Results of before that was kept are taken to be of the same.
+
+    Args:
+        told: {flag, or what stands for it: value}; of data what tells them apart.
+
+    Raises:
+        RunError: they are of another command.
+    """
+    path = out / TOLD
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, (json.dumps(told, indent=2) + "\n").encode())
+        return
+    try:
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{TOLD} in {out.name} cannot be read. It says what the results beside it were made "
+            "with; delete it if you know that they are of this command."
+        ) from error
+    if other := _differing(before, told):
+        raise RunError(
+            f"The results in {out.name} were made with another {other}, and would be mixed with "
+            f"these. Give what {TOLD} there says, or choose another --out."
+        )
+
+
+def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """What first differs of all that both say, "" if nothing does. Theirs comes from JSON."""
+    said = json.loads(json.dumps(ours))
+    return next((key for key in said if key in theirs and theirs[key] != said[key]), "")
 
 
 def _options(config: Mapping[str, Any]) -> set[str]:

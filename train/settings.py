@@ -103,6 +103,17 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def by_flag(settings: TrainSettings) -> dict[str, Any]:
+    """{flag: value} of every setting, the options of the system included."""
+    both = (settings, settings.method)
+    return {
+        flag(field.name): getattr(part, field.name)
+        for part in both
+        for field in dataclasses.fields(part)
+        if field.name != "method"
+    }
+
+
 def add_flags(
     parser: argparse.ArgumentParser, kind: type, presets: Mapping[str, Any] | None = None
 ) -> None:

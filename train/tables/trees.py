@@ -3,7 +3,7 @@
 Random forest and gradient boosting (scikit-learn) see the concatenated table, where a missing row
 is the mean of the training rows. Every fit of a seed has the same split and the same rows taken
 away; scores are of the test part, all tables, each alone, and the mean over the scored subsets.
-Fits that are in results.csv are not done again.
+Fits that are in results.csv are not done again; told.json says of which tables they are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from mckd.files.checkpoint import load_checkpoint
 from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.files.tables import as_markdown
 from train.pool import pool
-from train.settings import SettingsError, override
+from train.resume import check_results
+from train.settings import SettingsError, by_flag, override
 from train.tables.settings import TableSettings, studio
 
 RATES = (0.0, 0.3, 0.6)
@@ -57,6 +58,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     Raises:
         SettingsError: no folder is named, or scikit-learn is not installed.
+        RunError: the results there are of other tables.
     """
     if not arguments.out:
         raise SettingsError("bench trees writes to a folder. Name it: --out runs/trees.")
@@ -66,8 +68,9 @@ def compare(arguments: argparse.Namespace) -> int:
         raise SettingsError(
             "bench trees needs the package scikit-learn: pip install scikit-learn"
         ) from None
+    from train.tables.task import TableTask
+
     out, folder = Path(arguments.out), Path(arguments.tables)
-    out.mkdir(parents=True, exist_ok=True)
     fits = [
         Fit(system, rate, seed)
         for systems in (COMPARED, ABLATIONS)
@@ -75,6 +78,8 @@ def compare(arguments: argparse.Namespace) -> int:
         for rate in RATES
         for system in systems
     ]
+    content = TableTask(fits[0].settings, folder).provenance["content"]
+    check_results(out, {"--tables": content, **by_flag(studio())})
     done = _read(out)
     missing = [fit for fit in fits if fit.key not in done]
     try:

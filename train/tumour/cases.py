@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from mckd.tumour import SEQUENCES, CaseError, find_cases, read_case
 from mckd.tumour.data import Case, files_of
 from mckd.tumour.fingerprint import fingerprints
 from mckd.tumour.geometry import Box, Grid, Triple
-from mckd.tumour.naming import stem_of
+from mckd.tumour.naming import SEG, stem_of
 from mckd.tumour.references import ENHANCING, EVERY
 from train.pool import pool
+from train.task import content_of
 
 READER = 3
 """Of cached arrays: raised when cases are read in another way."""
@@ -85,6 +86,22 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
             "'python -m train data phantoms'."
         )
     return cases
+
+
+def content_of_cases(folder: Path) -> str:
+    """What tells a folder of cases from others, wherever it lies: places and references of cases.
+
+    Raises:
+        CaseError: a case that cannot be read.
+    """
+
+    def parts() -> Iterator[bytes]:
+        for path in find_cases(folder):
+            yield path.relative_to(folder).as_posix().encode()
+            if reference := files_of(path)[0].get(SEG):
+                yield reference.read_bytes()
+
+    return content_of(parts())
 
 
 def fill_cache(folders: Sequence[Path], cache: Path, jobs: int) -> None:

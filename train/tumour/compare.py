@@ -3,14 +3,15 @@
 A variant is a name and what it changes of one recipe. Runs of one seed see the same cases in the
 same order, changed alike, with the same sequences dropped. A run's folder lies in `runs`, its
 scores in `scores`, one CSV per run with a line per case, subset and region; what is there is not
-done again.
+done again. Beside them `told.json` says which recipe and data they are of; others are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from mckd.files.runs import MODEL, RunError, RunFolder
 from mckd.method import MissingModalityNetwork
 from mckd.precision import in_bfloat16
 from mckd.systems import rebuild
-from mckd.tumour.data import regions
+from mckd.tumour import SEQUENCES, find_cases
+from mckd.tumour.data import files_of, regions
 from mckd.tumour.metrics import score
-from mckd.tumour.naming import key_of
+from mckd.tumour.naming import SEG, STACK, key_of
 from mckd.tumour.outline import Credible
 from train.jobs import work_off
 from train.loop import train
-from train.settings import override
-from train.tumour.cases import TrainingCase, fill_cache, load_cases
+from train.resume import check_results
+from train.settings import SettingsError, by_flag, override
+from train.tumour.cases import TrainingCase, content_of_cases, fill_cache, load_cases
 from train.tumour.distances import hd95_mm
 from train.tumour.lines import Line, read_lines, write_lines
 from train.tumour.outlines import outlines, region_targets
@@ -75,6 +78,16 @@ class Plan:
         recipe = override(PRESETS[self.preset](), self.changes)
         return override(recipe, {"seed": job.seed, "fold": job.fold} | dict(job.variant.changes))
 
+    def told(self) -> dict[str, Any]:
+        """What every run shares, by flag; folders by what they hold, so that they may be moved."""
+        folders = {"--data": self.data, "--mix": self.mix, "--test": self.test}
+        return {
+            "--preset": self.preset,
+            **{name: content_of_cases(at) if at else None for name, at in folders.items()},
+            "--start": self.start.name if self.start else None,
+            **by_flag(override(PRESETS[self.preset](), self.changes)),
+        }
+
     def run(self, job: Job) -> RunFolder:
         return RunFolder(self.out / "runs" / job.run_name)
 
@@ -119,10 +132,17 @@ def run_all(plan: Plan, jobs: Sequence[Job], processes: int) -> None:
     """Train and score what is missing.
 
     Raises:
-        RunError: it was stopped; called again it goes on.
+        RunError: it was stopped; called again it goes on. Or what is there was made with other
+            settings or data.
+        SettingsError: a case to score lacks a sequence.
     """
+    check_results(plan.out, plan.told())
     sweep(plan.out)
     missing = [job for job in jobs if not plan.scores(job).is_file()]
+    for path in _to_score(plan, missing):
+        slots = files_of(path)[0]
+        if SEG in slots:
+            _require_every_sequence(path.name, slots)
     if missing and plan.cache:
         given = [folder for folder in (plan.data, plan.mix, plan.test) if folder]
         fill_cache(given, plan.cache, processes)
@@ -130,6 +150,13 @@ def run_all(plan: Plan, jobs: Sequence[Job], processes: int) -> None:
     others = [job for job in missing if job.variant.run]
     for each in (own, others):  # nobody trains a run that somebody else is at
         work_off(each, partial(train_and_score, plan), processes, finished=str)
+
+
+def _to_score(plan: Plan, jobs: Sequence[Job]) -> list[Path]:
+    """The cases of which it is known before any is read that these jobs score them."""
+    if jobs and plan.test:
+        return find_cases(plan.test)
+    return find_cases(plan.data) if any(job.fold >= 0 for job in jobs) else []
 
 
 def lines_of(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[list[Line]]]:
@@ -142,11 +169,12 @@ def lines_of(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[list[Line]]]:
 
 
 def last_records(plan: Plan, jobs: Sequence[Job]) -> dict[str, list[dict[str, Any]]]:
-    """{variant: the last record of each of its own runs}, with the validation scores."""
+    """{variant: the last record of each of its own runs that kept any}, with validation scores."""
     found: dict[str, list[dict[str, Any]]] = {}
     for job in (job for job in jobs if not job.variant.run):
         rows, _ = plan.run(job).records()
-        found.setdefault(job.variant.key, []).append(rows[-1])
+        if validated := [row for row in rows if "validation" in row]:
+            found.setdefault(job.variant.key, []).append(validated[-1])
     return found
 
 
@@ -155,6 +183,9 @@ def train_and_score(plan: Plan, job: Job) -> str:
     torch.set_num_threads(1)
     settings, run = plan.settings(job), plan.run(job)
     task = TumourTask(settings, plan.data, plan.mix, plan.before(job), plan.cache)
+    cases = load_cases(plan.test, plan.cache) if plan.test else task.test_cases or task.validation
+    for case in cases:
+        _require_every_sequence(case.name, [*compress(SEQUENCES, case.present.tolist())])
     if not (run.checkpoints / MODEL).is_file():
         with join_workers() as workers:
             state = train(
@@ -172,11 +203,20 @@ def train_and_score(plan: Plan, job: Job) -> str:
             raise RunError("The table was stopped. Run the same command to go on.")
     network, _ = rebuild(load_checkpoint(run.checkpoints / MODEL), task.parts)
     network.to(this_device())
-    cases = load_cases(plan.test, plan.cache) if plan.test else task.test_cases or task.validation
     how = settings.bf16, job.variant.credible
     lines = [line for case in cases for line in score_case(network, case, *how)]
     write_lines(plan.scores(job), lines)
     return job.name
+
+
+def _require_every_sequence(name: str, given: Collection[str]) -> None:
+    """Of a case to score, before anything is trained; given: slots of `read_case`."""
+    lacking = [s for s in SEQUENCES if s not in given]
+    if lacking and STACK not in given:
+        raise SettingsError(
+            f"{name} lacks {' and '.join(lacking)}, and every subset of the four sequences is "
+            "scored. Take the case out of the folder."
+        )
 
 
 def score_case(

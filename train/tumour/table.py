@@ -113,7 +113,8 @@ def make_table(arguments: argparse.Namespace) -> int:
         f"{arguments.seeds} seeds and cases. No single subset is tested."
     )
     text = as_text(labels, runs, compared(runs, pairs), about)
-    text += "\n".join(["", *_ceilings(last_records(plan, jobs), labels), ""])
+    if records := last_records(plan, jobs):  # with scores alone there are none
+        text += "\n".join(["", *_ceilings(records, labels), ""])
     write_atomically(plan.out / "table.md", text.encode())
     write_atomically(plan.out / "table.csv", as_csv(map(five_digits, as_rows(runs))).encode())
     print(text)

@@ -50,7 +50,7 @@ class TestTrees:
         words = ["bench", "trees", "--tables", str(folder), "--out", str(out), "--seeds", "1"]
         return main([*words, "--threads", "1"])
 
-    def test_results_are_kept_and_not_made_again(self, folder, tmp_path, monkeypatch):
+    def test_results_are_kept_and_not_made_again(self, folder, tmp_path, monkeypatch, capsys):
         pytest.importorskip("sklearn", reason="scikit-learn is not installed")
         out = tmp_path / "trees"
         assert self.compare(folder, out, monkeypatch) == 0
@@ -62,6 +62,11 @@ class TestTrees:
         assert self.compare(folder, out, monkeypatch) == 0
         assert (out / "results.csv").read_bytes() == before
         assert (out / "table.md").read_text().count("random forest") == 3
+
+        other = hospital(tmp_path / "other", 100, seed=1)  # under the same names
+        assert self.compare(other, out, monkeypatch) == 2
+        assert "were made with another --tables" in capsys.readouterr().err
+        assert (out / "results.csv").read_bytes() == before
 
     def test_without_scikit_learn_it_says_what_to_install(
         self, folder, tmp_path, monkeypatch, capsys

@@ -5,6 +5,8 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from mckd.tumour.outline import Credible
 from tests.conftest import ROOT
 from tests.train.tumour.test_task import write_case
 from train.__main__ import main
+from train.settings import SettingsError
 from train.tumour.compare import Job, Plan, Variant, jobs_of, last_records, lines_of, run_all
 from train.tumour.lines import Line, read_lines, write_lines
 from train.tumour.settings import PRESETS
@@ -147,6 +150,75 @@ def test_the_whole_command(scored, tmp_path, monkeypatch, capsys):
     for row in rows:
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
     assert "| Dice, WT | MCKD | Baseline |" in said
+
+
+class TestResultsOfBefore:
+    """Scores that are there are taken for those of the command that finds them: are they?"""
+
+    WORDS = ("table", "--which", "1", "--preset", "smoke", "--seeds", "1", "--only", "baseline")
+
+    @pytest.fixture
+    def command(self, tmp_path, monkeypatch):
+        """`train table` with words, in a folder whose table is of `cases` and `unseen`."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("train.tumour.task.TumourTask.steps_per_epoch", 1)
+        monkeypatch.setattr("train.tumour.compare.work_off", here)
+        for folder, numbers in (("cases", range(3)), ("unseen", (7,)), ("others", (8,))):
+            for number in numbers:
+                write_case(tmp_path / folder, number)
+
+        def command(data="cases", test="unseen", epochs="1"):
+            words = ["--data", data, "--test", test, "--epochs", epochs, "--out", "out"]
+            return main([*self.WORDS, *words])
+
+        assert command() == 0
+        return command
+
+    def test_of_other_settings_or_cases_they_are_refused(self, command, capsys):
+        table = Path("out/table.csv").read_bytes()
+        others = {"epochs": "2", "test": "others", "data": "unseen"}
+        for name, value in others.items():
+            assert command(**{name: value}) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f"The results in out were made with another --{name}" in line
+            assert Path("out/table.csv").read_bytes() == table
+        shutil.move("unseen", "elsewhere")  # the same cases, though
+        assert command(test="elsewhere") == 0
+        Path("out/told.json").write_text("{")
+        assert command(test="elsewhere") == 2
+        assert "told.json in out cannot be read" in capsys.readouterr().err
+
+    def test_those_that_do_not_say_are_taken_and_say_it_from_then_on(self, command):
+        """As scores are kept without their runs; what only runs know is left out then."""
+        told = "The most that distillation could give"
+        table, text = Path("out/table.csv").read_bytes(), Path("out/table.md")
+        assert told in text.read_text()
+        Path("out/told.json").unlink()
+        shutil.rmtree("out/runs")
+        assert command() == 0
+        assert told not in text.read_text()
+        assert Path("out/table.csv").read_bytes() == table
+        assert command(test="others") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "test", "fold"),
+    [("unseen", "unseen", -1), ("cases", None, 0), ("cases", None, -1)],
+    ids=["a test case", "a fold's", "a validation case"],
+)
+def test_a_case_to_score_that_lacks_a_sequence_is_refused_before_anything_is_trained(
+    place, test, fold, tmp_path, monkeypatch
+):
+    """Case 0 has no enhancing tumour, so it is the first to validate by."""
+    monkeypatch.setattr("train.tumour.compare.work_off", here)
+    write_case(tmp_path / place, 0, sequences=("flair", "t1", "t2"))
+    for number in (1, 2, 4):
+        write_case(tmp_path / "cases", number)
+    test = test and tmp_path / test
+    plan = Plan(tmp_path / "out", "smoke", {"folds": 2}, tmp_path / "cases", test=test)
+    with pytest.raises(SettingsError, match="case_000 lacks t1c"):
+        run_all(plan, jobs_of([Variant("a", "A", {})], 1, [fold]), 1)
+    assert not (tmp_path / "out" / "runs").exists()
 
 
 def test_runs_go_on_from_those_of_another_table(tmp_path, monkeypatch):
