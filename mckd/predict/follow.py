@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mckd.clinic.series import StudyError
 from mckd.files.atomic import write_atomically
-from mckd.predict.opening import Opened, Wishes, Work
+from mckd.predict.opening import Wishes, Work
 from mckd.predict.run import segmenter_of
 from mckd.predict.works import UsageError, works_of
 from mckd.progress import Progress
 from mckd.tumour.comparison import title_of
-from mckd.tumour.days import day_in
+from mckd.tumour.days import day_named
 from mckd.tumour.evidence import ranged
 from mckd.tumour.naming import SEQUENCES, CaseError
 from mckd.tumour.persons import NOBODY
@@ -48,10 +48,12 @@ def follow(arguments: argparse.Namespace) -> int:
     segmenter = segmenter_of(arguments.checkpoint, arguments.threads)
     progress, wishes = Progress(len(works)), Wishes(arguments.prepare, arguments.anyway)
     days = arguments.dates or [None] * len(works)
+    names = [names_of(work, works) for work in works]
     visits: list[Visit] = []
-    for work, day in zip(works, days, strict=True):
-        alone = sum(work.given == other.given for other in works) == 1
-        visit = _visit(work, day, alone, segmenter, wishes, progress)
+    for place, (work, day) in enumerate(zip(works, days, strict=True)):
+        others = [name for of in (*names[:place], *names[place + 1 :]) for name in of]
+        named = day_named(names[place], others)
+        visit = _visit(work, day, named, segmenter, wishes, progress)
         _require_other(visit, visits)
         visits.append(replace(visit, vouched=arguments.one_patient))
     followed = Followed(FollowUp.of(visits), segmenter.about, date.today())
@@ -92,14 +94,14 @@ def _require_other(visit: Visit, before: Sequence[Visit]) -> None:
 def _visit(
     work: Work,
     day: date | None,
-    alone: bool,
+    named: tuple[date | None, str],
     segmenter: TumourSegmenter,
     wishes: Wishes,
     progress: Progress,
 ) -> Visit:
     """One visit, read, prepared if need be, and segmented from every subset.
 
-    day: as somebody said; None: as headers or names say. alone: see `day_of`.
+    day: as somebody said; None: as headers or names say. named: what names say, see `day_named`.
 
     Raises:
         UsageError: it cannot be.
@@ -115,8 +117,12 @@ def _visit(
         raise UsageError(f"{work.label} cannot be read ({error.strerror}).") from error
     for line in (*opened.said, *opened.case.warnings):
         progress.note(f"{work.label}: {line}")
-    day = day or day_of(work, opened, alone)
-    person = opened.prepared.study.person if opened.prepared else NOBODY
+    study = opened.prepared.study if opened.prepared else None
+    by_name, why = named
+    day = day or (study and study.day) or by_name
+    if why and not day:
+        progress.note(f"{work.label}: {why}")
+    person = study.person if study else NOBODY
     visit = read_visit(segmenter, opened.case, day, work.label, _steps(progress), person)
     own = "  ".join(
         f"{region.upper()} {ml:.1f} mL" + (f" ({r})" if (r := ranged(ranges.get(region))) else "")
@@ -131,17 +137,12 @@ def _steps(progress: Progress) -> Callable[[float], None]:
     return lambda share: progress.reach(2, share, "every subset")
 
 
-def day_of(work: Work, opened: Opened, alone: bool) -> date | None:
-    """What a header says, else the case's name, its deepest folder first, else that of what was
-    given.
-
-    alone: nothing else was found in what was given; if there was, a date in its name is of all of
-    it, as that of a birth is.
-    """
-    if opened.prepared is not None and opened.prepared.study.day is not None:
-        return opened.prepared.study.day
-    names = [*reversed(work.name.split("/")), *(path.name for path in work.given if alone)]
-    return next(filter(None, map(day_in, names)), None)
+def names_of(work: Work, works: Sequence[Work]) -> list[str]:
+    """What may name the day of a visit: the case's name, its deepest folder first, then what was
+    given; not where several cases were found in that, for a date in its name is of all of them, as
+    that of a birth is."""
+    alone = sum(work.given == other.given for other in works) == 1
+    return [*reversed(work.name.split("/")), *(path.name for path in work.given if alone)]
 
 
 def _require_room(out: Path, replace: bool) -> None:

@@ -146,7 +146,8 @@ class Visit:
     name: for people. present: the sequences that belong to it. readings: of every subset of them.
     day: None where it is not known. synthetic: whether no patient was there. head, person: to tell
     whether other visits can be of the same one; nothing shows them. vouched: whether somebody who
-    knows it said that it is of one patient with the others of which that was said.
+    knows it said that it is of one patient with the others of which that was said. by_name: whether
+    nothing but its name tells the day, against which those of other visits may speak.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Visit:
     head: Head | None = field(default=None, repr=False)
     person: Person = field(default=NOBODY, repr=False)
     vouched: bool = False
+    by_name: bool = False
 
     @property
     def own(self) -> Reading:
@@ -166,6 +168,11 @@ class Visit:
     def repeats(self, other: Visit) -> bool:
         """Whether both are of the same images: no two examinations agree to the last bit."""
         return self.present == other.present and self.readings == other.readings
+
+    def of_one_scan(self, other: Visit) -> bool:
+        """Whether both are of the same images, as far as they have sequences in common."""
+        common = self.readings.keys() & other.readings.keys()
+        return bool(common) and all(self.readings[s] == other.readings[s] for s in common)
 
     def doubt(self, other: Visit) -> str:
         """Why both may be of two people; "" where nothing speaks for it."""

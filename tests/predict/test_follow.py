@@ -92,6 +92,20 @@ def test_a_date_in_the_name_of_what_holds_all_visits_is_of_none(follow, visits) 
     assert {row["date"] for row in rows(out / "visits.csv")} == {""}
 
 
+def test_a_day_of_birth_in_the_names_of_all_visits_is_the_date_of_none(
+    follow, visits, capsys
+) -> None:
+    for place, visit in enumerate(visits, start=1):
+        visit.rename(visit.with_name(f"MUELLER_19850312_v{place}"))
+    code, out = follow(visits[0].parent)
+    assert code == 0
+    assert {row["date"] for row in rows(out / "visits.csv")} == {""}
+    assert not any(b"1985" in path.read_bytes() for path in out.iterdir())
+    said = capsys.readouterr()
+    assert "MUELLER_19850312_v1: The date in its name is in that of another visit too" in said.err
+    assert "of one day" not in said.out
+
+
 def test_visits_of_two_heads_are_said_to_be_of_two_people(follow, tmp_path, capsys) -> None:
     """The same outline and tumour, other tissue."""
     one = small_heads.save_case(tmp_path / "a", words=("t1",), reference=False)

@@ -17,7 +17,7 @@ from pydicom.uid import generate_uid
 from mckd.clinic import preparation
 from mckd.clinic.brain import BrainError
 from mckd.clinic.series import StudyError
-from mckd.predict.follow import day_of
+from mckd.predict.follow import names_of
 from mckd.predict.opening import Wishes
 from mckd.predict.studies import StudyWork, studies_of
 from mckd.predict.works import survey
@@ -96,15 +96,20 @@ def holds_the_same(folder: Path, slot: str) -> None:
         assert middle == pytest.approx(middles[0], abs=0.1)
 
 
-def test_the_day_of_a_visit_is_that_of_its_headers(scans, tmp_path) -> None:
-    """Not the one in the folder's name."""
+def test_headers_say_the_day_of_an_examination(scans, tmp_path) -> None:
+    """Not the name of the folder, which says one only where headers do not."""
     lay(scans / "002", tmp_path / "2023-01-01")
     (work,) = found_below(tmp_path).values()
     opened = work.open(Wishes(), lambda share, step: None)
-    assert day_of(work, opened, alone=True) == date(2024, 3, 5)
-    unread = replace(opened, prepared=None)
-    assert day_of(work, unread, alone=False) == date(2023, 1, 1)
-    assert day_of(replace(work, name="P20010712/2024-01-31"), unread, False) == date(2024, 1, 31)
+    assert opened.prepared.study.day == date(2024, 3, 5)
+    assert names_of(work, [work])[0] == "2023-01-01"
+
+
+def test_the_deepest_folder_names_a_visit_first_and_what_holds_several_none(tmp_path) -> None:
+    work = StudyWork("P20010712/2024-01-31", (tmp_path / "all",), tmp_path, (), Rules())
+    names = ["2024-01-31", "P20010712"]
+    assert names_of(work, [work]) == [*names, "all"]
+    assert names_of(work, [work, replace(work, name="P20010712/2024-03-01")]) == names
 
 
 def test_dicom_that_nobody_may_prepare(predict, scans, tmp_path, capsys) -> None:

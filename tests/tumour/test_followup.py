@@ -10,7 +10,7 @@ import pytest
 
 from mckd.method import subsets
 from mckd.tumour import TumourSegmenter, read_case
-from mckd.tumour.days import day_in
+from mckd.tumour.days import SHARED, day_in, day_named
 from mckd.tumour.diameters import Lesion
 from mckd.tumour.followup import (
     GROWN,
@@ -278,3 +278,25 @@ def test_a_case_is_read_from_every_subset(tmp_path):
 )
 def test_dates_are_read_from_the_year_down(words, day):
     assert day_in(words) == day
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "day", "why"),
+    [
+        (["MUELLER_19850312_v1"], ["MUELLER_19850312_v2"], None, SHARED),
+        (["MUELLER_1985-03-12_20240301"], ["MUELLER_19850312_v2"], date(2024, 3, 1), ""),
+        (["v1_20240301", "P_19850312"], ["v2", "P_19850312"], date(2024, 3, 1), ""),
+        (["v1", "P_19850312"], ["v2_20240528", "P_19850312"], None, SHARED),
+        (["v1_20240301"], ["v2_20240528", "MUELLER"], date(2024, 3, 1), ""),
+        (["v1"], ["v2_20240528"], None, ""),
+    ],
+)
+def test_a_date_in_the_names_of_two_visits_is_that_of_none(names, others, day, why):
+    """Patients who were born since there is MRI have their birthday in all."""
+    assert day_named(names, others) == (day, why)
+
+
+def test_of_one_scan_are_readings_that_agree_where_both_have_them():
+    assert BEFORE.of_one_scan(visit(t2=BEFORE.readings[frozenset({"t2"})]))
+    assert not BEFORE.of_one_scan(AFTER)
+    assert not BEFORE.of_one_scan(visit(t1=reading(20)))  # nobody can tell

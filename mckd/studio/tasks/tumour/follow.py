@@ -8,7 +8,7 @@ the visitor's desk and goes with it; the images may be put away before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.opened import Answer, CaseFiles, Opened, now, spoken
 from mckd.studio.tasks.tumour.volumes import unpack_bits
-from mckd.tumour.days import day_in, day_of
+from mckd.tumour.days import day_in, day_named, day_of
 from mckd.tumour.evidence import ranged
 from mckd.tumour.labels import bits_to_regions
 from mckd.tumour.naming import REGION_NAMES, SEQUENCE_NAMES, SEQUENCES
@@ -72,8 +72,8 @@ class FollowService:
     def keep(self, desk: Desk, into: Desk | None = None, day: date | None = None) -> Iterator[Kept]:
         """Keep what is on screen as a visit: the open case with the sequences switched on.
 
-        into: the desk that gets it, where that is another one. day: as headers or the name say, if
-        it is not given.
+        into: the desk that gets it, where that is another one. day: as headers say, if it is not
+        given, else as the name does and that of no other visit.
         """
         into = into or desk
         if len(into.visits) >= MOST:
@@ -86,7 +86,7 @@ class FollowService:
             yield Kept(problem=NOTHING)
             return
         day = day or (opened.prepared.study.day if opened.prepared else None)
-        yield from self._keep(into, desk, turn, opened, answer, day or day_in(opened.case.name))
+        yield from self._keep(into, desk, turn, opened, answer, day)
 
     def example(self, desk: Desk) -> Iterator[Kept]:
         """Keep the bundled visits in place of those that there are."""
@@ -120,7 +120,7 @@ class FollowService:
         if place is None:
             return MOVED
         visits = [*desk.visits]
-        visits[place] = replace(visits[place], day=day)
+        visits[place] = replace(visits[place], day=day, by_name=False)
         desk.removed = None  # undone, it would take the new date back too
         _set(desk, visits)
         return ""
@@ -131,7 +131,7 @@ class FollowService:
         if place is None:
             return MOVED
         desk.removed = desk.visits
-        desk.visits = desk.visits[:place] + desk.visits[place + 1 :]
+        _set(desk, [*desk.visits[:place], *desk.visits[place + 1 :]])
         return ""
 
     def vouch(self, desk: Desk) -> None:
@@ -173,7 +173,8 @@ class FollowService:
     ) -> Iterator[Kept]:
         """Read a case from every subset of an answer's sequences, and put it on a desk.
 
-        beside: the desk that it is open on; it goes on as long as that has this turn.
+        beside: the desk that it is open on; it goes on as long as that has this turn. day: None:
+            as its name says.
         """
         from mckd.tumour.followup import Visit
         from mckd.tumour.heads import Head
@@ -200,7 +201,16 @@ class FollowService:
             yield Kept(problem=FAILED)
             return
         person = opened.prepared.study.person if opened.prepared else NOBODY
-        visit = Visit(name, answer.used, readings, day, case.synthetic, Head.of(case), person)
+        visit = Visit(
+            name,
+            answer.used,
+            readings,
+            day,
+            case.synthetic,
+            Head.of(case),
+            person,
+            by_name=day is None,
+        )
         if not wanted():
             yield Kept(problem=OTHER)
         elif any(visit.repeats(other) for other in desk.visits):
@@ -243,7 +253,7 @@ class FollowService:
 
         followed = self._followed(desk)
         return shown | {
-            "visits": [_visit(visit) for visit in desk.visits],
+            "visits": [_visit(visit, desk.visits) for visit in desk.visits],
             "steps": [self._step(followed, step) for step in followed.steps],
             "line": _line(followed.visits),
             "meaning": [MEANING, followed.intervals, DIAMETERS],
@@ -276,10 +286,19 @@ def require_kind(kind: object) -> None:
 
 
 def _set(desk: Desk, visits: list[Visit]) -> None:
-    """In the order of time."""
+    """In the order of time; what names say of it is judged anew, for each of them by all."""
     from mckd.tumour.followup import FollowUp
 
-    desk.visits = FollowUp.of(visits).visits
+    dated = [
+        replace(visit, day=_named(visit, visits)[0]) if visit.by_name else visit for visit in visits
+    ]
+    desk.visits = FollowUp.of(dated).visits
+
+
+def _named(visit: Visit, visits: Iterable[Visit]) -> tuple[date | None, str]:
+    """The day that a visit's name tells beside those of the others, and why it does not."""
+    others = [other.name for other in visits if not visit.of_one_scan(other)]
+    return day_named([visit.name], others)
 
 
 def _subsets(used: Subset) -> list[Subset]:
@@ -299,12 +318,14 @@ def _names(subset: Subset) -> list[str]:
     return [SEQUENCE_NAMES[s] for s in SEQUENCES if s in subset]
 
 
-def _visit(visit: Visit) -> dict[str, Any]:
+def _visit(visit: Visit, visits: Iterable[Visit]) -> dict[str, Any]:
+    """One of the visits. undated: why its name tells no day although one is in it, or ""."""
     own = visit.own
     return {
         "name": visit.name,
         "synthetic": visit.synthetic,
         "day": visit.day.isoformat() if visit.day else "",
+        "undated": _named(visit, visits)[1] if visit.by_name else "",
         "used": _names(visit.present),
         "regions": {
             region: _volume(own.volumes_ml[region], own.intervals_ml.get(region))

@@ -15,9 +15,11 @@ from mckd.studio.tasks.tumour.cases import CaseService
 from mckd.studio.tasks.tumour.desk import Desk
 from mckd.studio.tasks.tumour.follow import FollowService
 from mckd.studio.tasks.tumour.follow_tab import act
+from mckd.studio.tasks.tumour.opened import CaseFiles
+from mckd.tumour.days import SHARED
 from mckd.tumour.persons import Person
 from tests import small_heads
-from tests.studio.tasks.tumour.stub import Stub, opened
+from tests.studio.tasks.tumour.stub import Stub, last, opened
 
 VOXEL_ML = float(np.prod(small_heads.SPACING)) / 1000
 ET_ML = float(np.count_nonzero(small_heads.labels() == 4)) * VOXEL_ML
@@ -114,6 +116,43 @@ class TestKeeping:
         desk = opened(service)
         model.decide = lambda encoded, used: 1 / 0
         assert keep(follow, desk) == module.FAILED
+
+
+class TestDates:
+    @pytest.fixture
+    def born(self, service: CaseService, follow: FollowService, tmp_path: Path) -> Desk:
+        """A desk with two examinations of a patient whose birthday is in both names: the second
+        tumour is smaller."""
+        desk = Desk()
+        for name, radius_mm in (("MUELLER_19850312_v1", 14), ("MUELLER_19850312_v2", 11)):
+            folder = small_heads.save_case(tmp_path / name, synthetic=False)
+            outlined = small_heads.labels()
+            outlined[small_heads.distance(small_heads.CENTRE) >= radius_mm] = 0
+            small_heads.save(folder / f"{name}_seg.nii.gz", outlined)
+            assert last(service.open(desk, CaseFiles(name, folder))).answer is not None
+            assert keep(follow, desk) == ""
+        return desk
+
+    def test_a_day_of_birth_in_both_names_is_the_date_of_none(self, born, follow) -> None:
+        told = follow.view(born)
+        assert [visit["day"] for visit in told["visits"]] == ["", ""]
+        assert [visit["undated"] for visit in told["visits"]] == [SHARED, SHARED]
+        assert "of one day" not in told["steps"][0]["sentence"]
+        assert follow.set_day(born, 1, "2024-01-31") == ""
+        assert [v["undated"] for v in follow.view(born)["visits"]] == ["", SHARED]
+        assert b"1985" not in follow.file(born, "json")[1]
+
+    def test_names_are_judged_anew_when_a_visit_goes_or_comes_back(self, born, follow) -> None:
+        follow.remove(born, 1)
+        assert [visit.day for visit in born.visits] == [date(1985, 3, 12)]  # nothing tells more
+        follow.undo(born)
+        assert [visit.day for visit in born.visits] == [None, None]
+
+    def test_one_examination_kept_twice_keeps_its_date(self, born, service, follow) -> None:
+        follow.remove(born, 1)
+        service.switch(born, WITHOUT_T1C)
+        assert keep(follow, born) == ""
+        assert [visit.day for visit in born.visits] == [date(1985, 3, 12)] * 2
 
 
 class TestChanging:

@@ -106,6 +106,7 @@ function chip(visit, number, busy) {
   away.setAttribute('aria-label', away.title);
   away.disabled = busy;
   li.append(make('span', 'used', visit.used.join(' + ')), label, away);
+  if (visit.undated) li.append(make('p', 'undated', visit.undated));
   return li;
 }
 
