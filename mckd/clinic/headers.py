@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 import zlib
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ image may have it (C.8.3.1.1); an enhanced one may not."""
 _GREYS = {"", DARK_IS_HIGH, "MONOCHROME2"}
 _NO_IMAGES = {RawDataStorage, MRSpectroscopyStorage}
 _HEADER = """
-    SOPClassUID SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate StudyTime
+    SOPClassUID SOPInstanceUID Modality StudyInstanceUID SeriesInstanceUID StudyDate
     SeriesDate SeriesTime AcquisitionDate AcquisitionTime AcquisitionDateTime SeriesNumber
     SeriesDescription ProtocolName BodyPartExamined ImageType ScanningSequence
     SequenceVariant SequenceName PulseSequenceName EchoPulseSequence EchoPlanarPulseSequence
@@ -97,11 +98,12 @@ class Frame:
 
     place: of the slice among those of its file, from 0. study, series, instance: UIDs, or what
     stands for them where a header has none, only to tell things apart. date, time: of the
-    acquisition, as DICOM writes them. number: of the series. rows, columns: of the picture.
-    position: (3,) mm, of the first pixel's centre in LPS. directions: (3, 2), unit vectors in LPS
-    along a row and down a column. pixel_mm: distance of two columns, and of two rows. slope, inter:
-    value = slope * stored + inter. inverted: whether the higher of these is the darker. syntax: UID
-    of how the pixels are stored. person: whom the header names.
+    acquisition, else of the series (that of a study tells no order), YYYYMMDD and HHMMSS.FFFFFF
+    without zeros at the end, "" where not told. number: of the series. rows, columns: of the
+    picture. position: (3,) mm, of the first pixel's centre in LPS. directions: (3, 2), unit vectors
+    in LPS along a row and down a column. pixel_mm: distance of two columns, and of two rows. slope,
+    inter: value = slope * stored + inter. inverted: whether the higher of these is the darker.
+    syntax: UID of how the pixels are stored. person: whom the header names.
     """
 
     path: Path
@@ -217,10 +219,11 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
     directions = _numbers(levels, "ImageOrientationPatient", 6)
     spacing = _numbers(levels, "PixelSpacing", 2)
     person = Person.of(*(_text(top, keyword) for keyword in _PERSON))
+    moment = _text(top, "AcquisitionDateTime")
     date = (
-        _first_text(top, "AcquisitionDate", "StudyDate", "SeriesDate")
-        or _text(top, "AcquisitionDateTime")[:8]
-    )
+        _text(top, "AcquisitionDate") or moment[:8] or _first_text(top, "StudyDate", "SeriesDate")
+    ).replace(".", "")
+    time = _text(top, "AcquisitionTime") or moment[8:] or _text(top, "SeriesTime")
     return Frame(
         path=path,
         place=place,
@@ -228,8 +231,7 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         series=_text(top, "SeriesInstanceUID"),
         instance=f"{_text(top, 'SOPInstanceUID') or path}/{place}",
         date=date,
-        time=_first_text(top, "AcquisitionTime", "SeriesTime", "StudyTime")
-        or _text(top, "AcquisitionDateTime")[8:],
+        time=_clock(time),
         number=int(n) if (n := _number(top, "SeriesNumber")) is not None else None,
         rows=rows,
         columns=columns,
@@ -243,6 +245,13 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         facts=_facts(levels),
         person=person,
     )
+
+
+def _clock(time: str) -> str:
+    """The one spelling of a time that DICOM may write with or without colons, as older headers do,
+    seconds, zeros at the end and a zone."""
+    whole, _, fraction = re.split(r"[+-]", time.replace(":", ""))[0].partition(".")
+    return f"{whole:0<6}.{fraction}".rstrip("0").rstrip(".") if whole else ""
 
 
 def _study_without_uid(path: Path, person: Person, date: str) -> str:

@@ -242,14 +242,16 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
     for frame in frames:
         held[frame.series].append(frame)
     parts = [part for whole in held.values() for part in volumes_of(whole)]
-    parts.sort(key=lambda part: (_begun(part), part[0].number or 0))
     times = sorted({_begun(part) for part in parts})
+    # None at all, or one for all, as anonymisers leave it: then the numbers say more.
+    timed = len(times) > 1 and all(time for _, time in times)
+    parts.sort(key=lambda part: (_begun(part)[: 2 if timed else 1], part[0].number or 0))
     strongest = {uid: max(f.facts.b_value or 0 for f in whole) for uid, whole in held.items()}
     places = {uid: placed(whole) for uid, whole in held.items()}
     facts = [  # the image without diffusion weighting of a diffusion series is of one, too
         replace(
             part[0].facts,
-            order=times.index(_begun(part)),
+            order=times.index(_begun(part)) if timed else None,
             b_value=strongest[part[0].series] or None,
         )
         for part in parts

@@ -12,6 +12,7 @@ each other, or a T1 may be before or after contrast, a person is asked. What the
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -96,11 +97,12 @@ class Called:
 
 
 def in_time(study: Sequence[Facts]) -> list[Guess]:
-    """The roles of all series of a study, in the order of time.
+    """The roles of all series of a study, in the order of time; of number, where no time tells it.
 
     A T1 of which neither name nor agent speak is before contrast if it was taken before the first
-    that is after; if it was taken later, that is asked. An agent in the header of every T1 was
-    filled in for all, and tells none apart; a word there that is none, or no agent known, is asked.
+    that is after; if it was taken later, that is asked, and of one taken twice where no time tells
+    which came first. An agent in the header of every T1 was filled in for all, and tells none
+    apart; a word there that is none, or no agent known, is asked.
     """
     called = [called_of(facts.description) for facts in study]
     guesses = [_by_header(facts, said) for facts, said in zip(study, called, strict=True)]
@@ -109,15 +111,26 @@ def in_time(study: Sequence[Facts]) -> list[Guess]:
     filled_in = len(t1) > 1 and all(agents.values())
     if filled_in:
         agents = dict.fromkeys(t1, False)
-    when = [place if facts.order is None else facts.order for place, facts in enumerate(study)]
-    after = [
-        when[p]
+    orders = [facts.order for facts in study if facts.order is not None]
+    timed = len(orders) == len(study)
+    when = orders if timed else [*range(len(study))]
+    with_agent = [
+        p
         for p in t1
         if called[p].with_agent or (agents[p] is not False and not called[p].without_agent)
     ]
+    after = [when[p] for p in with_agent]
+    acquired = Counter(
+        study[p].description
+        for p in t1
+        if p not in with_agent and "DERIVED" not in study[p].image_type
+    )
     for place in t1:
-        again = any(
-            when[p] < when[place] and study[p].description == study[place].description for p in t1
+        same = [p for p in t1 if study[p].description == study[place].description]
+        again = (
+            any(when[p] < when[place] for p in same)
+            if timed
+            else acquired[study[place].description] > 1
         )
         unclear = ""
         if agents[place] is None:

@@ -36,7 +36,7 @@ class Facts:
     """What a header says of how a series was made; "" or None where it does not.
 
     Times in ms, angles in degrees, lengths in mm. order: of the series in time, from 0;
-    the same for all that were computed from one acquisition.
+    the same for all that were computed from one acquisition; None where no header tells it.
     contrast: what ContrastBolusAgent holds, also that there was none. image_type: DICOM's values.
     """
 

@@ -107,6 +107,20 @@ def test_a_value_longer_than_any_is_taken_as_absent(classic: Written, tmp_path: 
     assert read_frames(path)[0].facts.description == ""
 
 
+@pytest.mark.parametrize("time", ["101010", "101010.000", "10:10:10", "101010.00+0100"])
+def test_one_time_in_several_spellings(classic: Written, tmp_path: Path, time: str) -> None:
+    path = altered(classic, tmp_path / "x", AcquisitionTime=time)
+    assert read_frames(path)[0].time == "101010"
+
+
+def test_the_time_of_acquisition_before_that_of_the_series(
+    classic: Written, tmp_path: Path
+) -> None:
+    said = {"AcquisitionDateTime": "20240306000500.250000", "SeriesTime": "235000"}
+    path = altered(classic, tmp_path / "x", AcquisitionTime="", **said)
+    assert (read_frames(path)[0].date, read_frames(path)[0].time) == ("20240306", "000500.25")
+
+
 def element(tag: tuple[int, int], vr: bytes, value: bytes) -> bytes:
     """Of explicit little endian, with a length of four bytes."""
     numbers = b"".join(part.to_bytes(2, "little") for part in tag)

@@ -299,6 +299,33 @@ def test_the_image_without_weighting_of_a_diffusion_series_is_no_t2(tmp_path: Pa
     assert [series.role.why for series in study.series] == ["set aside: diffusion"] * 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "slots"),
+    [
+        # As enhanced files and some anonymisers have it, in one study that began at 10.
+        (
+            {"AcquisitionDateTime": "20240305101000.00"},
+            {"AcquisitionDateTime": "20240305102000.00"},
+            ["t1", ""],
+        ),
+        ({}, {}, ["", ""]),
+        ({"AcquisitionTime": "000000"}, {"AcquisitionTime": "000000.00"}, ["", ""]),
+        ({}, {"ContrastBolusAgent": "Gadovist"}, ["t1", "t1c"]),
+    ],
+)
+def test_of_two_t1_the_second_may_be_after_contrast(
+    tmp_path: Path, first: dict[str, str], second: dict[str, str], slots: list[str]
+) -> None:
+    """And so may the first, where no time tells which it was."""
+    plan = replace(PLANS["t1"], step_mm=2.5)
+    for number, header in ((3, first), (8, second)):
+        about = {"StudyInstanceUID": "1.2.3", "StudyTime": "100000", "SeriesNumber": number}
+        write_series(tmp_path, heads()["t1"], AFFINE, plan, {**about, **header}, coarser=4.0)
+    series = read_study(tmp_path).series
+    assert [one.name.split()[0] for one in series] == ["3", "8"]
+    assert [one.role.slot for one in series] == slots
+
+
 def altered_by_half(folder: Path, **values: object) -> None:
     """A FLAIR whose headers say something else of one half of its slices."""
     about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 2, "AcquisitionTime": "101000"}

@@ -61,12 +61,15 @@ def test_protocols_of_three_vendors() -> None:
 
 
 def said(*study: Facts) -> list[str]:
-    return [spoken(guess.role) for guess in in_time(study)]
+    """Of series that were taken one after the other, if they do not say otherwise."""
+    timed = [
+        replace(facts, order=place) if facts.order is None else facts
+        for place, facts in enumerate(study)
+    ]
+    return [spoken(guess.role) for guess in in_time(timed)]
 
 
 def of(description: str, agent: str = "") -> Facts:
-    from dataclasses import replace
-
     return replace(MPRAGE, description=description, contrast=agent)
 
 
@@ -95,6 +98,25 @@ def of(description: str, agent: str = "") -> Facts:
 )
 def test_t1_before_and_after_contrast(study: list[Facts], answers: list[str]) -> None:
     assert said(*study) == answers
+
+
+DERIVED = replace(MPRAGE, image_type=("DERIVED", "SECONDARY", "MPR"))
+
+
+@pytest.mark.parametrize(
+    ("study", "answers"),
+    [
+        ([MPRAGE, MPRAGE], ["ask", "ask"]),
+        ([MPRAGE, DERIVED], ["t1", "t1"]),
+        # What was computed may be of either.
+        ([MPRAGE, MPRAGE, DERIVED], ["ask", "ask", "ask"]),
+        # An agent: by their numbers the first was taken before it was given.
+        ([MPRAGE, replace(MPRAGE, contrast="Gadovist")], ["t1", "t1c"]),
+        ([replace(MPRAGE, contrast="Gadovist"), of("t1_mprage_cor")], ["t1c", "ask"]),
+    ],
+)
+def test_t1_whose_order_no_time_tells(study: list[Facts], answers: list[str]) -> None:
+    assert [spoken(guess.role) for guess in in_time(study)] == answers
 
 
 def test_name_against_header_is_a_doubt_that_says_both() -> None:
