@@ -26,7 +26,14 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import MRSpectroscopyStorage, RawDataStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MRSpectroscopyStorage,
+    RawDataStorage,
+)
 
 from mckd.clinic.series import Facts, StudyError
 from mckd.files.names import short, visible
@@ -68,6 +75,12 @@ _HEADER = """
     SamplesPerPixel PhotometricInterpretation RescaleSlope RescaleIntercept
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """.split()  # noqa: SIM905
+# By whether types are left out, and whether the lowest byte comes first
+_SHOWN: dict[tuple[bool | None, bool | None], UID] = {
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
 _PERSON = "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate"
 _GROUPS = {  # where the functional groups of an enhanced file keep what a classic one has on top
     "ImagePositionPatient": "PlanePositionSequence",
@@ -241,10 +254,16 @@ def _frame(path: Path, place: int, levels: list[Dataset], rows: int, columns: in
         slope=_of(levels, "RescaleSlope") or 1.0,
         inter=_of(levels, "RescaleIntercept") or 0.0,
         inverted=_text(top, "PhotometricInterpretation") == DARK_IS_HIGH,
-        syntax=str(top.file_meta.get("TransferSyntaxUID") or top.original_encoding[0] or ""),
+        syntax=_syntax(top),
         facts=_facts(levels),
         person=person,
     )
+
+
+def _syntax(top: Dataset) -> str:
+    """UID of the transfer syntax; of a file without meta information what its elements show, for
+    such a file is never compressed."""
+    return str(top.file_meta.get("TransferSyntaxUID") or _SHOWN[top.original_encoding])
 
 
 def _clock(time: str) -> str:

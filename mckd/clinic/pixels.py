@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +38,7 @@ DECODING_S = 300
 DAMAGED = "its pixels are damaged or cut short; export it again"
 
 Stored = npt.NDArray[Any]
+Files = dict[Path, list[int]]  # places in the stack of what each file holds
 
 
 def read_voxels(stack: Stack) -> Floats:
@@ -48,10 +49,7 @@ def read_voxels(stack: Stack) -> Floats:
         StudyError: cut short, damaged, or stored in a way that cannot be read: why, in a few words.
     """
     out = np.empty(stack.grid.shape, np.float32)
-    read = _plain if stack.frames[0].syntax in PLAIN else _decoded
-    if read is _decoded:
-        _require_decoder(UID(stack.frames[0].syntax))
-    for place, stored in read(stack.frames):
+    for place, stored in _stored(stack.frames):
         frame = stack.frames[place]
         if stored.shape != (frame.rows, frame.columns) or stored.dtype.kind not in "iuf":
             raise StudyError(DAMAGED)
@@ -62,6 +60,20 @@ def read_voxels(stack: Stack) -> Floats:
         with np.errstate(over="ignore"):
             out = np.minimum(out.max() - out, np.finfo(np.float32).max)
     return out
+
+
+def _stored(frames: Sequence[Frame]) -> Iterator[tuple[int, Stored]]:
+    """(place in the stack, (rows, columns) as stored), file by file: first the plain ones. Of one
+    series some may be compressed and others not."""
+    for syntax in sorted({frame.syntax for frame in frames} - PLAIN):
+        _require_decoder(UID(syntax))
+    plain: Files = {}
+    packed: Files = {}
+    for path, places in _by_file(frames).items():
+        (plain if frames[places[0]].syntax in PLAIN else packed)[path] = places
+    yield from _plain(frames, plain)
+    if packed:
+        yield from _decoded(frames, packed)
 
 
 def _require_decoder(syntax: UID) -> None:
@@ -77,19 +89,19 @@ def _require_decoder(syntax: UID) -> None:
         raise StudyError(f"its pixels are stored as {name}, not read here; export it uncompressed")
 
 
-def _plain(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
-    """(place in the stack, (rows, columns) as stored), file by file."""
-    for path, places in _by_file(frames).items():
+def _plain(frames: Sequence[Frame], files: Files) -> Iterator[tuple[int, Stored]]:
+    """What these files hold."""
+    for path, places in files.items():
         try:
-            stored = pixel_array(path, raw=True)
+            syntax = UID(frames[places[0]].syntax)
+            stored = pixel_array(path, raw=True, transfer_syntax_uid=syntax)
         except Exception:  # of damaged pixels pydicom raises whatever its parts do
             raise StudyError(DAMAGED) from None
         yield from _picked(stored, frames, places)
 
 
-def _decoded(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
+def _decoded(frames: Sequence[Frame], files: Files) -> Iterator[tuple[int, Stored]]:
     """The same, of a process that may run DECODING_S seconds."""
-    files = _by_file(frames)
     with TemporaryDirectory(prefix="mckd-dicom-") as folder:
         order = json.dumps([str(path.resolve()) for path in files])
         try:
@@ -112,7 +124,7 @@ def _decoded(frames: Sequence[Frame]) -> Iterable[tuple[int, Stored]]:
 
 def _picked(
     stored: Stored, frames: Sequence[Frame], places: Sequence[int]
-) -> Iterable[tuple[int, Stored]]:
+) -> Iterator[tuple[int, Stored]]:
     """Of what one file holds, the frames that lie in these places of the stack."""
     whole = stored if stored.ndim == 3 else stored[None]
     for place in places:
@@ -121,8 +133,8 @@ def _picked(
         yield place, whole[frames[place].place]
 
 
-def _by_file(frames: Sequence[Frame]) -> dict[Path, list[int]]:
-    files: dict[Path, list[int]] = defaultdict(list)
+def _by_file(frames: Sequence[Frame]) -> Files:
+    files: Files = defaultdict(list)
     for place, frame in enumerate(frames):
         files[frame.path].append(place)
     return files

@@ -9,9 +9,12 @@ import gdcm
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.pixels import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
@@ -92,6 +95,31 @@ def test_compressed_is_the_same_as_plain(written: Written, tmp_path: Path, synta
     assert np.array_equal(read_voxels(stack), written.stored.astype(np.float32))
 
 
+def test_one_plain_slice_lets_no_compressed_one_into_this_process(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [written.files[0], *compressed(written, tmp_path, RLELossless)[1:]]
+    stack = stack_of(paths)
+    here: list[Path] = []
+
+    def seen(path: Path, **how: object) -> np.ndarray:
+        here.append(path)
+        return pixel_array(path, **how)
+
+    monkeypatch.setattr(pixels, "pixel_array", seen)
+    assert np.array_equal(read_voxels(stack), written.stored.astype(np.float32))
+    assert here == [written.files[0]]
+
+
+@pytest.mark.parametrize("place", [0, 5])
+def test_one_slice_on_a_server_is_never_asked_for(written: Written, place: int) -> None:
+    stack = stack_of(list(written.files))
+    frames = [*stack.frames]
+    frames[place] = replace(frames[place], syntax="1.2.840.10008.1.2.4.94")  # JPIP
+    with pytest.raises(StudyError, match="not read here; export it uncompressed"):
+        read_voxels(Stack(tuple(frames), stack.grid))
+
+
 def test_big_endian(written: Written, tmp_path: Path) -> None:
     paths = []
     for place, file in enumerate(written.files):
@@ -103,6 +131,23 @@ def test_big_endian(written: Written, tmp_path: Path) -> None:
         paths.append(tmp_path / f"{place}")
         save(dataset, paths[-1], ExplicitVRBigEndian)
     assert np.array_equal(read_voxels(stack_of(paths)), written.stored.astype(np.float32))
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_without_preamble_and_meta_information(
+    written: Written, tmp_path: Path, syntax: str
+) -> None:
+    """As older archives send images: the dataset alone, whose first element is of group 8."""
+    paths = []
+    for place, file in enumerate(written.files):
+        save(dcmread(file), tmp_path / "whole", syntax)
+        data = (tmp_path / "whole").read_bytes()
+        paths.append(tmp_path / f"{place}")
+        paths[-1].write_bytes(data[144 + int.from_bytes(data[140:144], "little") :])
+        assert paths[-1].read_bytes().startswith(b"\x08\0")
+    stack = stack_of(paths)
+    assert {frame.syntax for frame in stack.frames} == {syntax}
+    assert np.array_equal(read_voxels(stack), written.stored.astype(np.float32))
 
 
 def test_frames_of_one_file(written: Written, tmp_path: Path) -> None:
