@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +31,16 @@ READER = 3
 """Of cached arrays: raised when cases are read in another way."""
 
 
-@dataclass(frozen=True)
+_VISIT = re.compile(
+    r"""(^|[-_. ])(ses|session|visit|vis|day|week|month|year|timepoint|tp|fu|fup|followup|baseline)
+        ([-_. ]?\d+[a-z]?|[-_. ]\w+)?$
+    | (?<=^brats-[a-z]{3}-\d{5})-\d{3}$""",  # BraTS-GLI-00005-100
+    re.IGNORECASE | re.VERBOSE,
+)
+"""In a case's name: that it is of a visit, as in week-000, P1_ses-2 or BraTS-GLI-00005-100."""
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingCase:
     """A case as the network sees it, cropped to the brain.
 
@@ -37,6 +48,7 @@ class TrainingCase:
     uint8 as in `mckd.tumour.data.Case`. present: (4,) bool. synthetic: made by this project.
     enhancing: voxels of ET. prints: (4, SIZE) uint8, its `mckd.tumour.fingerprint.fingerprints`.
     grid: of the whole image in canonical orientation. brain: the box of it that was cropped.
+    patient: what visits of one head have in common, as their places say.
     """
 
     name: str
@@ -48,6 +60,7 @@ class TrainingCase:
     prints: Tensor
     grid: Grid
     brain: Box
+    patient: str
 
     @property
     def voxel_ml(self) -> float:
@@ -62,6 +75,8 @@ class TrainingCase:
 def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
     """Every case with a reference at or below `folder`, sorted by name.
 
+    A case is called as its folder; where several are, by its place below `folder`.
+
     With `cache` the prepared volumes are kept there and read through memory maps, so that data
     larger than memory can be trained on and a second start is immediate.
 
@@ -71,13 +86,14 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
     found = find_cases(folder)
     if cache:
         sweep(cache)
-    cases = []
+    cases: dict[str, TrainingCase] = {}
     for number, path in enumerate(found, 1):
         if sys.stderr.isatty():
             print(f"\rReading case {number} of {len(found)}", end="", file=sys.stderr)
         case = _from_cache(path, cache) if cache else _prepare(path)
         if case is not None:
-            cases.append(case)
+            place = path.relative_to(folder).as_posix() if path != folder else path.name
+            cases[place] = replace(case, patient=patient_of(place))
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if not cases:
@@ -85,7 +101,26 @@ def load_cases(folder: Path, cache: Path | None = None) -> list[TrainingCase]:
             f"{folder.name} holds no case with reference labels to train on. Make some with "
             "'python -m train data phantoms'."
         )
-    return cases
+    called = Counter(case.name for case in cases.values())
+    return [
+        case if called[case.name] == 1 else replace(case, name=place)
+        for place, case in cases.items()
+    ]
+
+
+def patient_of(place: str) -> str:
+    """The patient whose case lies there, below a folder of cases: `P1` of `P1/week-000`.
+
+    Where a name does not say that it is of a visit, its case is taken to be the patient's only one.
+    """
+    path = PurePosixPath(place)
+    if path.name == "anat" and path.parent.name:  # of BIDS: sub-X/ses-Y/anat
+        path = path.parent
+    stem = stem_of(path.name) or path.name
+    visit = _VISIT.search(stem)
+    if not visit:
+        return str(path)
+    return str(path.with_name(stem[: visit.start()]) if visit.start() else path.parent)
 
 
 def content_of_cases(folder: Path) -> str:
@@ -117,9 +152,15 @@ def fill_cache(folders: Sequence[Path], cache: Path, jobs: int) -> None:
 
 
 def deal(cases: Sequence[TrainingCase], folds: int) -> list[list[TrainingCase]]:
-    """Cases in `folds` parts that are alike in enhancing volume; a function of the names alone."""
-    by_volume = sorted(cases, key=lambda case: (case.enhancing, case.name))
-    return [by_volume[k::folds] for k in range(folds)]
+    """Cases in `folds` parts that are alike in enhancing volume, a patient's visits in one of them.
+
+    A function of volumes and names alone: patients take turns, those with the least ET first.
+    """
+    patients: dict[str, list[TrainingCase]] = {}
+    for case in sorted(cases, key=lambda case: (case.enhancing, case.name)):
+        patients.setdefault(case.patient, []).append(case)
+    visits = [*patients.values()]
+    return [[case for theirs in visits[k::folds] for case in theirs] for k in range(folds)]
 
 
 def crop(case: TrainingCase, size: Triple, g: torch.Generator, seek: bool) -> tuple[Tensor, Tensor]:
@@ -247,4 +288,5 @@ def _training_case(path: Path, arrays: _Arrays) -> TrainingCase:
         torch.from_numpy(arrays.prints),
         Grid(shape, np.array(arrays.affine)),
         Box(start, stop),
+        patient="",
     )

@@ -81,10 +81,10 @@ def subset_scores(
     credible: Credible | None,
     oracle: str = "",
 ) -> dict[str, float]:
-    """Mean Dice over `cases`: et, tc, wt with every sequence, then per subset over the regions.
+    """Mean Dice over `cases`: et, tc, wt with every sequence, `mean`, then per subset over regions.
 
     Of the outlines that `outlines` draws. A region that is empty in the reference counts only
-    where something was found: as 0.
+    where something was found: as 0. What has no case that counts is left out, `mean` too.
     """
     names = network.modalities
     was_training = network.training
@@ -106,7 +106,8 @@ def subset_scores(
         _name(subset, names): [fmean(v) for v in regions if v] for subset, regions in dice.items()
     }
     of_subsets = {name: fmean(values) for name, values in means.items() if values}
-    return scores | {"mean": fmean(of_subsets.values())} | of_subsets
+    mean = {"mean": fmean(of_subsets.values())} if of_subsets else {}
+    return scores | mean | of_subsets
 
 
 def region_targets(labels: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ class TumourSettings(TrainSettings):
     crop: voxels per axis of a training sample; half of the samples have tumour in the middle. 0 is
         what the network sees at once in prediction: its window, or the whole brain.
     whole: share of the batches that are what prediction sees at once though `crop` is not 0.
-    folds: the cases of --data are dealt into so many parts, alike in enhancing volume.
+    folds: the cases of --data are dealt into so many parts, alike in enhancing volume; visits of
+        one patient (P1/week-000, P1_ses-2) into one.
     fold: the part for testing, from 0; the others are for training. -1 trains on all and tests on
         none.
     validation: cases kept from training for the meta step and the validation scores: of --mix if

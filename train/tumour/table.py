@@ -113,8 +113,8 @@ def make_table(arguments: argparse.Namespace) -> int:
         f"{arguments.seeds} seeds and cases. No single subset is tested."
     )
     text = as_text(labels, runs, compared(runs, pairs), about)
-    if records := last_records(plan, jobs):  # with scores alone there are none
-        text += "\n".join(["", *_ceilings(records, labels), ""])
+    if ceilings := _ceilings(last_records(plan, jobs), labels):
+        text += "\n".join(["", *ceilings, ""])
     write_atomically(plan.out / "table.md", text.encode())
     write_atomically(plan.out / "table.csv", as_csv(map(five_digits, as_rows(runs))).encode())
     print(text)
@@ -124,16 +124,23 @@ def make_table(arguments: argparse.Namespace) -> int:
 def _ceilings(
     records: Mapping[str, Sequence[Mapping[str, Any]]], labels: Mapping[str, str]
 ) -> list[str]:
-    """How much there was to win, from the last records: Markdown, means over runs."""
+    """How much there was to win, from the last records: Markdown, means over runs that kept it.
+
+    Nothing where none did, as with scores alone.
+    """
     rows = []
-    for key, runs in records.items():
+    needed = {"mean", *(f"oracle_{o}" for o in ORACLES)}
+    for key, given in records.items():
+        runs = [run for run in given if needed <= run["validation"].keys()]
+        if not runs:
+            continue
         validation = [run["validation"] for run in runs]
         gains = [fmean(v[f"oracle_{o}"] - v["mean"] for v in validation) for o in ORACLES]
         spread = [fmean(run["feature_std"][s] for run in runs) for s in runs[0]["feature_std"]]
         dice = f"{fmean(v['mean'] for v in validation):.3f}"
         features = ", ".join(f"{x:.2f}" for x in spread)
         rows.append([labels[key], features, dice, *(f"{g:+.3f}" for g in gains)])
-    return [
+    return rows and [
         "**The most that distillation could give**: Dice of the validation cases, mean of subsets "
         "and regions, and what the true features of all sequences would add to it",
         "",

@@ -62,15 +62,16 @@ class TumourTask:
         training = [case for part in parts if part is not test for case in part]
         mixed = load_cases(mix, cache) if mix else []
         if mixed:
-            mixed, validation = mixed[: -settings.validation], mixed[-settings.validation :]
+            mixed, validation = _kept_apart(mixed, mixed[-settings.validation :])
         else:
             step = max(1, len(training) // settings.validation)
-            validation = training[::step][: settings.validation]
-            training = [case for case in training if case not in validation]
-        if not training:
-            raise SettingsError(
-                f"{data.name} leaves no case to train on. Use more cases or a smaller --validation."
-            )
+            training, validation = _kept_apart(training, training[::step][: settings.validation])
+        for folder, left in ((data, training), (mix, mixed)):
+            if folder and not left:
+                raise SettingsError(
+                    f"{folder.name} leaves no case to train on. Use more cases or a smaller "
+                    "--validation."
+                )
         device = this_device() if settings.resident else torch.device("cpu")
         self._training, self._mixed, self.validation = (
             [case.to(device) for case in part] for part in (training, mixed, validation)
@@ -128,7 +129,8 @@ class TumourTask:
         """And, with `oracle`, the mean that true features of all sequences would give."""
         scores = self._scores(network, self.validation)
         for oracle in ORACLES if self.settings.oracle else ():
-            scores[f"oracle_{oracle}"] = self._scores(network, self.validation, oracle)["mean"]
+            told = self._scores(network, self.validation, oracle)
+            scores |= {f"oracle_{oracle}": told["mean"]} if "mean" in told else {}
         return scores
 
     def test(self, network: MissingModalityNetwork) -> dict[str, float]:
@@ -191,6 +193,15 @@ def with_tumour_of(donor: TrainingCase, case: TrainingCase, g: torch.Generator) 
 
 def _any_of(cases: list[TrainingCase], g: torch.Generator) -> TrainingCase:
     return cases[int(torch.randint(len(cases), (1,), generator=g))]
+
+
+def _kept_apart(
+    cases: list[TrainingCase], chosen: list[TrainingCase]
+) -> tuple[list[TrainingCase], list[TrainingCase]]:
+    """The cases of other patients than those chosen, and those of the same, every visit of them."""
+    patients = {case.patient for case in chosen}
+    others = [case for case in cases if case.patient not in patients]
+    return others, [case for case in cases if case.patient in patients]
 
 
 def _prints(cases: list[TrainingCase], start: Checkpoint | None, name: str) -> Tensor:

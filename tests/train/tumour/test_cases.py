@@ -1,5 +1,7 @@
 """Cases made ready for training: what is left out, the cache, folds and crops."""
 
+import shutil
+
 import nibabel
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from mckd.tumour import CaseError, read_case
 from tests import small_heads
 from tests.train.tumour.test_task import SHAPE, write_case
-from train.tumour.cases import crop, deal, fill_cache, load_cases
+from train.tumour.cases import crop, deal, fill_cache, load_cases, patient_of
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,51 @@ def test_folds_share_out_the_enhancing_cases(folder):
     assert [sum(case.enhancing > 0 for case in part) for part in parts] == [2, 2]
     names = [case.name for part in parts for case in part]
     assert len(names) == len(set(names)) == 6
+
+
+@pytest.mark.parametrize(
+    ("place", "patient"),
+    [
+        ("case_001", "case_001"),
+        ("HGG/Brats18_TCIA01_131_1", "HGG/Brats18_TCIA01_131_1"),
+        ("BraTS2021_00005", "BraTS2021_00005"),
+        ("BraTS-GLI-00005-101", "BraTS-GLI-00005"),
+        ("P1/week-000", "P1"),
+        ("P1/week-000-2", "P1/week-000-2"),
+        ("a/P1_ses-preop", "a/P1"),
+        ("UCSF-PDGM-0429_FU003d", "UCSF-PDGM-0429"),
+        ("sub-01/ses-2/anat", "sub-01"),
+        ("imagesTr/P1_visit2.nii.gz", "imagesTr/P1"),
+        ("Monday", "Monday"),
+    ],
+)
+def test_a_place_says_whose_visit_a_case_is(place, patient):
+    assert patient_of(place) == patient
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory, folder):
+    """Three patients with two visits each, and one with one. Numbers 0 and 3 have no ET."""
+    root = tmp_path_factory.mktemp("visits")
+    for number in range(6):
+        shutil.copytree(folder / f"case_{number:03}", root / f"P{number % 3}" / f"week-{number:03}")
+    shutil.copytree(folder / "case_001", root / "P3" / "week-000")
+    return root
+
+
+def test_visits_of_a_patient_are_dealt_into_one_fold(visits):
+    parts = deal(load_cases(visits), 2)
+    patients = [{case.patient for case in part} for part in parts]
+    assert patients[0] | patients[1] == {"P0", "P1", "P2", "P3"}
+    assert not patients[0] & patients[1]
+    assert sorted(len(part) for part in parts) == [3, 4]
+    assert "P0" in patients[0]  # who has least ET is dealt first
+
+
+def test_cases_of_one_name_are_called_by_their_places(visits):
+    names = [case.name for case in load_cases(visits)]
+    assert [name for name in names if "/" in name] == ["P0/week-000", "P3/week-000"]
+    assert len(set(names)) == 7
 
 
 def test_a_crop_takes_its_part_and_pads_with_zero(folder):

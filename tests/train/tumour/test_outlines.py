@@ -1,20 +1,26 @@
 """Scores of cases by what is drawn from every subset: plainly, as predicted, with an oracle."""
 
+import nibabel
 import numpy as np
 import pytest
 import torch
 
+from mckd.files.checkpoint import load_checkpoint, save_checkpoint
+from mckd.files.runs import RunFolder
 from mckd.method import subsets
 from mckd.tumour import SEQUENCES, TumourSegmenter, read_case
 from mckd.tumour.designs import DESIGNS
 from mckd.tumour.outline import Credible
 from mckd.tumour.parts import TumourParts
-from tests.train.tumour.test_task import write_case
+from tests import untrained
+from tests.train.tumour.test_task import SHAPE, write_case
+from train.loop import train
 from train.settings import override
 from train.tumour import task
 from train.tumour.cases import load_cases
-from train.tumour.outlines import outlines
+from train.tumour.outlines import outlines, subset_scores
 from train.tumour.settings import PRESETS
+from train.workers import join_workers
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +102,44 @@ def test_a_run_can_be_scored_by_plain_outlines(folder):
     drawn, plain = (one.validate(network()) for one in made)
     assert drawn.keys() == plain.keys()
     assert drawn != plain
+
+
+class TestNothingToScore:
+    """Heads without tumour in which nothing is found: rightly, so there is no Dice."""
+
+    @pytest.fixture
+    def healthy(self, tmp_path):
+        for number in range(2):
+            write_case(tmp_path / "heads", number, with_labels=False)
+            case = tmp_path / "heads" / f"case_{number:03}"
+            none = nibabel.Nifti1Image(np.zeros(SHAPE, np.uint8), np.eye(4))
+            nibabel.save(none, case / f"{case.name}_seg.nii.gz")
+        return tmp_path / "heads"
+
+    def test_there_is_no_mean(self, healthy):
+        silent = network()
+        with torch.no_grad():
+            for parameter in silent.trunk.parameters():
+                parameter.zero_()  # probabilities of one half: nowhere more likely than not
+        assert subset_scores(silent, load_cases(healthy), None) == {}
+
+    def test_a_run_records_it_and_ends_well(self, healthy, tmp_path, monkeypatch, one_thread):
+        """It begins with weights of 0, and a rate too small to move them."""
+        monkeypatch.setattr(task.TumourTask, "steps_per_epoch", 1)
+        start, said = tmp_path / "start.safetensors", []
+        untrained.save_tumour(start)
+        given = load_checkpoint(start)
+        silent = {name: torch.zeros_like(tensor) for name, tensor in given.tensors.items()}
+        save_checkpoint(start, silent, given.header)
+        how = {"plain": True, "oracle": True, "lr": 1e-12, "weight_decay": 0.0}
+        settings = settings_of(epochs=1, fold=-1, validation=1, **how)
+        with join_workers() as workers:
+            state = train(
+                task.TumourTask(settings, healthy, start=start), settings,
+                RunFolder(tmp_path / "run"), workers,
+                name="tumour", preset="smoke", command="", say=said.append,
+            )  # fmt: skip
+        assert state == "finished"
+        rows, _ = RunFolder(tmp_path / "run").records()
+        assert rows[-1]["validation"] == {}
+        assert len(said) == 2

@@ -242,6 +242,28 @@ class TestTask:
         assert {"case_020", "case_021", "case_022"} <= set(parts["train"])
         assert not set(parts["test"]) & {f"case_{n:03}" for n in range(20, 24)}
 
+    def test_a_mix_that_is_all_for_validation_is_refused(self, folder, tmp_path):
+        write_case(tmp_path / "mix", 20)
+        with pytest.raises(SettingsError, match="mix leaves no case to train on"):
+            task.TumourTask(settings_of(validation=1), folder, mix=tmp_path / "mix")
+
+    @pytest.mark.parametrize("mixed", [False, True])
+    def test_no_patient_is_in_two_parts(self, mixed, tmp_path):
+        """Both heads have a week-000 and a week-001, whose labels differ; two more are mixed in."""
+        for folder, numbers in (("data", (0, 1, 2, 3)), ("mix", (4, 5, 6, 7))):
+            for place, number in enumerate(numbers):
+                write_case(tmp_path, number)
+                patient = tmp_path / folder / f"P{numbers[place - place % 2]}"
+                patient.mkdir(parents=True, exist_ok=True)
+                (tmp_path / f"case_{number:03}").rename(patient / f"week-00{place % 2}")
+        settings = settings_of(fold=-1, folds=2, validation=1)
+        mix = tmp_path / "mix" if mixed else None
+        parts = task.TumourTask(settings, tmp_path / "data", mix=mix).provenance["cases"]
+        patients = {part: {n.split("/")[0] for n in names} for part, names in parts.items()}
+        assert patients["validation"] == {"P6" if mixed else "P0"}
+        assert patients["train"] == ({"P0", "P2", "P4"} if mixed else {"P2"})
+        assert len(parts["validation"]) == 2
+
     def test_what_it_saw_is_told_by_the_labels_wherever_they_lie(self, tmp_path):
         """Other heads under the same names are other data; the same ones elsewhere are not."""
         for number in range(3):
