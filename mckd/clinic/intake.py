@@ -22,7 +22,7 @@ from pathlib import Path
 from mckd.clinic.choosing import chosen_of
 from mckd.clinic.headers import Frame, read_frames
 from mckd.clinic.looks import compared, look_at
-from mckd.clinic.pixels import read_voxels
+from mckd.clinic.pixels import read_voxels, without_copies
 from mckd.clinic.roles import Guess, by_verdict, in_time
 from mckd.clinic.series import Facts, Series, Study, StudyError
 from mckd.clinic.sources import Given, files_of
@@ -262,7 +262,7 @@ def _of_frames(frames: Iterable[Frame]) -> tuple[list[_Draft], dict[str, str]]:
         part = parts[place]
         name = _unlike(part[0].title, [*left, *(draft.name for draft in drafts)])
         try:
-            stack = stacked(part)
+            stack = stacked(without_copies(part))
         except StudyError as error:
             left[name] = guess.why if guess.aside else str(error)
         else:

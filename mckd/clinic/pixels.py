@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
     UID,
@@ -29,7 +30,7 @@ from pydicom.uid import (
 import mckd
 from mckd.clinic.headers import Frame
 from mckd.clinic.series import StudyError
-from mckd.clinic.stacks import Stack
+from mckd.clinic.stacks import Stack, at_each_place
 from mckd.files.names import plain_name
 from mckd.tumour.nifti import Floats
 
@@ -60,6 +61,31 @@ def read_voxels(stack: Stack) -> Floats:
         with np.errstate(over="ignore"):
             out = np.minimum(out.max() - out, np.finfo(np.float32).max)
     return out
+
+
+def without_copies(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """The frames, each once where all that lie at one place are one image to the bit, as an export
+    under new UIDs leaves it; all of them where one differs, as those of a series in time do."""
+    there = at_each_place(frames)
+    pairs = [(first, other) for first, *others in there for other in others]
+    if not pairs or any(_read_as(first) != _read_as(other) for first, other in pairs):
+        return frames
+    files = {(first.path, other.path) for first, other in pairs}
+    return [same[0] for same in there] if all(_same_pixels(*two) for two in files) else frames
+
+
+def _read_as(frame: Frame) -> tuple[object, ...]:
+    """What makes values of the pixels of a file."""
+    return frame.place, frame.syntax, frame.slope, frame.inter
+
+
+def _same_pixels(one: Path, other: Path) -> bool:
+    """Whether two files hold the same pixels as they are stored: nothing is unpacked."""
+    try:
+        a, b = (dcmread(path, force=True, specific_tags=["PixelData"]) for path in (one, other))
+        return bool(a.PixelData == b.PixelData)
+    except Exception:  # of a damaged file pydicom raises whatever its parts do
+        return False
 
 
 def _stored(frames: Sequence[Frame]) -> Iterator[tuple[int, Stored]]:

@@ -89,11 +89,19 @@ def _image_types(frames: Sequence[Frame]) -> list[tuple[str, ...]]:
     return [frame.facts.image_type for frame in frames]
 
 
+def at_each_place(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """The frames that lie at one place, of each place."""
+    return _grouped(frames, _places)
+
+
+def _places(frames: Sequence[Frame]) -> list[tuple[int, ...]]:
+    return _levels([_or_absent(frame.position, 3) / UNEVEN_MM for frame in frames])
+
+
 def _images(frames: Sequence[Frame]) -> Iterable[Hashable]:
     """Which image each frame is."""
-    places = _levels([_or_absent(frame.position, 3) / UNEVEN_MM for frame in frames])
     said = [(frame.instance, frame.date, frame.time) for frame in frames]
-    return zip(places, said, strict=True)
+    return zip(_places(frames), said, strict=True)
 
 
 def _taken(frames: Sequence[Frame]) -> Iterable[Hashable]:

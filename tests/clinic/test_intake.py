@@ -326,6 +326,48 @@ def test_of_two_t1_the_second_may_be_after_contrast(
     assert [one.role.slot for one in series] == slots
 
 
+def exported_twice(folder: Path, new_uids: bool, **values: object) -> Written:
+    """A FLAIR with a second copy of each of its images, in whose headers some values differ."""
+    about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 2, "AcquisitionTime": "101010"}
+    written = write_series(folder, heads()["flair"], AFFINE, PLANS["flair"], about, coarser=3.0)
+    for number, path in enumerate(written.files):
+        dataset = dcmread(path)
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        if new_uids:
+            dataset.SOPInstanceUID = f"1.2.3.{number}"
+        dataset.save_as(path.with_suffix(".again"))
+    return written
+
+
+@pytest.mark.parametrize("new_uids", [False, True])
+def test_images_exported_twice_are_taken_once(tmp_path: Path, new_uids: bool) -> None:
+    """And the second time with another spelling of their time."""
+    written = exported_twice(tmp_path, new_uids, AcquisitionTime="101010.000")
+    [series] = read_study(tmp_path).series
+    assert np.array_equal(series.voxels, written.stored.astype(np.float32))
+
+
+def test_what_is_rescaled_otherwise_is_no_copy(tmp_path: Path) -> None:
+    written = exported_twice(tmp_path, True, RescaleSlope=2.0)
+    study, count = read_study(tmp_path), len(written.files)
+    assert study.series == ()
+    [why] = study.aside.values()
+    assert f"several images at each place ({2 * count} at {count})" in why
+
+
+def test_of_a_series_in_time_nothing_is_left_out(tmp_path: Path) -> None:
+    """Not even where one slice, as of air, is the same in both."""
+    written = exported_twice(tmp_path, True)
+    path = written.files[7].with_suffix(".again")
+    dataset = dcmread(path)
+    dataset.PixelData = dataset.PixelData[:-2] + b"\1\0"
+    dataset.save_as(path)
+    study = read_study(tmp_path)
+    assert study.series == ()
+    assert "several images at each place" in "".join(study.aside.values())
+
+
 def altered_by_half(folder: Path, **values: object) -> None:
     """A FLAIR whose headers say something else of one half of its slices."""
     about = {"StudyInstanceUID": "1.2.3", "SeriesNumber": 2, "AcquisitionTime": "101000"}
