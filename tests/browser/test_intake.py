@@ -91,6 +91,28 @@ def test_a_folder_of_two_patients_is_dropped_and_one_of_them_opened(
     open_head(page, 1)
 
 
+def test_arrow_keys_go_on_in_the_list_that_they_began_in(
+    visit: Callable[..., Any], study: Path
+) -> None:
+    """Each choice draws the list anew; the focus stays where it was, or comes as near."""
+    page = visit()
+    drag(page, study / "P1" / "T1")()
+    chosen = intake(page, ".files select")
+    expect(chosen).to_have_value("t1")
+    chosen.focus()
+    for value in ("t1c", "t2"):
+        page.keyboard.press("ArrowDown")
+        expect(chosen).to_have_value(value)
+        expect(chosen).to_be_focused()
+    drag(page, study)()
+    intake(page, ".heads .case").nth(1).press("Enter")
+    expect(intake(page, ".heads .case").nth(1)).to_be_focused()
+    intake(page, ".files button").nth(3).press("Enter")  # the last file goes
+    expect(intake(page, ".files button").nth(2)).to_be_focused()
+    intake(page, ".clear").press("Enter")
+    expect(intake(page, ".pick input").first).to_be_focused()
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_an_archive_is_unpacked_in_the_browser(
     visit: Callable[..., Any], study: Path, clinic: Studio, tmp_path: Path, method: int

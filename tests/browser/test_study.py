@@ -111,6 +111,42 @@ def test_another_case_takes_the_examination_off_the_page(
     expect(panel(page, ".study")).to_be_hidden()
 
 
+def test_series_are_named_and_examinations_changed_by_keys(
+    visit: Callable[..., Any], examination: Path, tmp_path: Path
+) -> None:
+    """A choice keeps the focus; another examination is read by a button, not while keys pass it."""
+    for path in (examination / "005").rglob("IM*"):
+        for year in (2023, 2024):
+            one = pydicom.dcmread(path)
+            one.StudyInstanceUID = f"1.2.3.{year}"
+            one.AcquisitionDate = one.StudyDate = f"{year}0102"
+            one.save_as(tmp_path / f"{year}_{path.name}")
+    page = visit()
+    drag(page, tmp_path)()
+    page.click("#tumour-intake .go")
+    reach(page, "#tumour-viewer .viewer[data-loaded]", ANSWER)
+    expect(panel(page, ".told")).to_contain_text("2 examinations in these files")
+    if panel(page, ".series").is_hidden():
+        panel(page, ".fold").first.click()
+    used = panel(page, "tbody select")
+    expect(used).to_have_value("t1c")
+    used.focus()
+    for slot in ("t2", ""):
+        page.keyboard.press("ArrowDown")
+        expect(used).to_have_value(slot)
+        expect(used).to_be_focused()
+    panel(page, ".which select").focus()
+    page.keyboard.press("ArrowDown")
+    expect(panel(page, ".which select")).to_have_value("1")
+    expect(panel(page, ".stop")).to_be_hidden()
+    expect(used).to_have_value("")  # what was chosen still stands: nothing was read
+    panel(page, ".read").press("Enter")
+    expect(used).to_have_value("t1c")
+    reach(page, ANSWER)
+    expect(panel(page, ".which select")).to_have_value("1")
+    expect(panel(page, ".fold").first).to_be_focused()
+
+
 def test_images_with_a_skull_are_offered_to_be_prepared(
     visit: Callable[..., Any], tmp_path: Path
 ) -> None:

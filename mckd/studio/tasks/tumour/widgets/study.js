@@ -13,6 +13,7 @@ const make = (tag, fields, ...children) => {
 };
 let shown = {};               // what the server told last: the value itself may be what it is asked
 const value = () => shown;
+const selects = () => [...root.querySelectorAll('tbody select')];
 const changed = () => value().series.some(({ key, slot }) => wanted[key] !== slot);
 
 function render() {
@@ -36,6 +37,7 @@ function render() {
   const used = series.filter(({ slot }) => slot).length;
   $('.told').textContent = `${series.length} series${value().aside.length ? `, ${value().aside.length} more set aside` : ''}; ${used} used.${value().untouched ? ' Prepared already: taken as they are.' : ''}${value().others ? ` ${value().others + 1} examinations in these files.` : ''}`;
   $('.asks').textContent = value().asks || '';
+  showWhich();
   showSeries();
   showAside();
   showChecks();
@@ -43,6 +45,7 @@ function render() {
 }
 
 function showSeries() {
+  const had = root.contains(document.activeElement) ? document.activeElement : null, held = selects().indexOf(had);
   const slots = Object.values(wanted);
   $('tbody').replaceChildren(...value().series.map((one) => {
     const slot = wanted[one.key], select = make('select', {}, ...[...Object.entries(props.labels), ['', 'Not used']].map(([key, text]) => new Option(text, key, false, key === slot)));
@@ -64,13 +67,25 @@ function showSeries() {
   $('.again').title = twice ? 'Two series are used as the same sequence' : '';
   $('.again').textContent = value().prepared ? 'Prepare again' : 'Prepare these';
   $('.reference').hidden = value().busy || value().untouched || slots.filter(Boolean).length < 2;
-  $('.which').hidden = value().busy || !value().others;
-  $('.which select').replaceChildren(...Array.from({ length: (value().others || 0) + 1 }, (_, age) => new Option(age ? `${age} before the newest` : 'the newest', age, false, age === value().study)));
   const chosen = $('.reference select').value, keys = Object.keys(props.labels).filter((slot) => slots.includes(slot));
   $('.reference select').replaceChildren(new Option('the best of them', ''), ...keys.map((slot) => new Option(props.labels[slot], slot, false, slot === chosen)));
+  if (had) keepFocus(selects()[held] || had);
 }
 $('.reference select').addEventListener('change', showSeries);
-$('.which select').addEventListener('change', ({ target }) => ask({ study: Number(target.value), slots: {}, reference: '' }));
+
+// What had the focus was drawn anew, or is no longer there: without this it would fall to the page.
+function keepFocus(on) {
+  const seen = [on, $('.stop'), $('.again'), $('.fold')].find((node) => !node.closest('[hidden]'));
+  if (seen !== document.activeElement) seen.focus({ preventScroll: true });
+}
+
+function showWhich() {
+  $('.which').hidden = value().busy || !value().others;
+  $('.which select').replaceChildren(...Array.from({ length: (value().others || 0) + 1 }, (_, age) => new Option(age ? `${age} before the newest` : 'the newest', age, false, age === value().study)));
+  $('.read').disabled = true;
+}
+$('.which select').addEventListener('change', ({ target }) => { $('.read').disabled = Number(target.value) === value().study; });   // arrow keys pass many
+$('.read').addEventListener('click', () => ask({ study: Number($('.which select').value), slots: {}, reference: '' }));
 $('.stop').addEventListener('click', () => trigger('stop'));
 $('.again').addEventListener('click', () => {
   const slots = Object.fromEntries(Object.entries(wanted).filter(([, slot]) => slot).map(([key, slot]) => [slot, key]));
