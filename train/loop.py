@@ -24,7 +24,7 @@ from mckd.systems import Moment, System, Trainer, system_class
 from train.ahead import Ahead, Means
 from train.features import describe
 from train.resume import check_start, load_newest, versions
-from train.settings import TrainSettings
+from train.settings import SettingsError, TrainSettings
 from train.state import TrainingState, make_optimizer
 from train.task import Task, generator
 from train.workers import Workers
@@ -56,7 +56,14 @@ def train(
         RunError: the run is being trained elsewhere, or exists and `resume` is not given, or was
             started with other settings or another number of processes, or has checkpoints of which
             none can be used, or its folder cannot be written to.
+        SettingsError: a batch that the processes cannot share out evenly.
     """
+    if settings.batch_size % workers.world:
+        raise SettingsError(
+            f"--batch-size {settings.batch_size} cannot be shared out to {workers.world} processes "
+            "evenly, and unequal shares would not count alike. Give a multiple of "
+            f"{workers.world}, or start fewer processes."
+        )
     with run.hold() if workers.is_first else nullcontext():
         config = {
             "task": name,

@@ -32,7 +32,7 @@ class TrainSettings:
     warmup_steps: steps with everything that is available, before dropping starts.
     seed: of everything random: initial weights, order, dropout, dropped modalities.
     epochs: the run's length; one epoch is what the task says it is.
-    batch_size: samples per step, over all processes.
+    batch_size: samples per step, over all processes; each has as many of them.
     optimizer: what moves the weights; sgd has a Nesterov momentum of 0.99.
     lr: the optimiser's learning rate where it is highest.
     weight_decay: the optimiser's.

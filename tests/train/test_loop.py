@@ -16,8 +16,9 @@ from tests.train.runs import ROOT, assert_same_weights, command, run_here, weigh
 from train.digits.commands import BUNDLED
 from train.digits.protocol import PaperTask
 from train.digits.settings import PRESETS
-from train.loop import lr_factor
-from train.settings import TrainSettings, override
+from train.loop import lr_factor, train
+from train.settings import SettingsError, TrainSettings, override
+from train.workers import Workers
 
 
 class TestWhatARunLeavesBehind:
@@ -136,6 +137,17 @@ def test_two_processes_train_one_model(tmp_path):
     rows, _ = RunFolder(tmp_path / "two").records()
     assert [r["step"] for r in rows] == sorted({r["step"] for r in rows})
     assert rows[-1]["task_loss"] < 0.8 * rows[0]["task_loss"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_batch_is_shared_out_evenly_or_refused(rank, tmp_path):
+    """Three samples on two processes: one of each is one too few, two and one count unequally."""
+    settings = override(PRESETS["smoke"](), {"batch_size": 3})
+    task, run = PaperTask(settings, BUNDLED), RunFolder(tmp_path / "a")
+    two = Workers(rank, 2, torch.device("cpu"))
+    with pytest.raises(SettingsError, match="--batch-size 3 cannot be shared out to 2 processes"):
+        train(task, settings, run, two, name="digits", preset="smoke", command="")
+    assert not run.path.exists()
 
 
 def test_a_non_finite_loss_ends_the_run_as_failed(tmp_path):

@@ -104,10 +104,9 @@ class TumourTask:
 
     def training_batch(self, step: int, rank: int, world: int) -> Batch:
         settings = self.settings
-        per_process = max(1, settings.batch_size // world)
-        rows = epoch_order(len(self._training), step, per_process * world, settings.seed, _ORDER)[
-            rank * per_process : (rank + 1) * per_process
-        ]
+        share = settings.batch_size // world
+        order = epoch_order(len(self._training), step, settings.batch_size, settings.seed, _ORDER)
+        rows = order[rank * share : (rank + 1) * share]
         g = generator(settings.seed, _SAMPLE, step, rank)
         chosen = [self._from_mix(g) or self._training[int(row)] for row in rows]
         for k, case in enumerate(chosen):
