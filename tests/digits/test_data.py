@@ -72,6 +72,15 @@ class TestProtocol:
         assert (draws[0] == draws[1]).all()
         assert (draws[0] != draws[2]).any()
 
+    def test_a_rate_that_keeps_nothing_is_refused_and_the_smallest_that_does_is_named(
+        self, bundled
+    ):
+        """Of the 12 of a digit one is kept from half of a twelfth on, .0417."""
+        train = split_pairs(bundled).train
+        with pytest.raises(DataError, match=r"keeps none of the 120 .* has 12\. .* is 0\.042\."):
+            keep_rate(train, 0.041, seed=0)
+        assert np.bincount(train.labels[keep_rate(train, 0.042, seed=0)]).tolist() == [1] * 10
+
 
 class TestPictureOrder:
     def test_file_names_sorted_as_text(self):
