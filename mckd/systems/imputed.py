@@ -106,6 +106,12 @@ class ImputingSystem(System):
         return descend(self, now, task_alone(self))
 
     def fit_to_complete_samples(self, now: Moment) -> None:
+        """Fit once, with draws that are a function of the step alone.
+
+        A limit: so they are the same for every seed of a run (a GAN's first discriminators, which
+        modality is hidden, where k-means begins), whose seeds then differ by encoders, order and
+        dropped modalities only. Kept, for runs that a table compares were trained so.
+        """
         batch = self.trainer.complete()
         with evaluating(self.network), torch.no_grad():
             (features,) = self.network.encode(batch.inputs, batch.present)
