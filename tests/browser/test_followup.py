@@ -93,6 +93,7 @@ def test_visits_are_kept_dated_removed_and_brought_back(
     expect(page.locator(f"{PLACE} .undo")).to_be_focused()
     page.locator(f"{PLACE} .undo").click()
     compared(page, 2)
+    expect(page.locator(f"{PLACE} .tools .keep")).to_be_focused()  # nothing is left to undo
     page.reload()
     page.wait_for_selector(f"{PLACE}[data-state=empty]")  # they go with the page
 
@@ -128,3 +129,4 @@ def test_two_heads_are_compared_once_somebody_says_that_they_are_of_one_patient(
     expect(step.locator("tr[data-region=wt]")).to_be_visible()
     expect(step.locator(".sentence")).to_contain_text("said to be of one patient, although the")
     expect(page.locator(f"{PLACE} .chart")).to_be_visible()
+    expect(page.locator(f"{PLACE} .tools .keep")).to_be_focused()  # what was pressed is gone

@@ -168,6 +168,10 @@ def test_a_ruler_measures_mm_on_voxels_that_are_no_cubes(page: Any) -> None:
     assert tell(page)[-1].endswith(f": {math.hypot(3 * DY, 4 * DZ):.1f} mm")
     press(page, "Escape")
     assert part(page, "[data-act=ruler]").get_attribute("aria-pressed") == "false"
+    part(page, ".measured .remove").first.press("Enter")
+    expect(part(page, ".measured .remove")).to_be_focused()  # that of the next one
+    part(page, ".measured .remove").press("Enter")
+    expect(part(page, ".viewer")).to_be_focused()
 
 
 def test_a_drag_is_as_long_as_the_scale_says(page: Any) -> None:

@@ -5,8 +5,8 @@ const VERDICTS = { grown: '↑ grown', shrunk: '↓ shrunk' };
 let shown = { visits: [], steps: [], line: null, stage: '', problem: '' };
 let ready = false;         // whether a segmentation is on screen
 let fetched = '';          // address of the file that was downloaded last
-let held = -1;             // place of the control that had the focus when the visits were drawn anew
-const controls = () => [...root.querySelectorAll('.visits input, .visits .away')];
+let held = null;           // the control that had the focus when the visits were drawn anew, and its place
+const controls = () => [...root.querySelectorAll('.visits input, .visits .away, .vouch')];
 
 function make(tag, name = '', text = '') {
   const node = document.createElement(tag);
@@ -80,19 +80,24 @@ function render() {
   $('.example').disabled = busy;
   $('.undo').hidden = !shown.undo;
   $('.undo').disabled = busy;
-  held = Math.max(held, controls().indexOf(document.activeElement));
+  if (root.contains(document.activeElement)) held = { node: document.activeElement, place: controls().indexOf(document.activeElement) };
   $('.visits').replaceChildren(...visits.map((visit, k) => chip(visit, k + 1, busy)));
-  if (!busy && held >= 0) {
-    (controls()[held] || $('.undo')).focus();   // the last visit was removed
-    held = -1;
-  }
   $('.steps').replaceChildren(...steps.map(step));
   $('.home').hidden = visits.length < 2;
   for (const node of root.querySelectorAll('.home button')) node.disabled = busy;
+  if (!busy && held) keepFocus();
   $('.meaning').hidden = visits.length < 2;
   $('.meaning').replaceChildren($('.meaning summary'), ...(shown.meaning || []).filter(Boolean).map((text) => make('p', '', text)));
   $('.chart').hidden = !line;
   if (line) drawChart();
+}
+
+// Where it was; where that is gone, at what undoes it. Whoever has gone elsewhere stays there.
+function keepFocus() {
+  const same = held.node.isConnected ? held.node : controls()[held.place];
+  const seen = [same, $('.undo'), $('.tools .keep')].find((node) => node && !node.closest('[hidden]') && !node.disabled);
+  if (seen && (document.activeElement === document.body || root.contains(document.activeElement))) seen.focus({ preventScroll: true });
+  held = null;
 }
 
 function chip(visit, number, busy) {

@@ -117,6 +117,8 @@ function clearMeasures() {
 // ---- the list under the pictures
 
 function showMeasures() {
+  const buttons = () => [...root.querySelectorAll('.measured ul button')], held = buttons().indexOf(document.activeElement);
+  const had = $('.measured').contains(document.activeElement);
   $('.measured').hidden = !measures.length;
   $('.measured ul').replaceChildren(...measures.map((measure, place) => {
     const row = document.createElement('li'), go = document.createElement('button'), remove = document.createElement('button');
@@ -129,6 +131,7 @@ function showMeasures() {
     row.append(go, remove);
     return row;
   }));
+  if (held >= 0 || (had && !measures.length)) (buttons()[Math.min(held, 2 * measures.length - 1)] || root).focus({ preventScroll: true });
   redraw();
 }
 function lookAt({ plane, slice }) {
