@@ -154,10 +154,10 @@ def read_study(
         series=tuple(series),
         chosen=chosen_of(series),
         aside={**aside, **left, **unread, **damaged},
-        others=len(studies) - 1,
         kept=files.kept,
         day=_day(held.frames),
         person=max((f.person for f in held.frames), key=lambda p: p.says, default=NOBODY),
+        days=tuple(_day(some.frames) for some in studies),
     )
 
 

@@ -125,19 +125,19 @@ class Study:
 
     series: every volume, in the order of time; one whose role is sure and no slot is set aside, and
     the role says why. chosen: {slot: key} that is proposed, the best candidate of each role. aside:
-    {name of a series or file: why it makes no volume}. others: how many further studies the folder
-    holds, not shown. kept: the folder of an unpacked archive, which lasts as long as the study.
-    day: of the examination; None where no header says it. person: whom the headers name, in
-    digests.
+    {name of a series or file: why it makes no volume}. kept: the folder of an unpacked archive,
+    which lasts as long as the study. day: of the examination; None where no header says it. person:
+    whom the headers name, in digests. days: of all that the same files hold, this one among them,
+    in the order in which `read_study` numbers them.
     """
 
     series: tuple[Series, ...]
     chosen: Mapping[str, str]
     aside: Mapping[str, str]
-    others: int = 0
     kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
     day: date | None = None
     person: Person = field(default=NOBODY, repr=False)
+    days: tuple[date | None, ...] = ()
 
     def __getitem__(self, key: str) -> Series:
         return next(series for series in self.series if series.key == key)

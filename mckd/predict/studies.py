@@ -55,9 +55,9 @@ class StudyWork(Work):
         from mckd.clinic.intake import read_study
 
         study = read_study([self.root / path for path in self.paths])
-        if study.others:
+        if len(study.days) > 1:
             raise StudyError(
-                f"It holds {study.others + 1} examinations. Unpack it: each is then a case."
+                f"It holds {len(study.days)} examinations. Unpack it: each is then a case."
             )
         if not self.titles:
             names = [*(series.name for series in study.series), *study.aside]

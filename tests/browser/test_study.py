@@ -126,6 +126,8 @@ def test_series_are_named_and_examinations_changed_by_keys(
     page.click("#tumour-intake .go")
     reach(page, "#tumour-viewer .viewer[data-loaded]", ANSWER)
     expect(panel(page, ".told")).to_contain_text("2 examinations in these files")
+    days = ["1 of 2, 2024-01-02 (newest)", "2 of 2, 2023-01-02"]
+    expect(panel(page, ".which option")).to_have_text(days)
     if panel(page, ".series").is_hidden():
         panel(page, ".fold").first.click()
     used = panel(page, "tbody select")

@@ -136,14 +136,14 @@ def test_real_series_have_their_roles(dicom: Path, archive: str) -> None:
         study = read_study(dicom / f"{archive}.zip", study=number)
         told = {s.name: s.role.slot for s in study.series if s.role.slot and s.role.sure}
         assert told == expected
-        assert study.others == len(REAL[archive]) - 1
+        assert len(study.days) == len(REAL[archive])
         assert all(study.aside.values())
 
 
 def test_one_file_each_of_48_series_is_refused_with_reasons(dicom: Path) -> None:
     study = read_study(dicom / "vendors_headers.zip")
     assert study.chosen == {}
-    assert study.others == 46
+    assert len(study.days) == 47
     assert "colour" in study.aside["0001.dcm"]
 
 
@@ -162,7 +162,7 @@ def test_the_newest_study_first(tmp_path: Path) -> None:
     for day in ("20230101", "20250601", "20240305"):
         write_study(tmp_path / day, some, AFFINE, date=day, coarser=4.0)
     newest = read_study(tmp_path)
-    assert newest.others == 2
+    assert newest.days == (date(2025, 6, 1), date(2024, 3, 5), date(2023, 1, 1))
     dates = [read_study(tmp_path, study=k).series[0].files[0].parts[-3] for k in range(3)]
     assert dates == ["20250601", "20240305", "20230101"]
     with pytest.raises(StudyError, match="no study number 3"):
@@ -189,7 +189,7 @@ def visit(folder: Path, slot: str, **header: object) -> None:
 def of_each(folder: Path) -> list[set[str]]:
     """The sequences of each study."""
     first = read_study(folder)
-    rest = (read_study(folder, study=1 + number) for number in range(first.others))
+    rest = (read_study(folder, study=1 + number) for number in range(len(first.days) - 1))
     return [set(study.chosen) for study in (first, *rest)]
 
 

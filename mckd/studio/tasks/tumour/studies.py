@@ -62,16 +62,16 @@ class Examination:
     """What people are shown of a study; no volume.
 
     series: a row each, see `_row`. pictures: {key: PNG of its middle slice}, of what may be used:
-    the voxels of what is set aside are not read. others: how many more
-    there are in the same files. study: which of all it is, 0 is the newest. asks: what a person has
-    to say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
+    the voxels of what is set aside are not read. days: of all examinations in the same files, the
+    newest first, "" where no header says it. study: which of them it is. asks: what a person has to
+    say before it goes on. steps, checks: of its preparation; checks are {slot: PNG} with the
     outline of the brain under OUTLINE_SHEET, empty where nothing was prepared.
     """
 
     series: tuple[dict[str, Any], ...]
     pictures: Mapping[str, bytes] = field(repr=False)
     aside: Mapping[str, str]
-    others: int
+    days: tuple[str, ...]
     study: int = 0
     asks: str = ""
     untouched: bool = False
@@ -87,7 +87,8 @@ class Examination:
             rows.append(_row(series, across, used.get(series.key, "")))
             if not series.role.aside:
                 pictures[series.key] = _png(_greys(_middle(series, across)))
-        return cls(tuple(rows), pictures, dict(study.aside), study.others)
+        days = (day.isoformat() if day else "" for day in study.days)
+        return cls(tuple(rows), pictures, dict(study.aside), tuple(days))
 
     def prepared(self, found: Prepared) -> Examination:
         """The same, with what was done to it."""
@@ -114,7 +115,7 @@ class Examination:
                 for picture in [self.pictures.get(row["key"])]
             ],
             "aside": [[name, why] for name, why in self.aside.items()],
-            "others": self.others,
+            "days": [*self.days],
             "study": self.study,
             "asks": self.asks,
             "untouched": self.untouched,

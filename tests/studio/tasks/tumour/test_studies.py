@@ -315,7 +315,7 @@ def test_an_older_examination_can_be_chosen(service: CaseService, tmp_path: Path
             read(replace(source, choice=Choice(study)), first)
         shown = told[-1].examination
         assert shown is not None
-        assert (shown.others, shown.study) == (1, study)
+        assert (shown.days, shown.study) == (("2024-01-01", "2023-01-01"), study)
         assert [row["slot"] for row in shown.series] == [slot]
     assert {said.fraction for said in told} >= {0.0, 0.5}  # of the headers
 

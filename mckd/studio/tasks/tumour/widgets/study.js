@@ -35,7 +35,7 @@ function render() {
     fold('checks', value().steps.some(({ trouble }) => trouble));
   }
   const used = series.filter(({ slot }) => slot).length;
-  $('.told').textContent = `${series.length} series${value().aside.length ? `, ${value().aside.length} more set aside` : ''}; ${used} used.${value().untouched ? ' Prepared already: taken as they are.' : ''}${value().others ? ` ${value().others + 1} examinations in these files.` : ''}`;
+  $('.told').textContent = `${series.length} series${value().aside.length ? `, ${value().aside.length} more set aside` : ''}; ${used} used.${value().untouched ? ' Prepared already: taken as they are.' : ''}${value().days.length > 1 ? ` ${value().days.length} examinations in these files.` : ''}`;
   $('.asks').textContent = value().asks || '';
   showWhich();
   showSeries();
@@ -80,8 +80,9 @@ function keepFocus(on) {
 }
 
 function showWhich() {
-  $('.which').hidden = value().busy || !value().others;
-  $('.which select').replaceChildren(...Array.from({ length: (value().others || 0) + 1 }, (_, age) => new Option(age ? `${age} before the newest` : 'the newest', age, false, age === value().study)));
+  const { busy, days, study } = value();
+  $('.which').hidden = busy || days.length < 2;
+  $('.which select').replaceChildren(...days.map((day, number) => new Option(`${number + 1} of ${days.length}${day ? `, ${day}` : ''}${number || !day ? '' : ' (newest)'}`, number, false, number === study)));
   $('.read').disabled = true;
 }
 $('.which select').addEventListener('change', ({ target }) => { $('.read').disabled = Number(target.value) === value().study; });   // arrow keys pass many
