@@ -56,8 +56,6 @@ NOTHING = (
     "There is no MRI series here. Give the folder that the scanner or the archive wrote, or NIfTI "
     "files named after their sequence."
 )
-
-
 MORE = "{} further slices of its series lie between or beyond these, taken in another way"
 MIXED = "its slices are of several image types, and their brightness may differ:"
 
@@ -146,7 +144,7 @@ def read_study(
         raise StudyError(
             f"There is no study number {study} here: there are {len(studies)}, from 0, the newest."
         )
-    held = studies[study]
+    held, days = studies[study], tuple(_day(some.frames) for some in studies)
     drafts, left = _of_frames(held.frames)
     beside, unread = _of_images(held.images, taken=[*left, *(d.name for d in drafts)])
     series, damaged = _looked_at([*drafts, *beside])
@@ -155,9 +153,9 @@ def read_study(
         chosen=chosen_of(series),
         aside={**aside, **left, **unread, **damaged},
         kept=files.kept,
-        day=_day(held.frames),
+        day=days[study],
         person=max((f.person for f in held.frames), key=lambda p: p.says, default=NOBODY),
-        days=tuple(_day(some.frames) for some in studies),
+        days=days,
     )
 
 

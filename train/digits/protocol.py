@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from mckd.digits.data import (
     MODALITIES,
     Pairs,
+    Recording,
     Split,
     is_synthetic,
     keep_rate,
@@ -140,14 +142,16 @@ def _load(
     train, validation, test = (
         _tensors(pairs, folder, features) for pairs in (split.train, split.validation, split.test)
     )
-    return split, (train, validation, test), content_of(_content(split))
+    parts = (split.train, split.validation, split.test)
+    content = content_of_digits(
+        (part.images for part in parts), (r for part in parts for r in part.recordings)
+    )
+    return split, (train, validation, test), content
 
 
-def _content(split: Split) -> Iterator[bytes | np.ndarray]:
-    """Every picture and every file of a recording."""
-    for pairs in (split.train, split.validation, split.test):
-        yield pairs.images
-        yield from (recording.path.read_bytes() for recording in pairs.recordings)
+def content_of_digits(pictures: Iterable[np.ndarray], recordings: Iterable[Recording]) -> str:
+    """`content_of` all pictures and the file of every recording."""
+    return content_of(chain(pictures, (recording.path.read_bytes() for recording in recordings)))
 
 
 def _tensors(pairs: Pairs, folder: Path, features: str) -> Part:

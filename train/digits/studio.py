@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from mckd.digits.wave import read_wave
 from mckd.method import Batch, MissingModalityNetwork
 from train.digits import augment_picture as pictures_of
 from train.digits import augment_voice as voices_of
-from train.digits.protocol import Part, accuracy
+from train.digits.protocol import Part, accuracy, content_of_digits
 from train.digits.settings import DigitSettings
-from train.task import content_of, generator
+from train.task import generator
 
 STEPS_PER_EPOCH = 25
 REAL_SHARE = 0.625
@@ -88,7 +88,9 @@ class StudioTask:
         self.keeps: dict[str, Tensor] = {}
         self.provenance: dict[str, Any] = {
             "data": self.header["data"],
-            "content": content_of(_content(pictures, [*recordings, *synthesised])),
+            "content": content_of_digits(
+                (part.images for part in pictures), [*recordings, *synthesised]
+            ),
             "pictures": dict(zip(_PARTS, (len(p.labels) for p in pictures), strict=True)),
             "recordings": dict(zip(_PARTS, (len(p) for p in parts), strict=True)),
             "speakers": speakers,
@@ -204,14 +206,6 @@ def _split_pictures(folder: Path) -> tuple[Pictures, Pictures, Pictures]:
         for r in rows
     ]
     return parts[0], parts[1], parts[2] if for_training is for_test else for_test
-
-
-def _content(
-    pictures: Sequence[Pictures], recordings: Sequence[Recording]
-) -> Iterator[bytes | np.ndarray]:
-    """Every picture and every file of a recording."""
-    yield from (part.images for part in pictures)
-    yield from (recording.path.read_bytes() for recording in recordings)
 
 
 def _picture_tensors(pictures: Pictures) -> tuple[Tensor, Tensor]:

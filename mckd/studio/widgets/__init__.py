@@ -3,8 +3,8 @@
 Here are those of no task; a task's own lie in `mckd/studio/tasks/<task>/widgets`.
 
 A long behaviour has parts, `name.part.js`, which follow `name.js` and share its scope. What two
-widgets have in common is a file of its own (plots.js, slices.* of the tumour task), which comes
-first.
+widgets have in common is a file of its own (plots.js, focus.js, slices.* of the tumour task), which
+comes first.
 
 A widget's JavaScript owns its DOM (the template holds no `${value}`), Python owns its value.
 Widgets talk to each other in the browser through `mckd:*` events on `document`.
@@ -24,6 +24,7 @@ from mckd.studio import library
 
 HERE = Path(__file__).parent
 PLOTS = (HERE / "plots.js",)
+FOCUS = (HERE / "focus.js",)
 
 
 def source(

@@ -85,7 +85,7 @@ function render() {
   $('.steps').replaceChildren(...steps.map(step));
   $('.home').hidden = visits.length < 2;
   for (const node of root.querySelectorAll('.home button')) node.disabled = busy;
-  if (!busy && held) keepFocus();
+  if (!busy && held) focusAgain();
   $('.meaning').hidden = visits.length < 2;
   $('.meaning').replaceChildren($('.meaning summary'), ...(shown.meaning || []).filter(Boolean).map((text) => make('p', '', text)));
   $('.chart').hidden = !line;
@@ -93,10 +93,9 @@ function render() {
 }
 
 // Where it was; where that is gone, at what undoes it. Whoever has gone elsewhere stays there.
-function keepFocus() {
+function focusAgain() {
   const same = held.node.isConnected ? held.node : controls()[held.place];
-  const seen = [same, $('.undo'), $('.tools .keep')].find((node) => node && !node.closest('[hidden]') && !node.disabled);
-  if (seen && (document.activeElement === document.body || root.contains(document.activeElement))) seen.focus({ preventScroll: true });
+  if (document.activeElement === document.body || root.contains(document.activeElement)) keepFocus(same, $('.undo'), $('.tools .keep'));
   held = null;
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.studio.tasks.tumour.widgets import HERE
-from mckd.studio.widgets import PLOTS, widget
+from mckd.studio.widgets import FOCUS, PLOTS, widget
 
 
 def followup(
@@ -21,6 +21,6 @@ def followup(
     "visit", "day"; "take", "kind"}. In the browser it keeps a visit on `mckd:keep`.
     """
     return widget(
-        "followup", None, ("chart",), PLOTS,
+        "followup", None, ("chart",), (*PLOTS, *FOCUS),
         words=words, kinds=kinds, example=example, folder=HERE, **kwargs,
     )  # fmt: skip

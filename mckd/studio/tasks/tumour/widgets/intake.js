@@ -125,13 +125,7 @@ function show() {
   $('.say').classList.toggle('failed', Boolean(failed));
   $('.ways').hidden = busy;
   $('.ways').classList.toggle('full', Boolean(heads.length));
-  if (had) keepFocus(held < 0 ? had : controls()[Math.min(held, controls().length - 1)]);
-}
-
-// What had the focus was drawn anew, or is no longer there: without this it would fall to the page.
-function keepFocus(on) {
-  const seen = [on, $('.go'), $('.pick input')].find((node) => node && !node.closest('[hidden]') && !node.disabled);
-  if (seen && seen !== document.activeElement) seen.focus({ preventScroll: true });
+  if (had) keepFocus(held < 0 ? had : controls()[Math.min(held, controls().length - 1)], $('.go'), $('.pick input'));
 }
 
 // What keeps a case from being opened, in words.

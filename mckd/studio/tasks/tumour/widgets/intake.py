@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.studio.tasks.tumour.widgets import HERE
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import FOCUS, widget
 
 PARTS = ("gather", "pack", "send")
 
@@ -32,6 +32,7 @@ def intake(
         "intake",
         None,
         parts=PARTS,
+        shared=FOCUS,
         cases=cases,
         slots=slots,
         server_functions=[sort],

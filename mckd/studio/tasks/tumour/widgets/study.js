@@ -69,15 +69,9 @@ function showSeries() {
   $('.reference').hidden = value().busy || value().untouched || slots.filter(Boolean).length < 2;
   const chosen = $('.reference select').value, keys = Object.keys(props.labels).filter((slot) => slots.includes(slot));
   $('.reference select').replaceChildren(new Option('the best of them', ''), ...keys.map((slot) => new Option(props.labels[slot], slot, false, slot === chosen)));
-  if (had) keepFocus(selects()[held] || had);
+  if (had) keepFocus(selects()[held] || had, $('.stop'), $('.again'), $('.fold'));
 }
 $('.reference select').addEventListener('change', showSeries);
-
-// What had the focus was drawn anew, or is no longer there: without this it would fall to the page.
-function keepFocus(on) {
-  const seen = [on, $('.stop'), $('.again'), $('.fold')].find((node) => !node.closest('[hidden]'));
-  if (seen !== document.activeElement) seen.focus({ preventScroll: true });
-}
 
 function showWhich() {
   const { busy, days, study } = value();

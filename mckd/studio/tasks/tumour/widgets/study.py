@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from mckd.studio.tasks.tumour.widgets import HERE
-from mckd.studio.widgets import widget
+from mckd.studio.widgets import FOCUS, widget
 
 
 def study(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
@@ -18,4 +18,4 @@ def study(labels: dict[str, str], **kwargs: Any) -> gr.HTML:
     "wish" {"study": its number, "slots": {slot: key of a series}, "reference": slot or ""} in its
     value, `stop`, and `download` with "kind".
     """
-    return widget("study", None, labels=labels, folder=HERE, **kwargs)
+    return widget("study", None, shared=FOCUS, labels=labels, folder=HERE, **kwargs)
